@@ -1,0 +1,136 @@
+"""People, the teams they are in, what a team may do on a datastore, and the tokens that act as a person."""
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+
+from orgs.models import Org, StoredSecret
+from orgs.querysets import OrgQuerySet
+
+
+class Role(models.TextChoices):
+    """What a person may do in the org as a whole, weakest first."""
+
+    MEMBER = "member", "Member"
+    MANAGER = "manager", "Manager"
+    ADMIN = "admin", "Admin"
+
+
+class Level(models.IntegerChoices):
+    """What a team may do on a datastore; each level includes those before it."""
+
+    REPORTER = 1, "reporter"
+    VIEWER = 2, "viewer"
+    DRAFTER = 3, "drafter"
+    AUTHOR = 4, "author"
+    EDITOR = 5, "editor"
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A person who logs in by `email`; without a password nobody can until one is set."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, role=Role.ADMIN, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person of one org."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "As the system"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="users")
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=200)
+    role = models.CharField(max_length=16, choices=Role, default=Role.MEMBER)
+
+    phone = models.CharField(max_length=20, blank=True, help_text="E.164, such as +4930123456.")
+    timezone = models.CharField(max_length=64, blank=True, help_text="Empty: the org's.")
+    theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
+
+    is_demo = models.BooleanField(default=False, help_text="Reads everything of the org, writes nothing.")
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField("operator", default=False, help_text="May use the operators' admin, which sees every org.")
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name", "org"]
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (models.UniqueConstraint(Lower("email"), name="one_user_per_email"),)
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == Role.ADMIN
+
+    @property
+    def initials(self) -> str:
+        words = self.name.split() or [self.email]
+        return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()
+
+
+class Team(models.Model):
+    """People who share levels on datastores. Each org has one public team that everybody is in."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="teams")
+    name = models.CharField(max_length=200)
+    is_public = models.BooleanField(default=False, editable=False)
+    members: "models.ManyToManyField[User, TeamMember]" = models.ManyToManyField(User, through="TeamMember", related_name="teams")
+
+    objects = OrgQuerySet["Team"].as_manager()
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (
+            models.UniqueConstraint(fields=("org", "name"), name="one_team_per_name"),
+            models.UniqueConstraint(fields=("org",), condition=models.Q(is_public=True), name="one_public_team_per_org"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMember(models.Model):
+    """One person in one team. The public team has no rows: everybody is in it."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("team", "user"), name="once_in_a_team"),)
+
+    def __str__(self) -> str:
+        return f"{self.user_id} in {self.team_id}"
+
+
+class PersonalToken(StoredSecret):
+    """Acts as its user, in `Authorization: Bearer`, within its scopes."""
+
+    class Scope(models.TextChoices):
+        READ = "read"
+        WRITE = "write"
+        ADMIN = "admin"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
+    scopes = ArrayField(models.CharField(max_length=8, choices=Scope), default=list)

@@ -1,0 +1,50 @@
+"""The permission table: what each operation needs. Views, pages and tests read it here and nowhere else.
+
+An operation needs a global role and, where it touches a datastore, a team level there (data-quality roles: reporter < viewer <
+drafter < author < editor). An Admin bypasses team levels. A demo user reads everything of the org and writes nothing.
+Outside the caller's org or datastores a thing does not exist (404); inside, what is not allowed is 403.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from accounts.models import Level, Role, User
+
+ROLE_RANK: Final = MappingProxyType({Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2})
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one operation asks of its caller."""
+
+    role: Role = Role.MEMBER
+    level: Level | None = None
+    writes: bool = False
+    org_token: bool = False  # whether an org token, which stands for no person, may do it
+
+
+PERMISSIONS: Final = MappingProxyType(
+    {
+        "overview.read": Need(),
+        "metric.read": Need(level=Level.REPORTER, org_token=True),
+        "metric.import": Need(level=Level.EDITOR, writes=True),
+        "anomaly.read": Need(level=Level.REPORTER, org_token=True),
+        "anomaly.history": Need(level=Level.VIEWER, org_token=True),
+        "anomaly.update": Need(level=Level.AUTHOR, writes=True),
+        "anomaly.describe": Need(level=Level.EDITOR, writes=True),
+        "operation.read": Need(level=Level.REPORTER),
+    }
+)
+
+
+def has_role(user: User, operation: str) -> bool:
+    """Whether the caller's global role allows `operation` at all. Raises KeyError for an operation that is not in the table."""
+    need = PERMISSIONS[operation]
+    if need.writes and user.is_demo:
+        return False
+    return ROLE_RANK[Role(user.role)] >= ROLE_RANK[need.role]
+
+
+def level_needed(operation: str) -> Level:
+    return PERMISSIONS[operation].level or Level.REPORTER

@@ -1,0 +1,2 @@
+def provide_servers(argv: list[str]) -> None:
+    """Starts the private servers."""

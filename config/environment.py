@@ -1,0 +1,52 @@
+"""Typed readers of environment variables: each fails loudly on nonsense and says which variable is wrong."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"0", "false", "no", "off"}
+
+
+def env_str(name: str, default: str) -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def env_bool(name: str, *, default: bool) -> bool:
+    """Raises ImproperlyConfigured for anything but 1/0, true/false, yes/no, on/off."""
+    text = os.environ.get(name, "").strip().lower()
+    if not text:
+        return default
+    if text not in _TRUE | _FALSE:
+        raise ImproperlyConfigured(f"{name}={text!r} is neither true nor false: use 1 or 0.")
+    return text in _TRUE
+
+
+def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
+    """Raises ImproperlyConfigured for what is no whole number or outside [minimum, maximum]."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.lstrip("-").isdigit() or not minimum <= int(text) <= maximum:
+        raise ImproperlyConfigured(f"{name}={text!r} must be a whole number from {minimum} to {maximum}.")
+    return int(text)
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    """Comma-separated; empty entries are dropped."""
+    return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
+
+
+def env_secret(name: str, *, fallback_file: Path | None = None) -> str:
+    """The value of NAME, or the content of the file that NAME_FILE names, or of `fallback_file`.
+
+    Raises ImproperlyConfigured when none of the three gives a value.
+    """
+    if value := os.environ.get(name, "").strip():
+        return value
+    named = os.environ.get(f"{name}_FILE", "").strip()
+    for path in (Path(named) if named else None, fallback_file):
+        if path is not None and path.is_file() and (value := path.read_text().strip()):
+            return value
+    raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to a file that holds it.")

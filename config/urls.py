@@ -1,0 +1,20 @@
+"""All routes: pages under /app/, REST under /api/, operators under /admin/, ingestion and the session API at the root."""
+
+import accounts.urls
+import anomalies.urls
+import datastores.urls
+import metrics.urls
+import orgs.urls
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+APPS = (orgs.urls, accounts.urls, datastores.urls, metrics.urls, anomalies.urls)
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/app/", permanent=False), name="home"),
+    path("admin/", admin.site.urls),
+    path("app/", include([route for app in APPS for route in app.pages])),
+    path("api/", include([route for app in APPS for route in app.api])),
+    *[route for app in APPS for route in app.root],
+]

@@ -1,0 +1,105 @@
+"""Where data lives, who may do what there, and the long work done on it."""
+
+from django.db import models
+
+from accounts.models import Level, Team, User
+from datastores.querysets import DatastoreQuerySet
+from orgs.models import Org
+from orgs.querysets import OrgQuerySet
+
+
+class Datastore(models.Model):
+    """One place that holds data; team levels are granted on it."""
+
+    class Type(models.TextChoices):
+        METRICS = "metrics", "Metrics"
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="datastores")
+    name = models.CharField(max_length=200)
+    type = models.CharField(max_length=32, choices=Type, default=Type.METRICS)
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects = DatastoreQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (models.UniqueConstraint(fields=("org", "name"), name="one_datastore_per_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamAccess(models.Model):
+    """The level that a team has on a datastore. A person's level is the highest of their teams'."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="access")
+    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="access")
+    level = models.PositiveSmallIntegerField(choices=Level)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("team", "datastore"), name="one_level_per_team_and_datastore"),)
+        verbose_name_plural = "team access"
+
+    def __str__(self) -> str:
+        return f"{self.team_id} is {self.get_level_display()} on {self.datastore_id}"
+
+
+class Operation(models.Model):
+    """One piece of long work that a person started: its progress, its end, what came of it."""
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", "Import of points"
+
+    class Status(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        SUCCESS = "success"
+        FAILURE = "failure"
+        ABORTED = "aborted"
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="operations")
+    kind = models.CharField(max_length=16, choices=Kind)
+    status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
+
+    done = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(null=True, blank=True)
+    message = models.TextField(blank=True)
+    counters = models.JSONField(default=dict)
+
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    created = models.DateTimeField(auto_now_add=True)
+    started = models.DateTimeField(null=True, blank=True)
+    ended = models.DateTimeField(null=True, blank=True)
+
+    objects = OrgQuerySet["Operation"].as_manager()
+
+    class Meta:
+        ordering = ("-created", "-pk")
+        # The list of an org's operations, newest first.
+        indexes = (models.Index(fields=("org", "-created"), name="operation_recent"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}: {self.status}"
+
+    @property
+    def percent(self) -> float | None:
+        return None if not self.total else min(100.0, 100.0 * self.done / self.total)
+
+
+class Container(models.Model):
+    """A table, view or file in a datastore. Metrics have none."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="containers")
+    name = models.CharField(max_length=500)
+
+    objects = OrgQuerySet["Container"].as_manager()
+
+    class Meta:
+        ordering = ("name", "pk")
+        constraints = (models.UniqueConstraint(fields=("datastore", "name"), name="one_container_per_name"),)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+"""Django's command line, with the private servers started first where a command needs them."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from config.embedded import provide_servers
+
+    provide_servers(sys.argv)
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Secrets that are shown once: how they are made, and the keyed hash that is stored in their place."""
+
+import hashlib
+import hmac
+import secrets
+import string
+
+from django.conf import settings
+
+ALPHANUMERICS = string.ascii_letters + string.digits
+
+
+def digest_of(secret: str) -> bytes:
+    """The keyed hash (HMAC-SHA256 with the pepper) of a token, 32 bytes. Secrets have >= 128 random bits, so no slow hash is needed."""
+    return hmac.new(settings.TOKEN_PEPPER.encode(), secret.encode(), hashlib.sha256).digest()
+
+
+def new_org_token() -> str:
+    return secrets.token_hex(16)
+
+
+def new_ingest_key() -> str:
+    return "".join(secrets.choice(ALPHANUMERICS) for _ in range(32))
+
+
+def new_bearer_token() -> str:
+    """`plb_<key id>_<secret>`: the key id makes a leaked token findable by secret scanners and in lists."""
+    return f"plb_{secrets.token_hex(4)}_{secrets.token_urlsafe(32).replace('_', '-')}"
+
+
+def prefix_of(secret: str) -> str:
+    """What lists may show of a secret: enough to tell two apart, too little to use."""
+    return secret[:12] if secret.startswith("plb_") else secret[:6]

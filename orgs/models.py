@@ -1,0 +1,102 @@
+"""The tenant, and the secrets by which machines speak for it."""
+
+import zoneinfo
+from datetime import datetime
+from typing import ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Now
+
+from orgs.querysets import SecretQuerySet
+
+
+def validate_timezone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError("%(name)s is not an IANA time zone, such as Europe/Berlin.", params={"name": name})
+
+
+class Org(models.Model):
+    """A tenant: everything else belongs to exactly one."""
+
+    class Plan(models.TextChoices):
+        FREE = "free", "Free"
+        SELF_HOSTED = "self-hosted", "Self-hosted"
+
+    class Retention(models.IntegerChoices):
+        """Days that points are kept. Few classes, because each is a partition that is dropped whole."""
+
+        MONTH = 30, "30 days"
+        QUARTER = 90, "90 days"
+        YEAR = 400, "400 days"
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=63, unique=True)
+    timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
+    plan = models.CharField(max_length=32, choices=Plan, default=Plan.SELF_HOSTED)
+    metric_limit = models.PositiveIntegerField(default=1000, help_text="Series that may exist; new ones beyond it are refused, known ones go on.")
+    retention_days = models.PositiveSmallIntegerField(choices=Retention, default=Retention.YEAR)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("name", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoredSecret(models.Model):
+    """A secret of which only a keyed hash is kept. Several may live at once, so that one can be rotated without a gap."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=16, editable=False)
+    digest = models.BinaryField(max_length=32, unique=True, editable=False)
+
+    created = models.DateTimeField(auto_now_add=True)
+    expires = models.DateTimeField(null=True, blank=True)
+    revoked = models.DateTimeField(null=True, blank=True)
+    last_used = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[models.Manager["StoredSecret"]] = SecretQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+        ordering = ("-created", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    def is_live(self, now: datetime) -> bool:
+        return self.revoked is None and (self.expires is None or self.expires > now)
+
+
+class OrgToken(StoredSecret):
+    """Reads the org's metrics and anomalies as the org itself, in the header X-Auth-Token."""
+
+
+class IngestKey(StoredSecret):
+    """Writes points into one datastore."""
+
+    class Rule(models.TextChoices):
+        LAST = "last", "last value per timestamp"
+        SUM = "sum", "sum per minute"
+
+    datastore = models.ForeignKey("datastores.Datastore", on_delete=models.CASCADE, related_name="ingest_keys")
+    rule = models.CharField(max_length=8, choices=Rule, default=Rule.LAST, help_text="What two points of one series at one time become.")
+
+
+class RefusedSeries(models.Model):
+    """How many points of new series an org's quota refused, per day: what the quota page and its alert read."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField(db_default=Now())
+    refused = models.PositiveBigIntegerField(default=0)
+    example = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("org", "day"), name="one_refusal_count_per_org_day"),)
+        verbose_name_plural = "refused series"
+
+    def __str__(self) -> str:
+        return f"{self.org_id} {self.day}: {self.refused}"
