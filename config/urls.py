@@ -1,13 +1,14 @@
 """All routes: pages under /app/, REST under /api/, operators under /admin/, ingestion and the session API at the root."""
 
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
 import accounts.urls
 import anomalies.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
-from django.contrib import admin
-from django.urls import include, path
-from django.views.generic import RedirectView
 
 APPS = (orgs.urls, accounts.urls, datastores.urls, metrics.urls, anomalies.urls)
 

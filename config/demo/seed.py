@@ -1,0 +1,107 @@
+"""Makes the demo's orgs, people and secrets, and writes what a newcomer needs into one private file."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import Level, PersonalToken, Role, Team, TeamMember, User
+from accounts.tokens import create_personal_token
+from datastores.models import Datastore, TeamAccess
+from datastores.services import create_org
+from orgs.models import IngestKey, Org
+from orgs.services import create_ingest_key, create_org_token
+
+DEMO_SLUG, OTHER_SLUG = "northwind", "contoso"
+
+
+@dataclass(frozen=True)
+class Login:
+    """A person of the demo as `demo.json` shows them: everything that is needed to act as them."""
+
+    id: int
+    name: str
+    email: str
+    password: str
+    role: str
+    level: str | None
+    personal_token: str
+
+
+def demo_file() -> Path:
+    return settings.PLUMBLINE_HOME / "demo.json"
+
+
+def seed() -> bool:
+    """Makes the demo unless it is there already with its file; True when something was made.
+
+    A database without the file (or the other way round) gets the demo's orgs anew: a secret that nobody knows is of no use.
+    """
+    path = demo_file()
+    known = json.loads(path.read_text()) if path.is_file() else None
+    if known and User.objects.filter(pk=known["id"], email=known["email"], org__slug=DEMO_SLUG).exists():
+        _write(path, {**known, "url": settings.BASE_URL, "other_org": {**known["other_org"], "url": settings.BASE_URL}})
+        return False
+    with transaction.atomic():
+        Org.objects.filter(slug__in=(DEMO_SLUG, OTHER_SLUG)).delete()
+        demo = _make_org("Northwind", DEMO_SLUG, "Europe/Berlin", "Alice Lee", metric_limit=10_000)
+        demo["operator"] = asdict(_person(Org.objects.get(slug=DEMO_SLUG), "Olga Operator", Role.ADMIN, None, operator=True))
+        demo["other_org"] = _make_org("Contoso", OTHER_SLUG, "America/New_York", "Zoe Outsider", metric_limit=1_000)
+        _write(path, demo)
+    return True
+
+
+def _write(path: Path, content: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(content, indent=2) + "\n")
+    part.chmod(0o600)
+    part.replace(path)
+
+
+def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_limit: int) -> dict[str, object]:
+    org = create_org(name=name, slug=slug, timezone=timezone, metric_limit=metric_limit)
+    datastore = Datastore.objects.get(org=org)
+    admin = _person(org, admin_name, Role.ADMIN, None)
+    people = [_person(org, "Bob Patel", Role.MANAGER, Level.EDITOR)]
+    people += [_person(org, f"{first} {level.label.title()}", Role.MEMBER, level) for first, level in zip(FIRST_NAMES, Level, strict=True)]
+    return {
+        "url": settings.BASE_URL,
+        "email": admin.email,
+        "password": admin.password,
+        "org_token": create_org_token(org, name="demo")[1],
+        "ingest_key": create_ingest_key(datastore, name="demo")[1],
+        "personal_token": admin.personal_token,
+        "id": admin.id,
+        "name": admin.name,
+        "users": [asdict(person) for person in people],
+        "sum_key": create_ingest_key(datastore, name="demo, summed per minute", rule=IngestKey.Rule.SUM)[1],
+        "org": {"id": org.pk, "name": org.name, "slug": org.slug},
+    }
+
+
+FIRST_NAMES = ("Rita", "Victor", "Dana", "Arthur", "Edith")
+
+
+def _person(org: Org, name: str, role: Role, level: Level | None, *, operator: bool = False) -> Login:
+    password = secrets.token_urlsafe(12)
+    email = f"{name.lower().replace(' ', '.')}@{org.slug}.example"
+    user = User.objects.create_user(email, password, name=name, org=org, role=role, is_staff=operator, is_superuser=operator)
+    if level is not None:
+        _join(user, level)
+    scopes = [PersonalToken.Scope.READ, PersonalToken.Scope.WRITE] + ([PersonalToken.Scope.ADMIN] if role == Role.ADMIN else [])
+    token = create_personal_token(user, name="demo", scopes=scopes)[1]
+    return Login(user.pk, name, email, password, role.value, level.label if level else None, token)
+
+
+def _join(user: User, level: Level) -> None:
+    """Puts a person in the team that has `level` on every datastore of the org."""
+    team, made = Team.objects.get_or_create(org=user.org, name=f"{level.label.title()}s")
+    TeamMember.objects.create(org=user.org, team=team, user=user)
+    if made:
+        stores = Datastore.objects.for_org(user.org)
+        TeamAccess.objects.bulk_create(TeamAccess(org=user.org, team=team, datastore=store, level=level) for store in stores)
