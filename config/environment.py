@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import Final
 
 from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR: Final = Path(__file__).resolve().parent.parent
 
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off"}
@@ -11,6 +14,11 @@ _FALSE = {"0", "false", "no", "off"}
 
 def env_str(name: str, default: str) -> str:
     return os.environ.get(name, "").strip() or default
+
+
+def plumbline_home() -> Path:
+    """The folder of everything that this installation writes: PLUMBLINE_HOME, or `.plumbline` in the checkout."""
+    return Path(env_str("PLUMBLINE_HOME", str(BASE_DIR / ".plumbline"))).expanduser().resolve()
 
 
 def env_bool(name: str, *, default: bool) -> bool:

@@ -1,16 +1,14 @@
 """Every setting of Plumbline, read once from the environment. `.env.example` lists each variable with its meaning."""
 
 import os
-from pathlib import Path
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from config.environment import env_bool, env_int, env_list, env_secret, env_str
+from config.environment import BASE_DIR, env_bool, env_int, env_list, env_secret, env_str, plumbline_home
 
-BASE_DIR: Final = Path(__file__).resolve().parent.parent
-PLUMBLINE_HOME: Final = Path(env_str("PLUMBLINE_HOME", str(BASE_DIR / ".plumbline"))).resolve()
+PLUMBLINE_HOME: Final = plumbline_home()
 VERSION: Final = "0.1.0"
 
 DEBUG = env_bool("DEBUG", default=False)

@@ -1,2 +1,0 @@
-def provide_servers(argv: list[str]) -> None:
-    """Starts the private servers."""

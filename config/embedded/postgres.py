@@ -1,0 +1,117 @@
+"""The private PostgreSQL: made, started, found again after any crash, stopped."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import psycopg
+
+from config.embedded.binaries import PostgresBinaries, find_postgres
+from config.embedded.errors import NoServerError
+from config.embedded.place import Place
+
+USER: Final = "app"
+DATABASE: Final = "plumbline"
+# fsync and synchronous_commit keep their defaults (on): an acknowledged point survives a crash of the machine.
+TUNING: Final = {
+    "listen_addresses": "''", "max_connections": "120", "shared_buffers": "256MB", "work_mem": "16MB", "maintenance_work_mem": "128MB",
+    "max_wal_size": "4GB", "wal_compression": "on", "wal_level": "minimal", "max_wal_senders": "0", "random_page_cost": "1.1",
+    "jit": "off", "timezone": "UTC", "log_timezone": "UTC", "log_line_prefix": "'%m [%p] '",
+}  # fmt: skip
+NOT_DURABLE: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+START_TIMEOUT_S: Final = 60
+
+
+class Postgres:
+    """One cluster under `place`; the caller holds the place's lock around `ensure` and `stop`."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.data = place.data / "pg"
+        self.log = place.data / "pg.log"
+
+    @property
+    def url(self) -> str:
+        return self._url(DATABASE)
+
+    def ensure(self, *, durable: bool = True) -> str:
+        """The URL of a running server that answers. Raises NoServerError when it cannot be made to."""
+        if not self.answers():
+            binaries = find_postgres(self.place, major=self._major())
+            if not (self.data / "PG_VERSION").exists():
+                self._make(binaries, durable=durable)
+            self._start(binaries)
+        return self.url
+
+    def answers(self, database: str = DATABASE) -> bool:
+        try:
+            psycopg.connect(self._url(database), connect_timeout=3).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self, *, mode: str = "fast") -> None:
+        if (self.data / "postmaster.pid").exists():
+            binaries = find_postgres(self.place, major=self._major())
+            self.place.account.run(binaries.folder / "pg_ctl", "-D", self.data, "-m", mode, "-w", "-t", "20", "stop")
+
+    def _url(self, database: str) -> str:
+        return f"postgresql://{USER}@/{database}?host={quote(str(self.place.sockets))}&port=5432"
+
+    def _major(self) -> int | None:
+        stamp = self.data / "PG_VERSION"
+        return int(stamp.read_text().split(".")[0]) if stamp.exists() else None
+
+    def _make(self, binaries: PostgresBinaries, *, durable: bool) -> None:
+        """Makes the cluster under another name first: a half-made one left by a crash is never mistaken for a whole one."""
+        draft = self.place.data / "pg.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        self.place.account.own(draft)
+        made = self.place.account.run(
+            binaries.folder / "initdb", "-D", draft, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-N"
+        )
+        if made.returncode:
+            raise NoServerError(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
+        with open(draft / "postgresql.auto.conf", "a") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in (TUNING | ({} if durable else NOT_DURABLE)).items())
+        draft.rename(self.data)
+
+    def _start(self, binaries: PostgresBinaries) -> None:
+        self._forget_stale_pid()
+        self.log.touch()
+        self.place.account.own(self.log)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not self.answers("postgres"):
+            # Orphans of a killed server hold its shared memory for a moment and make the first start fail: try again.
+            options = f"-k {self.place.sockets} -c listen_addresses='' -p 5432"
+            started = self.place.account.run(
+                binaries.folder / "pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "30", "-o", options, "start"
+            )
+            if started.returncode and time.monotonic() > deadline:
+                raise NoServerError(f"PostgreSQL does not start; the end of {self.log}:\n{_tail(self.log)}")
+            if started.returncode:
+                time.sleep(0.3)
+        self._make_database()
+
+    def _make_database(self) -> None:
+        with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+                connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _forget_stale_pid(self) -> None:
+        """Removes a pid file whose process is gone or is another program by now, as happens when a container restarts."""
+        path = self.data / "postmaster.pid"
+        try:
+            pid = int(path.read_text().split()[0])
+        except (FileNotFoundError, ValueError, IndexError):
+            return
+        command = Path(f"/proc/{pid}/cmdline")
+        if Path("/proc/self").exists() and not (command.exists() and b"postgres" in command.read_bytes()):
+            path.unlink(missing_ok=True)
+
+
+def _tail(path: Path, lines: int = 12) -> str:
+    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
