@@ -152,7 +152,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Celery: Redis carries only what can be lost; the truth about what is left to do is in PostgreSQL.
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

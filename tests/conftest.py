@@ -1,0 +1,108 @@
+"""A session with servers of its own, and the cast: who stands for whom in every test of rights and tenancy."""
+
+import os
+
+from tests.servers import provide_session_servers
+
+provide_session_servers()
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+
+import django  # noqa: E402  the settings read the addresses of the servers
+from django.conf import settings  # noqa: E402
+
+settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no collectstatic for a test
+django.setup()
+
+import pytest  # noqa: E402
+from django.core.cache import cache  # noqa: E402
+
+from accounts.models import Level, Role, User  # noqa: E402
+from config.celery import app as celery_app  # noqa: E402
+from datastores.models import Datastore  # noqa: E402
+from orgs.models import Org  # noqa: E402
+from tests import factories  # noqa: E402
+
+celery_app.conf.task_always_eager = True
+celery_app.conf.task_eager_propagates = True
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache():
+    cache.clear()
+
+
+@pytest.fixture
+def org(db) -> Org:
+    return factories.make_org("Acme", slug="acme")
+
+
+@pytest.fixture
+def datastore(org: Org) -> Datastore:
+    """The datastore "Metrics" that the org has from birth."""
+    return org.datastores.get()
+
+
+@pytest.fixture
+def admin(org: Org) -> User:
+    return factories.make_user(org, "Ada Admin", role=Role.ADMIN)
+
+
+@pytest.fixture
+def manager(org: Org, datastore: Datastore) -> User:
+    """A manager with level editor."""
+    return factories.make_user(org, "Max Manager", role=Role.MANAGER, level=Level.EDITOR, datastore=datastore)
+
+
+@pytest.fixture
+def reporter(org: Org, datastore: Datastore) -> User:
+    return factories.make_user(org, "Rita Reporter", level=Level.REPORTER, datastore=datastore)
+
+
+@pytest.fixture
+def viewer(org: Org, datastore: Datastore) -> User:
+    return factories.make_user(org, "Vic Viewer", level=Level.VIEWER, datastore=datastore)
+
+
+@pytest.fixture
+def drafter(org: Org, datastore: Datastore) -> User:
+    return factories.make_user(org, "Dora Drafter", level=Level.DRAFTER, datastore=datastore)
+
+
+@pytest.fixture
+def author(org: Org, datastore: Datastore) -> User:
+    return factories.make_user(org, "Al Author", level=Level.AUTHOR, datastore=datastore)
+
+
+@pytest.fixture
+def editor(org: Org, datastore: Datastore) -> User:
+    return factories.make_user(org, "Eve Editor", level=Level.EDITOR, datastore=datastore)
+
+
+@pytest.fixture
+def stranger(org: Org) -> User:
+    """A member of the org without a level on any datastore."""
+    return factories.make_user(org, "Sam Stranger")
+
+
+@pytest.fixture
+def other_org(db) -> Org:
+    """Another tenant of the same name, with the same names inside."""
+    return factories.make_org("Acme", slug="acme-two")
+
+
+@pytest.fixture
+def other_datastore(other_org: Org) -> Datastore:
+    return other_org.datastores.get()
+
+
+@pytest.fixture
+def outsider(other_org: Org) -> User:
+    """An admin of the other org: may do everything there and must see nothing here."""
+    return factories.make_user(other_org, "Ada Admin", email="ada.admin@two.example", role=Role.ADMIN)
+
+
+@pytest.fixture
+def cast(admin, manager, reporter, viewer, drafter, author, editor, stranger, outsider) -> dict[str, User]:
+    """Everybody by the word for what they are, for tables of rights."""
+    people = {"admin": admin, "manager": manager, "reporter": reporter, "viewer": viewer, "drafter": drafter}
+    return people | {"author": author, "editor": editor, "stranger": stranger, "outsider": outsider}

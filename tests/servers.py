@@ -1,0 +1,43 @@
+"""Servers of the test session's own: a fresh home in the temporary folder, gone when the session is, however it ends."""
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from config.embedded import ensure_servers, stop_servers
+from config.embedded.keys import provide_keys
+
+
+def provide_session_servers() -> None:
+    """Starts them once per session; a worker of pytest-xdist inherits their addresses and takes a Redis database of its own."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        os.environ["REDIS_URL"] += f"?db={1 + int(worker.removeprefix('gw')) % 15}"
+        return
+    home = Path(tempfile.mkdtemp(prefix="plumbline-test-"))
+    home.chmod(0o755)  # the account of the servers must be able to enter when the tests run as root
+    os.environ["PLUMBLINE_HOME"] = str(home)
+    reap_later(home)
+    provide_keys(home)
+    ensure_servers(home, durable=False)
+
+
+def reap_later(home: Path) -> None:
+    """Starts the process that outlives this one, sees its end by the closing of a pipe, and clears up."""
+    reaper = subprocess.Popen([sys.executable, "-m", "tests.servers", str(home)], stdin=subprocess.PIPE, start_new_session=True)
+    atexit.register(reaper.communicate)
+
+
+def main() -> None:
+    home = Path(sys.argv[1])
+    sys.stdin.read()
+    stop_servers(home)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
