@@ -5,11 +5,13 @@ drafter < author < editor). An Admin bypasses team levels. A demo user reads eve
 Outside the caller's org or datastores a thing does not exist (404); inside, what is not allowed is 403.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from accounts.models import Level, Role, User
+from accounts.callers import OrgCaller
+from accounts.models import Level, PersonalToken, Role, User
 
 ROLE_RANK: Final = MappingProxyType({Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2})
 
@@ -23,10 +25,18 @@ class Need:
     writes: bool = False
     org_token: bool = False  # whether an org token, which stands for no person, may do it
 
+    @property
+    def scope(self) -> PersonalToken.Scope:
+        """The scope that a personal token needs for it: administering, writing or reading."""
+        if not self.writes:
+            return PersonalToken.Scope.READ
+        return PersonalToken.Scope.ADMIN if self.role == Role.ADMIN else PersonalToken.Scope.WRITE
+
 
 PERMISSIONS: Final = MappingProxyType(
     {
         "overview.read": Need(),
+        "datastore.read": Need(level=Level.REPORTER),
         "metric.read": Need(level=Level.REPORTER, org_token=True),
         "metric.import": Need(level=Level.EDITOR, writes=True),
         "anomaly.read": Need(level=Level.REPORTER, org_token=True),
@@ -34,16 +44,34 @@ PERMISSIONS: Final = MappingProxyType(
         "anomaly.update": Need(level=Level.AUTHOR, writes=True),
         "anomaly.describe": Need(level=Level.EDITOR, writes=True),
         "operation.read": Need(level=Level.REPORTER),
+        "operation.abort": Need(level=Level.EDITOR, writes=True),
+    }
+)
+
+# A stronger scope holds the weaker ones.
+SCOPES_HELD: Final = MappingProxyType(
+    {
+        PersonalToken.Scope.READ: frozenset({PersonalToken.Scope.READ}),
+        PersonalToken.Scope.WRITE: frozenset({PersonalToken.Scope.READ, PersonalToken.Scope.WRITE}),
+        PersonalToken.Scope.ADMIN: frozenset(PersonalToken.Scope),
     }
 )
 
 
-def has_role(user: User, operation: str) -> bool:
+def has_role(user: User | OrgCaller, operation: str) -> bool:
     """Whether the caller's global role allows `operation` at all. Raises KeyError for an operation that is not in the table."""
     need = PERMISSIONS[operation]
+    if isinstance(user, OrgCaller):
+        return need.org_token
     if need.writes and user.is_demo:
         return False
     return ROLE_RANK[Role(user.role)] >= ROLE_RANK[need.role]
+
+
+def has_scope(scopes: Collection[str], operation: str) -> bool:
+    """Whether a token with `scopes` may do `operation`. Raises KeyError for an operation that is not in the table."""
+    needed = PERMISSIONS[operation].scope
+    return any(needed in SCOPES_HELD[PersonalToken.Scope(scope)] for scope in scopes)
 
 
 def level_needed(operation: str) -> Level:

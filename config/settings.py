@@ -1,12 +1,14 @@
 """Every setting of Plumbline, read once from the environment. `.env.example` lists each variable with its meaning."""
 
 import os
+import sys
 from typing import Any, Final
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
-from config.environment import BASE_DIR, env_bool, env_int, env_list, env_secret, env_str, plumbline_home
+from config import logs
+from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, plumbline_home
 
 PLUMBLINE_HOME: Final = plumbline_home()
 VERSION: Final = "0.1.0"
@@ -138,9 +140,14 @@ REST_FRAMEWORK = {
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.EnvelopePagination",
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "config.api.schema.PlumblineSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.renderers.AlwaysJson",
     "EXCEPTION_HANDLER": "config.api.problems.problem_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
+# The rate limit of the REST API, per token, person or address.
+API_RATE_PER_MINUTE = env_int("API_RATE_PER_MINUTE", 6000, minimum=1)
+API_BURST = env_int("API_BURST", 600, minimum=1)
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "Plumbline",
     "VERSION": VERSION,
@@ -150,6 +157,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
+
+LOG_FORMAT = env_choice("LOG_FORMAT", "text", among=("text", "json"))
+LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = logs.logging_config(form=LOG_FORMAT, level=LOG_LEVEL, color=env_bool("LOG_COLOR", default=sys.stderr.isatty()))
 
 # Celery: Redis carries only what can be lost; the truth about what is left to do is in PostgreSQL.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)

@@ -34,7 +34,9 @@ class Org(models.Model):
     slug = models.SlugField(max_length=63, unique=True)
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
     plan = models.CharField(max_length=32, choices=Plan, default=Plan.SELF_HOSTED)
-    metric_limit = models.PositiveIntegerField(default=1000, help_text="Series that may exist; new ones beyond it are refused, known ones go on.")
+    metric_limit = models.PositiveIntegerField(
+        default=1000, help_text="Series that may exist; new ones beyond it are refused, known ones go on."
+    )
     retention_days = models.PositiveSmallIntegerField(choices=Retention, default=Retention.YEAR)
     created = models.DateTimeField(auto_now_add=True)
 
@@ -100,3 +102,24 @@ class RefusedSeries(models.Model):
 
     def __str__(self) -> str:
         return f"{self.org_id} {self.day}: {self.refused}"
+
+
+class IdempotentAnswer(models.Model):
+    """What a POST with an Idempotency-Key was answered, kept a day; `status` is null while the first call runs."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    caller = models.CharField(max_length=64, help_text="The token or person: two callers may choose the same key.")
+    key = models.CharField(max_length=255)
+    digest = models.BinaryField(max_length=32, help_text="Of method, address and body: the same key with another one is a mistake.")
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    headers = models.JSONField(default=dict)
+    body = models.BinaryField(default=b"")
+    created = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("org", "caller", "key"), name="one_answer_per_key"),)
+        # The clean-up of answers older than a day.
+        indexes = (models.Index(fields=("created",), name="idempotent_answer_age"),)
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.status or 'running'}"

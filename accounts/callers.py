@@ -1,0 +1,36 @@
+"""Who calls: a person (`User`), or an org token, which stands for no person."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from orgs.models import Org
+
+
+class Caller(Protocol):
+    """What tenancy and permissions need to know of whoever calls."""
+
+    @property
+    def org_id(self) -> int: ...
+    @property
+    def is_admin(self) -> bool: ...
+    @property
+    def is_demo(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class OrgCaller:
+    """An org token: reads the whole org up to the level Viewer, writes nothing."""
+
+    org: Org
+    token_id: int
+
+    is_admin: ClassVar[bool] = False
+    is_demo: ClassVar[bool] = True
+    is_active: ClassVar[bool] = True
+    is_authenticated: ClassVar[bool] = True
+    is_anonymous: ClassVar[bool] = False
+    pk: ClassVar[None] = None
+
+    @property
+    def org_id(self) -> int:
+        return self.org.pk

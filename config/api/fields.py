@@ -1,0 +1,49 @@
+"""Serializers and fields that keep the API's promises: times in UTC with `Z`, nothing unknown accepted."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+from rest_framework import serializers
+
+from config.api.renderers import iso_millis
+
+NAIVE = "A time needs its offset, such as 2026-05-15T17:22:08Z."
+
+
+def parse_moment(text: str) -> datetime:
+    """The moment that an ISO 8601 text with an offset names, in UTC. Raises ValueError with a sentence otherwise."""
+    try:
+        at = parse_datetime(text.strip())
+    except ValueError as exc:
+        raise ValueError(f"{text!r} is no time: {exc}.") from exc
+    if at is None:
+        raise ValueError(f"{text!r} is no ISO 8601 time, such as 2026-05-15T17:22:08Z.")
+    if at.tzinfo is None:
+        raise ValueError(NAIVE)
+    return at.astimezone(UTC)
+
+
+class MomentField(serializers.DateTimeField):
+    """Out: UTC with `Z` and milliseconds. In: any offset; a naive time is refused."""
+
+    def to_representation(self, value: Any) -> str | None:
+        return None if value is None else iso_millis(value)
+
+    def to_internal_value(self, value: Any) -> datetime:
+        try:
+            return parse_moment(str(value))
+        except ValueError as exc:
+            raise serializers.ValidationError(str(exc), code="invalid_time") from exc
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """What comes in: a field that is not declared is an error that names it, not silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping) and (unknown := [name for name in data if name not in self.fields]):
+            raise serializers.ValidationError(
+                {name: serializers.ErrorDetail("There is no such field.", "unknown_field") for name in unknown}
+            )
+        return super().to_internal_value(data)

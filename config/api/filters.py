@@ -1,0 +1,198 @@
+"""Filters and sorts of lists. What the list does not know is refused: a mistyped filter must not show everything."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import F, Model, QuerySet
+from rest_framework.filters import BaseFilterBackend
+from rest_framework.request import Request
+
+from config.api.fields import parse_moment
+from orgs.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+PAGING: Final = frozenset({"page", "size"})
+SORT: Final = "sort_"
+
+
+class CommaList(forms.Widget):
+    """`a=1&a=2` and `a=1,2` alike."""
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[str]:
+        texts = data.getlist(name) if hasattr(data, "getlist") else data.get(name, [])
+        return [part.strip() for text in texts for part in text.split(",") if part.strip()]
+
+
+class ListField(forms.Field):
+    """Several values, each cleaned by `item`; the first that does not do is named in the error."""
+
+    widget = CommaList
+
+    def __init__(self, *, item: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item = item
+
+    def clean(self, value: Any) -> list[Any]:
+        return [self.item(text) for text in value or []]
+
+
+class ListFilter(django_filters.Filter):
+    """Any of the given values."""
+
+    field_class = ListField
+
+    def __init__(self, field_name: str | None = None, *, item: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(field_name=field_name, lookup_expr="in", item=item, **kwargs)
+
+
+def one_of(values: Iterable[str]) -> Callable[[str], str]:
+    """A cleaner that takes only these words."""
+    allowed = tuple(values)
+
+    def clean(text: str) -> str:
+        if text not in allowed:
+            raise ValidationError(f"{text!r} is none of {', '.join(allowed)}.", code="invalid_choice")
+        return text
+
+    return clean
+
+
+def whole_number(text: str) -> int:
+    """A cleaner for ids."""
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValidationError(f"{text!r} is no id.", code="invalid_number")
+    return int(text)
+
+
+def words(text: str) -> str:
+    return text
+
+
+class MomentFormField(forms.Field):
+    def clean(self, value: Any) -> datetime | None:
+        if value in (None, ""):
+            return None
+        try:
+            return parse_moment(value)
+        except ValueError as exc:
+            raise ValidationError(str(exc), code="invalid_time") from exc
+
+
+class MomentFilter(django_filters.Filter):
+    """A moment in ISO 8601 with its offset."""
+
+    field_class = MomentFormField
+
+
+class BoolFormField(forms.Field):
+    def clean(self, value: Any) -> bool | None:
+        if value in (None, ""):
+            return None
+        if value not in ("true", "false"):
+            raise ValidationError("Say true or false.", code="invalid_choice")
+        return bool(value == "true")
+
+
+class TrueFalseFilter(django_filters.Filter):
+    """`true` or `false`, nothing else."""
+
+    field_class = BoolFormField
+
+
+class StrictFilterSet(django_filters.FilterSet):
+    """One per list. `sorts` maps the name after `sort_` to a column; `order` is the default, ends with the key and breaks every tie."""
+
+    sorts: ClassVar[Mapping[str, str]] = {}
+    order: ClassVar[tuple[str, ...]] = ("-pk",)
+
+
+class StrictFilterBackend(BaseFilterBackend):
+    """Applies the view's `filterset_class`. Raises Invalid for an unknown name, an unknown sort and every value that does not do."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Model], view: "APIView") -> QuerySet[Model]:
+        filterset_class = getattr(view, "filterset_class", None)
+        if filterset_class is None:
+            refuse_unknown(request, PAGING)
+            return queryset
+        refuse_unknown(request, known_names(filterset_class))
+        filterset = filterset_class(request.query_params, queryset=queryset, request=request)
+        if errors := [*_form_errors(filterset.form), *_sort_errors(request, filterset_class)]:
+            raise Invalid("The list cannot be filtered like this.", errors=errors)
+        return sorted_by(filterset.qs, filterset_class, request.query_params)
+
+    def get_schema_operation_parameters(self, view: "APIView") -> list[dict[str, Any]]:
+        filterset_class = getattr(view, "filterset_class", None)
+        return [] if filterset_class is None else [*_filter_parameters(filterset_class), *_sort_parameters(filterset_class)]
+
+
+def known_names(filterset_class: type[StrictFilterSet]) -> frozenset[str]:
+    return PAGING | frozenset(filterset_class.base_filters) | frozenset(SORT + name for name in filterset_class.sorts)
+
+
+def refuse_unknown(request: Request, known: Iterable[str]) -> None:
+    """Raises Invalid naming every query parameter that is not `known`."""
+    known = frozenset(known)
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        msg = f"There is no such parameter here. Known are: {', '.join(sorted(known)) or 'none'}."
+        raise Invalid("A query parameter is unknown.", errors=[FieldError(("query", name), "unknown_parameter", msg) for name in unknown])
+
+
+def _form_errors(form: forms.Form) -> list[FieldError]:
+    return [
+        FieldError(("query", name), error.code or "invalid", str(error.message % (error.params or {}) if error.params else error.message))
+        for name, errors in form.errors.as_data().items()
+        for error in errors
+    ]
+
+
+def _sort_errors(request: Request, filterset_class: type[StrictFilterSet]) -> list[FieldError]:
+    wrong = [name for name in filterset_class.sorts if request.query_params.get(SORT + name, "asc") not in ("asc", "desc")]
+    return [FieldError(("query", SORT + name), "invalid_choice", "Say asc or desc.") for name in wrong]
+
+
+def sorted_by(queryset: QuerySet[Model], filterset_class: type[StrictFilterSet], params: Mapping[str, Any]) -> QuerySet[Model]:
+    """In the order of the sort parameters in the URL, then in the default order, so that equal rows keep their places."""
+    asked = [
+        (filterset_class.sorts[name[len(SORT) :]], params[name] == "desc")
+        for name in params
+        if name[len(SORT) :] in filterset_class.sorts and name.startswith(SORT)
+    ]
+    if not asked:
+        return queryset.order_by(*filterset_class.order)
+    columns = [F(column).desc(nulls_last=True) if down else F(column).asc(nulls_last=True) for column, down in asked]
+    used = {column for column, _ in asked}
+    return queryset.order_by(*columns, *(column for column in filterset_class.order if column.lstrip("-") not in used))
+
+
+def _filter_parameters(filterset_class: type[StrictFilterSet]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "query", "required": False, "description": str(filter_.extra.get("help_text", "")), **_shape(filter_)}
+        for name, filter_ in filterset_class.base_filters.items()
+    ]
+
+
+def _shape(filter_: django_filters.Filter) -> dict[str, Any]:
+    if isinstance(filter_, ListFilter):
+        return {"schema": {"type": "array", "items": {"type": "string"}}, "explode": True, "style": "form"}
+    if isinstance(filter_, MomentFilter):
+        return {"schema": {"type": "string", "format": "date-time"}}
+    if isinstance(filter_, TrueFalseFilter):
+        return {"schema": {"type": "boolean"}}
+    if isinstance(filter_, django_filters.NumberFilter):
+        return {"schema": {"type": "number"}}
+    return {"schema": {"type": "string"}}
+
+
+def _sort_parameters(filterset_class: type[StrictFilterSet]) -> list[dict[str, Any]]:
+    direction = {"type": "string", "enum": ["asc", "desc"]}
+    return [
+        {"name": SORT + name, "in": "query", "required": False, "description": f"Sort by {name}.", "schema": direction}
+        for name in filterset_class.sorts
+    ]

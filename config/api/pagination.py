@@ -1,0 +1,94 @@
+"""Lists come in an envelope: items, total, page, size, pages."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.db.models import Model, QuerySet
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from orgs.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+DEFAULT_SIZE: Final = 50
+MAX_SIZE: Final = 100
+MAX_PAGE: Final = 1_000_000
+# Counting on reads every row: past this many, the list says "at least" and stays quick.
+COUNT_CAP: Final = 10_000
+
+
+class EnvelopePagination(BasePagination):
+    """`page` from 1, `size` 1..100 (50). A total past 10,000 is a lower bound, and `total_capped` says so.
+
+    The ids of a page are found first, in the index alone; only the page's own rows are read whole. So a deep page costs
+    index entries, not rows.
+    """
+
+    page: int
+    size: int
+    total: int
+    capped: bool
+
+    def paginate_queryset(self, queryset: QuerySet[Model], request: Request, view: "APIView | None" = None) -> list[Model]:
+        self.page, self.size = _numbers(request)
+        start = (self.page - 1) * self.size
+        ids = list(queryset.values_list("pk", flat=True)[start : start + self.size])
+        self._count(queryset, start, len(ids))
+        by_id = {row.pk: row for row in _whole(queryset, ids)}
+        return [by_id[pk] for pk in ids if pk in by_id]
+
+    def _count(self, queryset: QuerySet[Model], start: int, found: int) -> None:
+        """Sets total and capped; a page that is not full has the exact total by itself."""
+        self.capped = False
+        if 0 < found < self.size or (found == 0 and start == 0):
+            self.total = start + found
+            return
+        self.total = queryset.order_by()[: COUNT_CAP + 1].count()
+        if self.total > COUNT_CAP:
+            self.total, self.capped = max(COUNT_CAP, start + found), True
+
+    def get_paginated_response(self, data: Any) -> Response:
+        envelope = {"items": data, "total": self.total, "page": self.page, "size": self.size, "pages": -(-self.total // self.size)}
+        if self.capped:
+            envelope["total_capped"] = True
+        return Response(envelope)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        number = {"type": "integer", "minimum": 0}
+        capped = {"type": "boolean", "description": "Present and true when there are more than `total` items: counting stopped at 10,000."}
+        properties = {"items": schema, "total": number, "page": number, "size": number, "pages": number, "total_capped": capped}
+        return {"type": "object", "required": ["items", "total", "page", "size", "pages"], "properties": properties}
+
+    def get_schema_operation_parameters(self, view: "APIView") -> list[dict[str, Any]]:
+        return [
+            _parameter("page", "Which page, from 1.", minimum=1, default=1, maximum=MAX_PAGE),
+            _parameter("size", "Items on a page.", minimum=1, default=DEFAULT_SIZE, maximum=MAX_SIZE),
+        ]
+
+
+def _whole(queryset: QuerySet[Model], ids: list[Any]) -> list[Model]:
+    return list(queryset.order_by().filter(pk__in=ids)) if ids else []
+
+
+def _parameter(name: str, description: str, **bounds: int) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": {"type": "integer", **bounds}}
+
+
+def _numbers(request: Request) -> tuple[int, int]:
+    """Page and size as asked. Raises Invalid naming each that does not do."""
+    errors: list[FieldError] = []
+    page = _number(request, "page", default=1, maximum=MAX_PAGE, errors=errors)
+    size = _number(request, "size", default=DEFAULT_SIZE, maximum=MAX_SIZE, errors=errors)
+    if errors:
+        raise Invalid("There is no such page.", errors=errors)
+    return page, size
+
+
+def _number(request: Request, name: str, *, default: int, maximum: int, errors: list[FieldError]) -> int:
+    text = request.query_params.get(name, str(default))
+    if text.isascii() and text.isdigit() and len(text) < 12 and 1 <= int(text) <= maximum:
+        return int(text)
+    errors.append(FieldError(("query", name), "out_of_range", f"`{name}` is a whole number from 1 to {maximum:,}."))
+    return default

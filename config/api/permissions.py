@@ -1,0 +1,33 @@
+"""May this caller do this operation at all? Levels on datastores are the base viewset's part."""
+
+from typing import TYPE_CHECKING
+
+from rest_framework import exceptions, permissions
+from rest_framework.request import Request
+
+from accounts.models import PersonalToken
+from accounts.permissions import PERMISSIONS, has_role, has_scope
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+
+class OperationPermission(permissions.BasePermission):
+    """Reads the view's operation in the permission table. A method that the view does not declare is 405, whoever asks."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        operation = getattr(view, "operation", None)
+        if operation is None:
+            raise exceptions.MethodNotAllowed(request.method or "")
+        if not request.user.is_authenticated:
+            raise exceptions.NotAuthenticated("Send a token in the Authorization header, or log in.")
+        self._check_scope(request, operation)
+        if not has_role(request.user, operation):
+            raise exceptions.PermissionDenied(
+                f"This needs the role {PERMISSIONS[operation].role.label} and a caller who may do `{operation}`."
+            )
+        return True
+
+    def _check_scope(self, request: Request, operation: str) -> None:
+        if isinstance(request.auth, PersonalToken) and not has_scope(request.auth.scopes, operation):
+            raise exceptions.PermissionDenied(f"This token lacks the scope `{PERMISSIONS[operation].scope}`.")

@@ -1,0 +1,49 @@
+"""JSON out: arrays of numbers go from numpy to text without a Python object per number."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.http import HttpRequest
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+
+
+def iso_millis(at: datetime) -> str:
+    """`2026-05-15T17:22:08.123Z`: UTC, microseconds cut (not rounded) to milliseconds. Raises ValueError for a naive time."""
+    if at.tzinfo is None:
+        raise ValueError("A time without a zone has no UTC.")
+    return f"{at.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def _default(value: object) -> object:
+    if isinstance(value, datetime):
+        return iso_millis(value)
+    if isinstance(value, (Mapping, Sequence)):
+        return dict(value) if isinstance(value, Mapping) else list(value)
+    return str(value)
+
+
+def to_json(data: object) -> bytes:
+    """JSON of plain values, numpy arrays (NaN becomes null), times (see `iso_millis`) and lazy strings."""
+    return orjson.dumps(data, default=_default, option=OPTIONS)
+
+
+class JsonRenderer(BaseRenderer):
+    media_type = "application/json"
+    format = "json"
+    charset = None  # JSON is UTF-8 and says so by being JSON
+
+    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None) -> bytes:
+        return b"" if data is None else to_json(data)
+
+
+class AlwaysJson(DefaultContentNegotiation):
+    """Answers in JSON whatever `Accept` says: a browser that opens an address shall see the answer, not a 406."""
+
+    def select_renderer(self, request: Request | HttpRequest, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type

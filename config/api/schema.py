@@ -1,0 +1,127 @@
+"""The OpenAPI document, made from the views: ids, tags, and every error that an operation can give."""
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+
+from config.api.problems import CONTENT_TYPE, PROBLEMS
+
+ALWAYS: Final = (401, 403, 405, 422, 429, 500, 503)
+OF_ONE_THING: Final = (404,)
+OF_BODIES: Final = (400, 409, 412, 413, 415)
+
+PROBLEM: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "RFC 9457 problem details. Branch on `type` and `code`, never on the words.",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "One sentence that a person can act on."},
+        "instance": {"type": "string", "description": "The request id; the log has it too."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["loc", "code", "msg"],
+                "properties": {
+                    "loc": {"type": "array", "items": {"oneOf": [{"type": "string"}, {"type": "integer"}]}},
+                    "code": {"type": "string"},
+                    "msg": {"type": "string"},
+                },
+            },
+        },
+    },
+    "example": {
+        "type": "/problems/invalid",
+        "title": "Invalid values",
+        "status": 422,
+        "detail": "Some values do not do; `errors` names them.",
+        "instance": "01jd4c6e0v5m8q2t",
+        "errors": [{"loc": ["body", "status"], "code": "invalid_choice", "msg": '"Done" is not a valid choice.'}],
+    },
+}
+IDEMPOTENCY_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Up to 255 characters. The same request sent again within 24 hours is answered alike and done once.",
+    "schema": {"type": "string", "maxLength": 255},
+}
+IF_MATCH: Final = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that was read: 412 if the thing has changed since.",
+    "schema": {"type": "string"},
+}
+
+
+class PlumblineSchema(AutoSchema):
+    """Ids are `<resource>_<action>`, tags the first word after /api/; errors follow from the method and the address."""
+
+    def get_tags(self) -> list[str]:
+        return [self._tokenize_path()[0].removesuffix(".json")]
+
+    def get_operation_id(self) -> str:
+        action = getattr(self.view, "action", None) or self.method.lower()
+        return f"{self._tokenize_path()[0]}_{action}"
+
+    def _tokenize_path(self) -> list[str]:
+        return [part for part in self.path.removeprefix("/api").split("/") if part and "{" not in part]
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        operation["responses"].update({str(status): self._error(status) for status in self._errors()})
+        operation["responses"] = dict(sorted(operation["responses"].items()))
+        operation.setdefault("parameters", []).extend(self._headers())
+        return operation
+
+    def _errors(self) -> list[int]:
+        found = [
+            *ALWAYS,
+            *(OF_ONE_THING if "{" in self.path else ()),
+            *(OF_BODIES if self.method in ("POST", "PUT", "PATCH", "DELETE") else ()),
+        ]
+        return sorted(set(found) | set(getattr(self.view, "extra_errors", ())))
+
+    def _headers(self) -> list[dict[str, Any]]:
+        return {"POST": [IDEMPOTENCY_KEY], "PUT": [IF_MATCH], "DELETE": [IF_MATCH]}.get(self.method, [])
+
+    def _error(self, status: int) -> dict[str, Any]:
+        component = ResolvedComponent(name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="problem")
+        self.registry.register_on_missing(component)
+        return {"description": PROBLEMS[status][1], "content": {CONTENT_TYPE: {"schema": component.ref}}}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "config.api.authentication.TokenAuthentication"
+    name = ["bearer", "orgToken"]  # noqa: RUF012 - the library's attribute
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
+        return [
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A personal token (`plb_…`) acts as its user; an org token reads metrics and anomalies.",
+            },
+            {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "An org token; reads metrics and anomalies."},
+        ]
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "config.api.authentication.SessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "session_id",
+            "description": "The dashboard's session; writes need the CSRF header too.",
+        }

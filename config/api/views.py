@@ -1,0 +1,155 @@
+"""The base of every REST view: who calls, what they may see, what they may do, and how it is answered."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from rest_framework import viewsets
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Level
+from accounts.permissions import level_needed
+from config.api import etags, idempotency
+from config.api.filters import refuse_unknown
+from config.api.problems import problem_response
+from config.api.throttling import BucketThrottle, rate_headers
+from datastores.models import Datastore
+from orgs.errors import Forbidden
+
+
+class OrgViewSet(viewsets.GenericViewSet[Any]):
+    """One resource of one org.
+
+    `operations` names, per action, the row of the permission table that it needs; an action without one does not exist (405).
+    `queryset` must have `visible_to(caller, level=)`. A list shows what the caller has the level for; a single thing that the
+    caller cannot see at all is 404, one that is seen but asks for a higher level is 403.
+    """
+
+    operations: ClassVar[Mapping[str, str]] = {}
+    # Query parameters of actions that are not lists; anything else is refused.
+    parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    # Shown, but changed by being looked at, so no part of the version.
+    volatile: ClassVar[tuple[str, ...]] = ()
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]  # type: ignore[misc]
+    throttle_classes = (BucketThrottle,)
+    lookup_url_kwarg = "ref"
+
+    @property
+    def operation(self) -> str | None:
+        return self.operations.get(self.action or "")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """As REST framework's, but the limit comes before permissions: a refused caller uses it up too."""
+        self.format_kwarg = None
+        request.accepted_renderer, request.accepted_media_type = self.perform_content_negotiation(request)
+        self.limited_authentication(request)
+        self.check_permissions(request)
+        if self.detail_parameters is not None:
+            refuse_unknown(request, self.detail_parameters)
+        idempotency.begin(request)
+
+    def limited_authentication(self, request: Request) -> None:
+        try:
+            self.perform_authentication(request)
+        except AuthenticationFailed:
+            self.check_throttles(request)
+            raise
+        self.check_throttles(request)
+
+    @property
+    def detail_parameters(self) -> tuple[str, ...] | None:
+        """The query parameters of this action; None for a list, whose filters know their own."""
+        return None if self.action == "list" else self.parameters.get(self.action or "", ())
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Tenancy, in this one place: the caller's org, and the datastores on which the caller has a level."""
+        level = Level.REPORTER if self.lookup_url_kwarg in self.kwargs else level_needed(self.operation or "")
+        return super().get_queryset().visible_to(self.request.user, level=level)  # type: ignore[attr-defined]
+
+    def get_object(self) -> Any:
+        row = self.filtered_object(self.get_queryset())
+        self.require(self.operation or "", row)
+        return row
+
+    def filtered_object(self, queryset: QuerySet[Any]) -> Any:
+        """The row that the address names, by number, or by UUID where rows have one. Raises Http404."""
+        found = queryset.filter(**reference(self.kwargs[self.lookup_url_kwarg], queryset.model)).first()
+        if found is None:
+            raise Http404
+        return found
+
+    def require(self, operation: str, row: Any) -> None:
+        """Raises Forbidden if the caller's level on the row's datastore is too low for `operation`."""
+        level = level_needed(operation)
+        if level == Level.REPORTER or self.request.user.is_admin:
+            return
+        datastore = row.pk if isinstance(row, Datastore) else row.datastore_id
+        if not Datastore.objects.visible_to(self.request.user, level=level).filter(pk=datastore).exists():
+            raise Forbidden(f"This needs the level {Level(level).label} on the datastore.")
+
+    def versioned(self, shown: Mapping[str, Any]) -> Response:
+        """A single thing with its ETag; 304 without a body to a caller who has this version."""
+        etag = etags.etag_of(shown, without=self.volatile)
+        if self.request.method in ("GET", "HEAD") and etags.is_known(self.request, etag):
+            return Response(status=304, headers={"ETag": etag})
+        return Response(shown, headers={"ETag": etag})
+
+    def check_version(self, row: Model) -> None:
+        """Raises StaleVersion if If-Match names another version than the row's. The row must be locked."""
+        if etags.asks_for_version(self.request):
+            etags.check_if_match(self.request, etags.etag_of(self.get_serializer(row).data, without=self.volatile))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, idempotency.Replay):
+            return exc.response
+        return super().handle_exception(exc)
+
+    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if allowance := getattr(request._request, "api_allowance", None):
+            for name, value in rate_headers(allowance).items():
+                answer[name] = value
+        answer.setdefault("Cache-Control", "private, no-cache")
+        idempotency.finish(request, answer)
+        return answer
+
+
+class ListMixin:
+    """`list`: filtered, sorted, a page at a time."""
+
+    def list(self: Any, request: Request) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)  # type: ignore[no-any-return]
+
+
+class RetrieveMixin:
+    """`retrieve`: one thing with its version."""
+
+    def retrieve(self: Any, request: Request, ref: str) -> Response:
+        return self.versioned(self.get_serializer(self.get_object()).data)  # type: ignore[no-any-return]
+
+
+def reference(ref: str, model: type[Model]) -> dict[str, Any]:
+    """The filter for what an address calls a thing: a number, or a UUID. Raises Http404 for anything else."""
+    if ref.isascii() and ref.isdigit() and len(ref) < 19:
+        return {"pk": int(ref)}
+    try:
+        named = uuid.UUID(ref)
+    except ValueError as exc:
+        raise Http404 from exc
+    if not hasattr(model, "uuid"):
+        raise Http404
+    return {"uuid": named}
+
+
+def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
+    """Every address under /api/ that no route takes."""
+    return problem_response(request, 404, detail="There is no such address in the API. /api/docs lists all.")
+
+
+not_found.login_required = False  # type: ignore[attr-defined]  # an address that does not exist needs no login
