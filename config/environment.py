@@ -41,6 +41,15 @@ def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
     return int(text)
 
 
+def env_choice(name: str, default: str, *, among: tuple[str, ...]) -> str:
+    """Raises ImproperlyConfigured for anything but one of `among`; case does not matter."""
+    text = env_str(name, default)
+    for choice in among:
+        if choice.lower() == text.lower():
+            return choice
+    raise ImproperlyConfigured(f"{name}={text!r} must be one of {', '.join(among)}.")
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     """Comma-separated; empty entries are dropped."""
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]

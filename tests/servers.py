@@ -23,6 +23,7 @@ def provide_session_servers() -> None:
     os.environ["PLUMBLINE_HOME"] = str(home)
     reap_later(home)
     provide_keys(home)
+    (home / "staticfiles").mkdir()
     ensure_servers(home, durable=False)
 
 
