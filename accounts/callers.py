@@ -1,20 +1,10 @@
 """Who calls: a person (`User`), or an org token, which stands for no person."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
+from accounts.models import User
 from orgs.models import Org
-
-
-class Caller(Protocol):
-    """What tenancy and permissions need to know of whoever calls."""
-
-    @property
-    def org_id(self) -> int: ...
-    @property
-    def is_admin(self) -> bool: ...
-    @property
-    def is_demo(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -34,3 +24,6 @@ class OrgCaller:
     @property
     def org_id(self) -> int:
         return self.org.pk
+
+
+Caller = User | OrgCaller

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from accounts.callers import OrgCaller
-from accounts.models import Level, PersonalToken, Role, User
+from accounts.callers import Caller, OrgCaller
+from accounts.models import Level, PersonalToken, Role
 
 ROLE_RANK: Final = MappingProxyType({Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2})
 
@@ -58,7 +58,7 @@ SCOPES_HELD: Final = MappingProxyType(
 )
 
 
-def has_role(user: User | OrgCaller, operation: str) -> bool:
+def has_role(user: Caller, operation: str) -> bool:
     """Whether the caller's global role allows `operation` at all. Raises KeyError for an operation that is not in the table."""
     need = PERMISSIONS[operation]
     if isinstance(user, OrgCaller):

@@ -1,6 +1,9 @@
 from typing import TYPE_CHECKING, Self
 
-from accounts.models import Level, User
+from accounts.callers import Caller
+from accounts.models import Level
+from datastores.models import Datastore
+from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
@@ -8,11 +11,12 @@ if TYPE_CHECKING:
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
-    def visible_to(self, user: User, *, level: Level = Level.REPORTER) -> Self:
-        """Anomalies in the datastores on which the user has at least `level`, without the deleted."""
-        from datastores.models import Datastore
-
-        return self.for_org(user.org_id).filter(deleted=None, datastore__in=Datastore.objects.visible_to(user, level=level))
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """Anomalies in the datastores on which the caller has at least `level`, without the deleted."""
+        mine = self.for_org(user.org_id).filter(deleted=None)
+        if sees_whole_org(user, level=level):
+            return mine
+        return mine.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
 
     def open(self) -> Self:
         return self.filter(status__in=self.model.OPEN)

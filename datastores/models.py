@@ -3,7 +3,7 @@
 from django.db import models
 
 from accounts.models import Level, Team, User
-from datastores.querysets import DatastoreQuerySet
+from datastores.querysets import DatastoreQuerySet, OperationQuerySet
 from orgs.models import Org
 from orgs.querysets import OrgQuerySet
 
@@ -73,7 +73,7 @@ class Operation(models.Model):
     started = models.DateTimeField(null=True, blank=True)
     ended = models.DateTimeField(null=True, blank=True)
 
-    objects = OrgQuerySet["Operation"].as_manager()
+    objects = OperationQuerySet.as_manager()
 
     class Meta:
         ordering = ("-created", "-pk")

@@ -2,20 +2,36 @@ from typing import TYPE_CHECKING, Self
 
 from django.db.models import Exists, OuterRef, Q
 
-from accounts.models import Level, TeamMember, User
+from accounts.callers import Caller, OrgCaller
+from accounts.models import Level, TeamMember
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from datastores.models import Datastore  # noqa: F401 - the generic's argument
+    from datastores.models import Datastore, Operation  # noqa: F401 - the generics' arguments
+
+
+def sees_whole_org(user: Caller, *, level: Level = Level.REPORTER) -> bool:
+    """Whether no team has to be asked: Admins have every level, demo users and org tokens read everything."""
+    return user.is_admin or (user.is_demo and level <= Level.VIEWER)
 
 
 class DatastoreQuerySet(OrgQuerySet["Datastore"]):
-    def visible_to(self, user: User, *, level: Level = Level.REPORTER) -> Self:
-        """Datastores of the user's org on which the user has at least `level`; an Admin has every level on all."""
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """Datastores of the caller's org on which the caller has at least `level`; an Admin has every level on all."""
         mine = self.for_org(user.org_id)
-        if user.is_admin or user.is_demo and level <= Level.VIEWER:
+        if sees_whole_org(user, level=level):
             return mine
+        if isinstance(user, OrgCaller):
+            return mine.none()
         from datastores.models import TeamAccess
 
         of_my_team = Q(team__is_public=True) | Exists(TeamMember.objects.filter(team=OuterRef("team"), user=user))
         return mine.filter(Exists(TeamAccess.objects.filter(of_my_team, datastore=OuterRef("pk"), level__gte=level)))
+
+
+class OperationQuerySet(OrgQuerySet["Operation"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """Operations on the datastores on which the caller has at least `level`."""
+        from datastores.models import Datastore
+
+        return self.for_org(user.org_id).filter(datastore__in=Datastore.objects.visible_to(user, level=level))

@@ -1,6 +1,9 @@
 from typing import TYPE_CHECKING, Self
 
-from accounts.models import Level, User
+from accounts.callers import Caller
+from accounts.models import Level
+from datastores.models import Datastore
+from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
@@ -8,8 +11,9 @@ if TYPE_CHECKING:
 
 
 class MetricQuerySet(OrgQuerySet["Metric"]):
-    def visible_to(self, user: User, *, level: Level = Level.REPORTER) -> Self:
-        """Series in the datastores on which the user has at least `level`."""
-        from datastores.models import Datastore
-
-        return self.for_org(user.org_id).filter(datastore__in=Datastore.objects.visible_to(user, level=level))
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """Series in the datastores on which the caller has at least `level`."""
+        mine = self.for_org(user.org_id)
+        if sees_whole_org(user, level=level):
+            return mine
+        return mine.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
