@@ -1,0 +1,13 @@
+"""The point store: the batch log, its fold into chunks, and reads that see every point exactly once.
+
+Times are int64 unix milliseconds (UTC), values float64 with NaN for a gap, series the ids of `metrics.Metric`.
+"""
+
+from metrics.points.families import DAY_MS, HOUR_MS, MINUTE_MS, POINTS, VERDICTS, Rule
+from metrics.points.log import LogSlice, append, append_verdicts, append_verdicts_of, drop_consumed, read_log
+from metrics.points.reads import Newest, Points, Rollup, Verdicts, last, read, read_verdicts, rollup
+
+__all__ = [
+    "DAY_MS", "HOUR_MS", "MINUTE_MS", "POINTS", "VERDICTS", "LogSlice", "Newest", "Points", "Rollup", "Rule", "Verdicts",
+    "append", "append_verdicts", "append_verdicts_of", "drop_consumed", "last", "read", "read_log", "read_verdicts", "rollup",
+]  # fmt: skip

@@ -1,0 +1,205 @@
+"""Reads: day chunks, hour chunks and the unfolded tail of the log, taken in one statement, so in one snapshot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from psycopg import sql
+from psycopg.rows import TupleRow
+
+from metrics.points import chunks
+from metrics.points.codec import Floats, Ints, unpack_floats, unpack_ints
+from metrics.points.families import BLOCK_BITS, DAY_MS, HOUR_MS, POINTS, VERDICTS, Family
+from metrics.points.merge import Bools, Run, merge
+from metrics.points.sql import binary_cursor
+
+
+@dataclass(frozen=True)
+class Points:
+    """One series' points in time order: int64 unix milliseconds and float64 values, of one length; NaN = gap."""
+
+    timestamps_ms: Ints
+    values: Floats
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """One series in steps of equal length: the starts of the steps that hold values, and what those were. NaN is not counted."""
+
+    starts_ms: Ints
+    mean: Floats
+    least: Floats
+    most: Floats
+    count: Ints
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The detector's verdicts on one series in time order; NaN where it had none. To 16 significant bits."""
+
+    timestamps_ms: Ints
+    yhat: Floats
+    lower: Floats
+    upper: Floats
+    score: Floats
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest point of a series."""
+
+    timestamp_ms: int
+    value: float
+
+
+# One statement is one snapshot: a fold that commits meanwhile is seen whole or not at all, so no point is seen twice or missed.
+_READ: Final = """
+SELECT 0, series_id, t0, n, first_ms, step_ms, NULL::bytea, timestamps, data, NULL::bool FROM {day}
+ WHERE org_id = %(org)s AND series_id = ANY(%(series)s) AND t0 > %(start)s - {day_ms} AND t0 < %(end)s
+UNION ALL
+SELECT 1, block, t0, n, 0, 0, members, timestamps, data, NULL FROM {hour}
+ WHERE org_id = %(org)s AND block = ANY(%(blocks)s) AND t0 > %(start)s - {hour_ms} AND t0 < %(end)s
+UNION ALL
+SELECT 2, xid, id, n, 0, 0, series, timestamps, data, rule = 1 FROM {log}
+ WHERE org_id = %(org)s AND xid >= coalesce((SELECT mark FROM metrics_fold WHERE org_id = %(org)s AND family = {family}), 0)
+"""
+
+
+def _statement(family: Family) -> sql.Composed:
+    names = {"day": sql.Identifier(family.day), "hour": sql.Identifier(family.hour), "log": sql.Identifier(family.log)}
+    return sql.SQL(_READ).format(**names, day_ms=sql.Literal(DAY_MS), hour_ms=sql.Literal(HOUR_MS), family=sql.Literal(family.id))
+
+
+_STATEMENTS: Final = {family: _statement(family) for family in (POINTS, VERDICTS)}
+
+
+def read(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> dict[int, Points]:
+    """The points of each series with start_ms <= time < end_ms; every id is a key, with empty arrays where there is nothing.
+
+    Acknowledged points are there at once, each exactly once, whatever the fold is doing.
+    """
+    run = _read(POINTS, org_id, series_ids, start_ms, end_ms)
+    return {series: Points(run.timestamps_ms[part], run.data[0][part]) for series, part in _parts(run, series_ids)}
+
+
+def read_verdicts(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> dict[int, Verdicts]:
+    """The verdicts of each series with start_ms <= time < end_ms; every id is a key."""
+    run = _read(VERDICTS, org_id, series_ids, start_ms, end_ms)
+    return {series: Verdicts(run.timestamps_ms[part], *run.data[:, part]) for series, part in _parts(run, series_ids)}
+
+
+def rollup(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int, step_ms: int) -> dict[int, Rollup]:
+    """Mean, least, most and count per step of each series, over start_ms <= time < end_ms.
+
+    Steps begin at multiples of `step_ms` since 1970. NaN values do not count; steps without values are left out. Whole days are taken from
+    the day chunks' counters, without decoding a point.
+    """
+    run = _read(POINTS, org_id, series_ids, start_ms, end_ms)
+    return {series: _rolled(run.timestamps_ms[part], run.data[0][part], step_ms) for series, part in _parts(run, series_ids)}
+
+
+def last(org_id: int, series_ids: Sequence[int]) -> dict[int, Newest]:
+    """The newest point of each series that has one."""
+    found = _newest_rows(org_id, series_ids)
+    run = _assembled(POINTS, found, np.unique(np.array(series_ids, np.int64)))
+    newest = {}
+    for series, part in _parts(run, series_ids):
+        if part.stop > part.start:
+            newest[series] = Newest(int(run.timestamps_ms[part.stop - 1]), float(run.data[0][part.stop - 1]))
+    return newest
+
+
+def _read(family: Family, org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> Run:
+    wanted = np.unique(np.array(series_ids, np.int64))
+    values = {
+        "org": org_id,
+        "series": wanted.tolist(),
+        "blocks": np.unique(wanted >> BLOCK_BITS).tolist(),
+        "start": start_ms,
+        "end": end_ms,
+    }
+    with binary_cursor() as cursor:
+        found = cursor.execute(_STATEMENTS[family], values, binary=True).fetchall()
+    run = _assembled(family, found, wanted)
+    inside = (run.timestamps_ms >= start_ms) & (run.timestamps_ms < end_ms)
+    return run if inside.all() else Run(run.series[inside], run.timestamps_ms[inside], run.data[:, inside])
+
+
+def _newest_rows(org_id: int, series_ids: Sequence[int]) -> list[TupleRow]:
+    """The rows that can hold a newest point: each series' last day chunk, all hour chunks of their blocks, the tail."""
+    series = sorted(set(series_ids))
+    blocks = sorted({one >> BLOCK_BITS for one in series})
+    with binary_cursor() as cursor:
+        return cursor.execute(_NEWEST, {"org": org_id, "series": series, "blocks": blocks}, binary=True).fetchall()
+
+
+_NEWEST: Final = sql.SQL("""
+SELECT 0, d.series_id, d.t0, d.n, d.first_ms, d.step_ms, NULL::bytea, d.timestamps, d.data, NULL::bool
+  FROM unnest(%(series)s::bigint[]) AS wanted(id),
+ LATERAL (SELECT * FROM metrics_point_day WHERE org_id = %(org)s AND series_id = wanted.id ORDER BY t0 DESC LIMIT 1) AS d
+UNION ALL
+SELECT 1, block, t0, n, 0, 0, members, timestamps, data, NULL FROM metrics_point_hour
+ WHERE org_id = %(org)s AND block = ANY(%(blocks)s)
+UNION ALL
+SELECT 2, xid, id, n, 0, 0, series, timestamps, data, rule = 1 FROM metrics_batch
+ WHERE org_id = %(org)s AND xid >= coalesce((SELECT mark FROM metrics_fold WHERE org_id = %(org)s AND family = 1), 0)
+""")
+
+
+def _assembled(family: Family, found: list[TupleRow], wanted: Ints) -> Run:
+    """Rows of one snapshot -> the wanted series' points: chunks first, then the log in its order, merged by the one rule."""
+    width = len(family.columns)
+    days, hours, tail = ([row for row in found if row[0] == level] for level in (0, 1, 2))
+    days.sort(key=lambda row: row[1:3])
+    hours.sort(key=lambda row: row[2])
+    tail.sort(key=lambda row: row[1:3])
+    runs = [_day_run(row, width) for row in days] + [_hour_run(row, wanted, width) for row in hours]
+    chunked = sum(run.series.size for run in runs)
+    late = [_tail_run(row, wanted, width) for row in tail]
+    run = chunks.joined(runs + late, width)
+    is_sum = np.concatenate([np.zeros(chunked, np.bool_), *(np.full(r.series.size, row[9]) for r, row in zip(late, tail, strict=True))])
+    return merge(run.series, run.timestamps_ms, run.data, is_sum)
+
+
+def _day_run(row: TupleRow, width: int) -> Run:
+    _, series, _, n, first_ms, step_ms, _, timestamps, data, _ = row
+    values = unpack_floats(data, width * n).reshape(width, n)
+    return Run(np.full(n, series, np.int64), chunks.day_times(n, first_ms, step_ms, timestamps), values)
+
+
+def _hour_run(row: TupleRow, wanted: Ints, width: int) -> Run:
+    _, block, t0, n, _, _, members, timestamps, data, _ = row
+    run = chunks.unpack_hour(chunks.HourChunk(block, t0, n, members, timestamps, data), width)
+    series, counts = chunks.unpack_members(block, members)
+    return _picked(run, np.repeat(np.isin(series, wanted), counts))
+
+
+def _tail_run(row: TupleRow, wanted: Ints, width: int) -> Run:
+    _, _, _, n, _, _, series, timestamps, data, _ = row
+    values = unpack_floats(data, width * n).reshape(width, n)
+    run = Run(unpack_ints(series, n), unpack_ints(timestamps, n), values)
+    return _picked(run, np.isin(run.series, wanted))
+
+
+def _picked(run: Run, is_wanted: Bools) -> Run:
+    if is_wanted.all():
+        return run
+    return Run(run.series[is_wanted], run.timestamps_ms[is_wanted], run.data[:, is_wanted])
+
+
+def _parts(run: Run, series_ids: Sequence[int]) -> list[tuple[int, slice]]:
+    ids = np.array(series_ids, np.int64)
+    starts, ends = np.searchsorted(run.series, ids, "left"), np.searchsorted(run.series, ids, "right")
+    return [(int(s), slice(int(a), int(b))) for s, a, b in zip(ids, starts, ends, strict=True)]
+
+
+def _rolled(timestamps_ms: Ints, values: Floats, step_ms: int) -> Rollup:
+    is_value = ~np.isnan(values)
+    kept, steps = values[is_value], timestamps_ms[is_value] // step_ms
+    if kept.size == 0:
+        return Rollup(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.int64))
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(steps)) + 1])
+    count = np.diff(np.append(starts, kept.size))
+    mean = np.add.reduceat(kept, starts) / count
+    return Rollup(steps[starts] * step_ms, mean, np.minimum.reduceat(kept, starts), np.maximum.reduceat(kept, starts), count)
