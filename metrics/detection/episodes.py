@@ -1,0 +1,76 @@
+"""From surprise to events: one alert per episode, with refractory time and habituation (detection.md 3.6)."""
+
+import numpy as np
+
+from metrics.detection import constants as k
+from metrics.detection import layout as lay
+from metrics.detection.compiled import inline
+
+STREAM_KINDS = (lay.SPIKE, lay.SPIKE, lay.LEVEL_SHIFT, lay.LEVEL_SHIFT, lay.SHAPE, lay.SHAPE, lay.SHAPE)
+
+
+@inline
+def loudest(w):
+    """The feature with the largest surprise."""
+    best = 0
+    for stream in range(k.STREAMS):
+        if w.power[stream] > w.power[best]:
+            best = stream
+    return best
+
+
+@inline
+def begin(s, w, t_ms, z):
+    """Notes what the new episode is about."""
+    stream = loudest(w)
+    s.kind = STREAM_KINDS[stream]
+    off = w.level if s.kind == lay.LEVEL_SHIFT else z - w.yhat
+    if w.flat >= w.surprise:
+        s.kind = lay.FLAT
+    s.direction = 1 if off >= 0.0 else -1
+    s.episode_ms = t_ms
+
+
+@inline
+def judge(s, w, t_ms, z):
+    """The event of one scored point (bits of layout.OPEN, ESCALATE, EXTEND, CLOSE; 0 = none)."""
+    s.habit *= k.HABIT_DECAY
+    score = max(w.surprise, w.flat)
+    if score < s.threshold:
+        return calm(s)
+    s.quiet = 0
+    if s.points > s.until:
+        if score < s.threshold + s.habit:
+            return 0
+        begin(s, w, t_ms, z)
+        s.habit += k.HABIT
+        s.peak = score
+        s.until = s.points + k.REFRACTORY
+        s.is_open = 1
+        return lay.OPEN
+    s.is_open = 1
+    event = lay.EXTEND
+    if score > k.ESCALATION * s.peak:
+        event = lay.ESCALATE
+        s.until = s.points + k.REFRACTORY
+    s.peak = max(s.peak, score)
+    s.until = max(s.until, s.points + k.QUIET)
+    return event
+
+
+@inline
+def calm(s):
+    """Counts a point under the threshold; the fifth in a row closes the episode."""
+    if not s.is_open:
+        return 0
+    s.quiet += 1
+    if s.quiet < k.CLOSE_AFTER:
+        return 0
+    s.is_open = 0
+    return lay.CLOSE
+
+
+@inline
+def silence_limit_ms(s):
+    """How long after the last arrival the series counts as silent."""
+    return np.int64(max(k.SILENCE_STEPS * s.step_ms, k.SILENCE_FACTOR * 2.0**s.gap_p99))
