@@ -71,8 +71,8 @@ def day_chunks(run: Run) -> Iterator[DayChunk]:
             least=float(least) if count else None,
             most=float(most) if count else None,
             total=float(total) if count else None,
-            timestamps=None if step else pack_ints(times, delta=True, dense=True),
-            data=pack_floats(run.data[:, start:end].ravel(), dense=True),
+            timestamps=None if step else pack_ints(times, delta=True, squeeze=True),
+            data=pack_floats(run.data[:, start:end].ravel()),
         )
 
 

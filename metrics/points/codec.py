@@ -1,7 +1,7 @@
 """Packed columns: int64 and float64 arrays as bytes, bit-exact, with one leading codec byte.
 
 Columns are small (a request, a day of one series), so every codec is a handful of vector operations; lz4 blocks are raw blocks of a
-known length. zstd is kept for the nightly fold alone: its set-up per call costs more than a request's column is worth.
+known length: zstd makes them a quarter smaller, but costs ten times the time to read, and its set-up more than a short column is worth.
 """
 
 from typing import Final
@@ -17,22 +17,19 @@ _RAW: Final = 0
 _DELTA: Final = 0x10
 _LZ4: Final = 0x20
 _DECIMAL: Final = 0x40
-_ZSTD: Final = 0x80
-_SQUEEZED: Final = _LZ4 | _ZSTD
 _WIDTH: Final = 0x0F
 _WIDTHS: Final = ((1, 0xFF), (2, 0xFFFF), (4, 0xFFFFFFFF))
 _MAX_DECIMALS: Final = 6
 # A column shorter than this is not worth a compressor's fixed cost.
 _WORTH_SQUEEZING: Final = 64
-_ZSTD_LEVEL: Final = 3
 # Scaled decimals stay exact below 2^53, and so do their differences in int64.
 _EXACT: Final = float(2**53)
 
 
-def pack_ints(values: Ints, *, delta: bool = False, squeeze: bool = False, dense: bool = False) -> bytes:
+def pack_ints(values: Ints, *, delta: bool = False, squeeze: bool = False) -> bytes:
     """An int64 array of shape (n,) as offsets from its least value, or from step to step, in the narrowest width that holds them.
 
-    `squeeze` adds lz4, `dense` zstd, where it makes the column smaller. |values| must stay below 2^62: differences must not overflow.
+    `squeeze` adds lz4 where it makes the column smaller. |values| must stay below 2^62: differences must not overflow.
     """
     if values.size == 0:
         return bytes([_RAW])
@@ -42,7 +39,7 @@ def pack_ints(values: Ints, *, delta: bool = False, squeeze: bool = False, dense
     width = _width_of(int(steps.max()) - base if steps.size else 0)
     body = _narrow(steps, base, width)
     head = np.array([first, base] if delta else [base], np.int64).tobytes()
-    return _framed((_DELTA if delta else _RAW) | width, head, body, squeeze=squeeze, dense=dense)
+    return _framed((_DELTA if delta else _RAW) | width, head, body, squeeze=squeeze)
 
 
 def unpack_ints(data: bytes, n: int) -> Ints:
@@ -52,7 +49,7 @@ def unpack_ints(data: bytes, n: int) -> Ints:
     code, is_delta = data[0], bool(data[0] & _DELTA)
     heads = 2 if is_delta else 1
     head = np.frombuffer(data, np.int64, heads, 1)
-    steps = _widened(data[1 + 8 * heads :], code, n - is_delta) + head[-1]
+    steps: Ints = _widened(data[1 + 8 * heads :], code, n - is_delta) + head[-1]
     if not is_delta:
         return steps
     out = np.empty(n, np.int64)
@@ -62,16 +59,16 @@ def unpack_ints(data: bytes, n: int) -> Ints:
     return out
 
 
-def pack_floats(values: Floats, *, dense: bool = False) -> bytes:
+def pack_floats(values: Floats) -> bytes:
     """A float64 array of shape (n,), bit for bit (NaN payloads and -0.0 included), as small as the cheap codecs make it.
 
     Numbers with few decimals are stored as differences of scaled integers, all others raw; both squeezed where that helps.
     """
     decimals = _decimals_of(values)
     if decimals is None:
-        return _framed(_RAW | 8, b"", np.ascontiguousarray(values).tobytes(), squeeze=True, dense=dense)
+        return _framed(_RAW | 8, b"", np.ascontiguousarray(values).tobytes(), squeeze=True)
     scaled = _scaled(values, decimals)
-    return bytes([_DECIMAL, decimals]) + pack_ints(scaled, delta=True, squeeze=True, dense=dense)
+    return bytes([_DECIMAL, decimals]) + pack_ints(scaled, delta=True, squeeze=True)
 
 
 def unpack_floats(data: bytes, n: int) -> Floats:
@@ -101,23 +98,16 @@ def _widened(body: bytes, code: int, n: int) -> Ints:
     return np.frombuffer(_body(body, code, n * width), f"<u{width}", n).astype(np.int64)
 
 
-def _framed(code: int, head: bytes, body: bytes, *, squeeze: bool, dense: bool) -> bytes:
-    if (squeeze or dense) and len(body) >= _WORTH_SQUEEZING:
-        small = _zstd(body) if dense else bytes(cramjam.lz4.compress_block(body, store_size=False))
+def _framed(code: int, head: bytes, body: bytes, *, squeeze: bool) -> bytes:
+    if squeeze and len(body) >= _WORTH_SQUEEZING:
+        small = bytes(cramjam.lz4.compress_block(body, store_size=False))
         if len(small) < len(body):
-            return bytes([code | (_ZSTD if dense else _LZ4)]) + head + small
+            return bytes([code | _LZ4]) + head + small
     return bytes([code]) + head + body
 
 
-def _zstd(body: bytes) -> bytes:
-    return bytes(cramjam.zstd.compress(body, level=_ZSTD_LEVEL))
-
-
 def _body(body: bytes, code: int, size: int) -> bytes:
-    if not code & _SQUEEZED:
-        return body
-    plain = cramjam.zstd.decompress(body, output_len=size) if code & _ZSTD else cramjam.lz4.decompress_block(body, output_len=size)
-    return bytes(plain)
+    return bytes(cramjam.lz4.decompress_block(body, output_len=size)) if code & _LZ4 else body
 
 
 def _decimals_of(values: Floats) -> int | None:

@@ -123,16 +123,20 @@ def coarse(values: Floats) -> Floats:
     """Values rounded to 16 significant bits; NaN and infinities stay."""
     fraction, exponent = np.frexp(values)
     with np.errstate(over="ignore"):
-        return np.ldexp(np.rint(fraction * 65536.0), exponent - 16)
+        rounded: Floats = np.ldexp(np.rint(fraction * 65536.0), exponent - 16)
+    return rounded
 
 
-def read_log(shard: int, shards: int, mark: int, *, limit: int = READ_LIMIT) -> LogSlice:
+def read_log(shard: int, shards: int, mark: int, *, limit: int = READ_LIMIT, until: int | None = None) -> LogSlice:
     """What the log holds from `mark` on for the series of one shard (`series % shards == shard`), in log order.
 
     Complete below the returned mark: nothing can appear there later. At most about `limit` points of all shards are looked at.
+    With `until`, a mark that an earlier read returned, exactly what lies before it: the same again.
     """
     with binary_cursor() as cursor:
-        following, more = next_mark(cursor, POINTS, mark=mark, org_id=None, limit=limit)
+        following, more = until, False
+        if following is None:
+            following, more = next_mark(cursor, POINTS, mark=mark, org_id=None, limit=limit)
         read = read_rows(cursor, POINTS, mark=mark, until=following, org_id=None)
     mine = read.series % shards == shard
     per_point = [np.repeat(a, read.lengths)[mine] for a in (read.received_ms, read.org_ids, read.backfill, read.sum)]

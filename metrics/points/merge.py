@@ -25,10 +25,11 @@ def merge(series: Ints, timestamps_ms: Ints, data: Floats, is_sum: Bools | None 
     Arrays of shape (n,), `data` (columns, n). A point with `is_sum` adds to the value before it at its time (a NaN there is nothing).
     O(n) when the times of each series already ascend, O(n log n) else.
     """
+    if _ascends(series, timestamps_ms):
+        return Run(series, timestamps_ms, data)
     order = np.argsort(_narrow(series), kind="stable")
     s, t = series[order], timestamps_ms[order]
-    same = s[1:] == s[:-1]
-    if not bool((same & (t[1:] <= t[:-1])).any()):
+    if _ascends(s, t):
         return Run(s, t, data[:, order])
     order = np.lexsort((timestamps_ms, series))
     s, t, d = series[order], timestamps_ms[order], data[:, order]
@@ -37,6 +38,12 @@ def merge(series: Ints, timestamps_ms: Ints, data: Floats, is_sum: Bools | None 
     if is_sum is None or not bool(is_sum.any()):
         return Run(s[starts], t[starts], d[:, ends - 1])
     return Run(s[starts], t[starts], _summed(d, is_sum[order], starts, ends))
+
+
+def _ascends(series: Ints, timestamps_ms: Ints) -> bool:
+    """Whether the points are sorted by series, then time, with no pair twice."""
+    following, newer = series[1:] > series[:-1], timestamps_ms[1:] > timestamps_ms[:-1]
+    return bool((following | (newer & (series[1:] == series[:-1]))).all())
 
 
 def _narrow(series: Ints) -> npt.NDArray[np.generic]:

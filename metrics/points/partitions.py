@@ -24,6 +24,9 @@ _LOCK: Final = 0x706C622D  # an advisory lock of this module: two processes that
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+# A day of a series packs to 2 or 3 kB: beside its row it costs a page and an index entry less than out of line.
+_INLINE: Final = sql.SQL("toast_tuple_target = 8160")
+
 _known: set[str] = set()
 
 
@@ -119,12 +122,15 @@ def _ensure_span(parent: str, keep: int, first_day: int, days: int) -> None:
 
 def _make(table: str, parent: str, bounds: tuple[datetime, datetime] | tuple[int, int]) -> None:
     names = {"table": sql.Identifier(table), "parent": sql.Identifier(parent), "note": sql.Literal(timezone.now().isoformat())}
+    names["inline"] = _INLINE
     span = sql.SQL("FROM ({}) TO ({})").format(*bounds)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
         if not cursor.fetchone()[0]:
-            cursor.execute(sql.SQL("CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING STORAGE)").format(**names))
+            cursor.execute(
+                sql.SQL("CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING STORAGE) WITH ({inline})").format(**names)
+            )
             cursor.execute(sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES {span}").format(**names, span=span))
             cursor.execute(sql.SQL("COMMENT ON TABLE {table} IS {note}").format(**names))
     if not connection.in_atomic_block:

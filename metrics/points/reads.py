@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from django.utils import timezone
 from psycopg import sql
 from psycopg.rows import TupleRow
 
@@ -52,6 +53,8 @@ class Newest:
     timestamp_ms: int
     value: float
 
+
+_END_OF_TIME: Final = 2**62
 
 # One statement is one snapshot: a fold that commits meanwhile is seen whole or not at all, so no point is seen twice or missed.
 _READ: Final = """
@@ -101,13 +104,18 @@ def rollup(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int, s
 
 def last(org_id: int, series_ids: Sequence[int]) -> dict[int, Newest]:
     """The newest point of each series that has one."""
-    found = _newest_rows(org_id, series_ids)
-    run = _assembled(POINTS, found, np.unique(np.array(series_ids, np.int64)))
-    newest = {}
-    for series, part in _parts(run, series_ids):
-        if part.stop > part.start:
-            newest[series] = Newest(int(run.timestamps_ms[part.stop - 1]), float(run.data[0][part.stop - 1]))
+    now_ms = int(timezone.now().timestamp() * 1000)
+    newest = _newest_of(_read(POINTS, org_id, series_ids, now_ms - 2 * HOUR_MS, _END_OF_TIME), series_ids)
+    silent = [series for series in series_ids if series not in newest]
+    if silent:
+        wanted = np.unique(np.array(silent, np.int64))
+        newest |= _newest_of(_assembled(POINTS, _newest_rows(org_id, wanted), wanted), silent)
     return newest
+
+
+def _newest_of(run: Run, series_ids: Sequence[int]) -> dict[int, Newest]:
+    ends = {series: part.stop - 1 for series, part in _parts(run, series_ids) if part.stop > part.start}
+    return {series: Newest(int(run.timestamps_ms[end]), float(run.data[0][end])) for series, end in ends.items()}
 
 
 def _read(family: Family, org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> Run:
@@ -126,12 +134,11 @@ def _read(family: Family, org_id: int, series_ids: Sequence[int], start_ms: int,
     return run if inside.all() else Run(run.series[inside], run.timestamps_ms[inside], run.data[:, inside])
 
 
-def _newest_rows(org_id: int, series_ids: Sequence[int]) -> list[TupleRow]:
+def _newest_rows(org_id: int, series: Ints) -> list[TupleRow]:
     """The rows that can hold a newest point: each series' last day chunk, all hour chunks of their blocks, the tail."""
-    series = sorted(set(series_ids))
-    blocks = sorted({one >> BLOCK_BITS for one in series})
+    values = {"org": org_id, "series": series.tolist(), "blocks": np.unique(series >> BLOCK_BITS).tolist()}
     with binary_cursor() as cursor:
-        return cursor.execute(_NEWEST, {"org": org_id, "series": series, "blocks": blocks}, binary=True).fetchall()
+        return cursor.execute(_NEWEST, values, binary=True).fetchall()
 
 
 _NEWEST: Final = sql.SQL("""
