@@ -1,10 +1,62 @@
-"""The Celery application: queues by kind of work, routes and the beat schedule."""
+"""The Celery application, and the signs of life that `/api/status` reads: each worker and beat leave theirs in the cache."""
 
 import os
+import time
+import warnings
+from typing import Any, Final
 
 from celery import Celery
+from celery.beat import PersistentScheduler
+from celery.signals import heartbeat_sent, setup_logging, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+# Celery advises against root because of pickled messages; ours are JSON and nothing else is accepted.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges", category=Warning)
+
 app = Celery("plumbline")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+LIFE_KEPT_S: Final = 3600
+BEAT_SIGN_EVERY_S: Final = 2.0
+
+
+def sign_of(part: str) -> str:
+    """The cache key of a part's last sign of life: "beat", or a worker's queue."""
+    return f"alive:{part}"
+
+
+def leave_sign(part: str) -> None:
+    from django.core.cache import cache
+
+    cache.set(sign_of(part), time.time(), LIFE_KEPT_S)
+
+
+@setup_logging.connect  # a receiver keeps Celery from setting up logging of its own; Django's stands
+def keep_logging(**_: Any) -> None:
+    return None
+
+
+@heartbeat_sent.connect
+def worker_lives(sender: Any, **_: Any) -> None:
+    leave_sign(sender.eventer.hostname.partition("@")[0])
+
+
+@worker_shutting_down.connect
+def worker_goes(sender: str, **_: Any) -> None:
+    from django.core.cache import cache
+
+    cache.delete(sign_of(sender.partition("@")[0]))
+
+
+class Scheduler(PersistentScheduler):
+    """Celery's own, which also tells that it ticks."""
+
+    _next_sign = 0.0
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        wait: float = super().tick(*args, **kwargs)
+        if time.monotonic() >= self._next_sign:
+            leave_sign("beat")
+            self._next_sign = time.monotonic() + BEAT_SIGN_EVERY_S
+        return min(wait, BEAT_SIGN_EVERY_S)

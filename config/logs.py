@@ -9,8 +9,11 @@ import structlog
 SECRET_NAMES: Final = frozenset({"authorization", "cookie", "key", "password", "secret", "token", "x_auth_token"})
 SECRET_SHAPES: Final = re.compile(r"plb_[0-9a-f]{8}_[A-Za-z0-9_-]+|(?<=://)[^/@\s]+(?=@)")
 MASK: Final = "***"
-# Django tells of every 4xx as a warning; the access log has said so already.
-QUIET: Final = {"django.request": "ERROR", "django.channels.server": "ERROR", "matplotlib": "WARNING", "numba": "WARNING", "PIL": "WARNING"}
+# Django tells of every 4xx as a warning, which the access log has said already; Celery of every task, thousands an hour.
+QUIET: Final = {
+    "django.request": "ERROR", "celery.beat": "WARNING", "celery.worker.strategy": "WARNING", "celery.app.trace": "WARNING",
+    "matplotlib": "WARNING", "numba": "WARNING", "PIL": "WARNING",
+}  # fmt: skip
 
 
 def mask_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

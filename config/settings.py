@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any, Final
 
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import conninfo_to_dict
 
@@ -18,6 +19,7 @@ SECRET_KEY = env_secret("SECRET_KEY", fallback_file=PLUMBLINE_HOME / "secret.key
 # Keyed hashes of tokens use a pepper of their own, so that SECRET_KEY can be rotated without revoking every token.
 TOKEN_PEPPER = env_secret("TOKEN_PEPPER", fallback_file=PLUMBLINE_HOME / "pepper.key")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+HOST = env_str("HOST", "127.0.0.1")
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
 BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}")
 FORCE_HTTPS = env_bool("FORCE_HTTPS", default=False)
@@ -91,7 +93,7 @@ def database_from_url(url: str) -> dict[str, Any]:
     entry: dict[str, Any] = {known[key]: str(value) for key, value in parts.items() if key in known}
     options: dict[str, Any] = {key: value for key, value in parts.items() if key not in known}
     # A pool opens connections in the background and hands out only live ones: a restarted server costs no failed request.
-    options["pool"] = {"min_size": 1, "max_size": env_int("DATABASE_POOL", 8, minimum=1), "timeout": 5}
+    options["pool"] = {"min_size": 1, "max_size": env_int("DATABASE_POOL", 8, minimum=1), "timeout": 3}
     return {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True, "OPTIONS": options, **entry}
 
 
@@ -164,17 +166,48 @@ LOGGING = logs.logging_config(form=LOG_FORMAT, level=LOG_LEVEL, color=env_bool("
 
 # Celery: Redis carries only what can be lost; the truth about what is left to do is in PostgreSQL.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_keepalive": True, "socket_connect_timeout": 5, "visibility_timeout": 900}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is away for long is waited for, not given up
+CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
-CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_TASK_SOFT_TIME_LIMIT = 540
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TIMEZONE = "UTC"
 
 # Detection: series are spread over this many shards, each with a queue and one process of its own.
 DETECT_SHARDS = env_int("DETECT_SHARDS", 2, minimum=1, maximum=256)
 DETECT_INTERVAL_S = env_int("DETECT_INTERVAL_S", 2, minimum=1, maximum=60)
+
+# Processes of `manage.py up`, beside one per shard.
+WEB_WORKERS = env_int("WEB_WORKERS", 2, minimum=1, maximum=64)
+WEB_THREADS = env_int("WEB_THREADS", 4, minimum=1, maximum=256)
+WORKER_PROCESSES = env_int("WORKER_PROCESSES", 2, minimum=1, maximum=64)
+PLUMBLINE_DEMO = env_bool("PLUMBLINE_DEMO", default=True)
+
+# Who does what: a shard's ticks have their own queue (named when they are sent), all else shares one.
+CELERY_TASK_DEFAULT_QUEUE = "default"
+
+
+def every(task: str, seconds: float, **options: Any) -> dict[str, Any]:
+    """A beat entry. A run that nobody took before the next one is due is dropped, so that ticks never pile up."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds, **options}}
+
+
+CELERY_BEAT_SCHEDULE = {
+    **{
+        f"detect shard {shard}": every("anomalies.tasks.detect", DETECT_INTERVAL_S, queue=f"detect.{shard}") | {"args": [shard]}
+        for shard in range(DETECT_SHARDS)
+    },
+    "fold points into chunks": every("metrics.tasks.fold", 60),
+    "flush what was learned": every("anomalies.tasks.learned", 60),
+    "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
+    "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
+    "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},
+}
 
 if not DEBUG and len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")

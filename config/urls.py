@@ -9,6 +9,7 @@ import anomalies.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
+from config import health
 
 APPS = (orgs.urls, accounts.urls, datastores.urls, metrics.urls, anomalies.urls)
 
@@ -16,6 +17,8 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/app/", permanent=False), name="home"),
     path("admin/", admin.site.urls),
     path("app/", include([route for app in APPS for route in app.pages])),
+    path("api/health", health.health, name="health"),
+    path("api/status", health.status, name="status"),
     path("api/", include([route for app in APPS for route in app.api])),
     *[route for app in APPS for route in app.root],
 ]

@@ -12,7 +12,7 @@ import venv
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 VENV: Final = ROOT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
 STAMP: Final = VENV / ".installed"
@@ -54,9 +54,9 @@ def run(*command: str | Path, environment: dict[str, str] | None = None) -> bool
 
 def install(kind: str) -> None:
     """By uv, ten times as fast; by pip where uv cannot be had or fails. Exits when neither works."""
-    pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    pip: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq"]
     if run(*pip, "install", "--require-hashes", "-r", ROOT / "requirements-setup.lock"):
-        uv = [VENV / "bin" / "uv", "--quiet", "pip", "sync", "--python", PYTHON, "--require-hashes", LOCKS[kind]]
+        uv: list[str | Path] = [VENV / "bin" / "uv", "--quiet", "pip", "sync", "--python", PYTHON, "--require-hashes", LOCKS[kind]]
         if run(*uv, environment=uv_environment()):
             return
     say("uv did not do it; trying pip, which takes a minute")

@@ -1,0 +1,99 @@
+"""The product as one whole: made ready, run under the supervisor, greeted, stopped."""
+
+import http.client
+import json
+import socket
+import sys
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+
+from config.embedded import NoServerError, ensure_servers, stop_servers
+from config.programs import programs
+from config.running import sole_runner
+from config.supervisor import Supervisor
+
+HEALTH = "/api/health"
+
+
+class PortTakenError(Exception):
+    """Another program listens on the port; the message says what to do."""
+
+
+def prepare() -> None:
+    """Brings the database, the static files and (PLUMBLINE_DEMO) the demo to where this version wants them."""
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    if settings.PLUMBLINE_DEMO:
+        call_command("demo")
+
+
+def run(*, before: Callable[[], None] | None = None) -> None:
+    """Runs until told to stop. Raises AlreadyRunningError, PortTakenError."""
+    home = settings.PLUMBLINE_HOME
+    with sole_runner(home):
+        refuse_taken_port()
+        if before:
+            before()
+        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it. Its threads must not be alive when children are forked
+        supervisor = Supervisor(
+            programs(), mark=str(home), colors=sys.stdout.isatty(), watch=lambda: watch_servers(supervisor), is_ready=answers,
+            when_ready=lambda: greet(supervisor),
+        )  # fmt: skip
+        try:
+            supervisor.run()
+        finally:
+            stop_servers(home)
+
+
+def refuse_taken_port() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.HOST, settings.PORT))
+        except OSError as error:
+            raise PortTakenError(f"port {settings.PORT} is not free ({error.strerror}): PORT={settings.PORT + 1} make run") from error
+
+
+def watch_servers(supervisor: Supervisor) -> None:
+    try:
+        ensure_servers(settings.PLUMBLINE_HOME)
+    except NoServerError as error:
+        supervisor.say(str(error))
+
+
+def answers() -> bool:
+    """Whether the web server answers on its health path."""
+    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104  compared, not bound
+    client = http.client.HTTPConnection(host, settings.PORT, timeout=1)
+    try:
+        client.request("GET", HEALTH, headers={"Host": "localhost"})
+        return client.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()
+
+
+def greet(supervisor: Supervisor) -> None:
+    for line in greeting():
+        supervisor.say(line)
+
+
+def greeting() -> list[str]:
+    """Address, login and token, or how to make the first admin."""
+    lines = ["", f"Plumbline is at {settings.BASE_URL}"]
+    path = settings.PLUMBLINE_HOME / "demo.json"
+    if settings.PLUMBLINE_DEMO and path.is_file():
+        demo = json.loads(path.read_text())
+        lines += [
+            f"   log in with  {demo['email']}",
+            f"   password     {demo['password']}",
+            f"   API token    {demo['personal_token']}   (Authorization: Bearer …)",
+            f"   more logins, tokens and keys: {path}",
+        ]
+    else:
+        lines.append("   make the first admin: .venv/bin/python manage.py createadmin you@example.com --org 'Your org'")
+    return [*lines, "   Ctrl-C stops everything.", ""]
