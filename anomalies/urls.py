@@ -1,7 +1,26 @@
 """This app's routes, by interface; `config/urls.py` puts them together."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-api: list[URLPattern | URLResolver] = []  # under /api/
-pages: list[URLPattern | URLResolver] = []  # under /app/
+from anomalies.api.views import AnomalyViewSet
+from anomalies.pages import detail, inbox, overview, series
+
+api: list[URLPattern | URLResolver] = [  # under /api/
+    path("anomalies", AnomalyViewSet.as_view({"get": "list"})),
+    path("anomalies/<str:ref>", AnomalyViewSet.as_view({"get": "retrieve", "put": "update"})),
+    path("anomalies/<str:ref>/history", AnomalyViewSet.as_view({"get": "history"})),
+    path("anomalies/<str:ref>/image", AnomalyViewSet.as_view({"get": "image"})),
+]
+pages: list[URLPattern | URLResolver] = [  # under /app/
+    path("", overview.overview, name="overview"),
+    path("inbox", inbox.inbox, name="inbox"),
+    path("inbox/arrivals", inbox.arrivals, name="arrivals"),
+    path("anomalies/change", inbox.change_many, name="anomalies-change"),
+    path("anomalies/<int:pk>", detail.anomaly, name="anomaly"),
+    path("anomalies/<int:pk>/status", detail.change_status, name="anomaly-status"),
+    path("anomalies/<int:pk>/description", detail.describe, name="anomaly-describe"),
+    path("metrics", series.metrics, name="metrics"),
+    path("metrics/<int:pk>", series.metric, name="metric"),
+    path("metrics/<int:pk>/points", series.metric_points, name="metric-points"),
+]
 root: list[URLPattern | URLResolver] = []  # root paths

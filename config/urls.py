@@ -10,6 +10,7 @@ import datastores.urls
 import metrics.urls
 import orgs.urls
 from config import health
+from config.api import urls as api_urls
 
 APPS = (orgs.urls, accounts.urls, datastores.urls, metrics.urls, anomalies.urls)
 
@@ -21,4 +22,11 @@ urlpatterns = [
     path("api/status", health.status, name="status"),
     path("api/", include([route for app in APPS for route in app.api])),
     *[route for app in APPS for route in app.root],
+    *api_urls.root,
+    path("api/", include(api_urls.api)),
 ]
+
+handler400 = "config.pages.bad_request"
+handler403 = "config.pages.permission_denied"
+handler404 = "config.pages.not_found"
+handler500 = "config.pages.server_error"

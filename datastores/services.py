@@ -1,9 +1,11 @@
 """Births of orgs and datastores."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Team
-from datastores.models import Datastore
+from datastores.models import Datastore, Operation
+from orgs.errors import Conflict
 from orgs.models import Org
 
 
@@ -16,3 +18,17 @@ def create_org(*, name: str, slug: str, timezone: str = "UTC", metric_limit: int
     Team.objects.create(org=org, name="Public", is_public=True)
     Datastore.objects.create(org=org, name="Metrics", type=Datastore.Type.METRICS)
     return org
+
+
+def abort_operation(operation: Operation) -> Operation:
+    """Ends an operation that waits or runs; its worker sees it before the next step. Aborting twice is once.
+
+    Raises Conflict if it has ended in another way.
+    """
+    unfinished = (Operation.Status.WAITING, Operation.Status.RUNNING)
+    ended = {"status": Operation.Status.ABORTED, "ended": timezone.now(), "message": "Aborted by a person."}
+    Operation.objects.filter(pk=operation.pk, status__in=unfinished).update(**ended)
+    operation.refresh_from_db()
+    if operation.status != Operation.Status.ABORTED:
+        raise Conflict(f"The operation has already ended: {operation.get_status_display()}.")
+    return operation

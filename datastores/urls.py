@@ -1,7 +1,15 @@
 """This app's routes, by interface; `config/urls.py` puts them together."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-api: list[URLPattern | URLResolver] = []  # under /api/
+from datastores.api.views import DatastoreViewSet, OperationViewSet
+
+api: list[URLPattern | URLResolver] = [  # under /api/
+    path("datastores", DatastoreViewSet.as_view({"get": "list"})),
+    path("datastores/<str:ref>", DatastoreViewSet.as_view({"get": "retrieve"})),
+    path("operations", OperationViewSet.as_view({"get": "list"})),
+    path("operations/<str:ref>", OperationViewSet.as_view({"get": "retrieve"})),
+    path("operations/abort/<str:ref>", OperationViewSet.as_view({"put": "abort"})),
+]
 pages: list[URLPattern | URLResolver] = []  # under /app/
 root: list[URLPattern | URLResolver] = []  # root paths

@@ -1,7 +1,14 @@
 """This app's routes, by interface; `config/urls.py` puts them together."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-api: list[URLPattern | URLResolver] = []  # under /api/
+from metrics.api.views import MetricViewSet
+
+api: list[URLPattern | URLResolver] = [  # under /api/
+    path("metrics", MetricViewSet.as_view({"get": "list"})),
+    path("metrics/<str:ref>", MetricViewSet.as_view({"get": "retrieve"})),
+    path("metrics/<str:ref>/timeseries", MetricViewSet.as_view({"get": "timeseries"})),
+    path("metrics/<str:ref>/forecast", MetricViewSet.as_view({"get": "forecast"})),
+]
 pages: list[URLPattern | URLResolver] = []  # under /app/
 root: list[URLPattern | URLResolver] = []  # root paths

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import orjson
 from django.http import HttpRequest
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS
+OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC
 
 
 def iso_millis(at: datetime) -> str:
@@ -23,6 +24,8 @@ def iso_millis(at: datetime) -> str:
 def _default(value: object) -> object:
     if isinstance(value, datetime):
         return iso_millis(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist()  # a kind or layout that orjson does not take as it is
     if isinstance(value, (Mapping, Sequence)):
         return dict(value) if isinstance(value, Mapping) else list(value)
     return str(value)

@@ -1,0 +1,62 @@
+"""Examples of the OpenAPI document."""
+
+from typing import Final
+
+from drf_spectacular.utils import OpenApiExample
+
+ANOMALY: Final = OpenApiExample(
+    "A spike of a series",
+    value={
+        "id": 12345,
+        "uuid": "8e8b9f8b-1234-4abc-9def-012345678901",
+        "type": "metric",
+        "status": "Active",
+        "archived": False,
+        "is_new": True,
+        "weight": 8,
+        "weight_breakdown": {"score": 8, "duration": 0, "tags": 0},
+        "message": "39,197 where 18,204 to 26,850 were expected.",
+        "description": "",
+        "anomalous_records_count": None,
+        "source_enriched": False,
+        "fingerprint": 9182736455,
+        "created": "2026-05-15T17:22:08.000Z",
+        "updated": "2026-05-15T17:22:08.000Z",
+        "global_tags": [{"id": 7, "name": "High", "color": "#d9480f", "weight_modifier": 2}],
+        "assignees": [{"id": 42, "name": "Alice Lee", "email": "alice@example.com"}],
+        "failed_checks": [],
+        "datastore": {"id": 1, "name": "Metrics"},
+        "container": None,
+        "partition_scan": None,
+        "metric": {"id": 17, "name": "taxi.rides.half_hourly"},
+        "kind": "spike",
+        "started_at": "2026-05-15T17:20:00.000Z",
+        "ended_at": None,
+        "peak_at": "2026-05-15T17:20:00.000Z",
+        "peak_value": 39197.0,
+        "expected": 22310.5,
+        "expected_lower": 18204.0,
+        "expected_upper": 26850.0,
+        "score": 91.0,
+        "direction": "up",
+        "detectors": [{"name": "forecast", "label": "Off the forecast", "score": 8.8}],
+        "is_backfilled": False,
+    },
+    response_only=True,
+)
+CHANGE: Final = OpenApiExample(
+    "Acknowledge, with a word to others",
+    value={"status": "Acknowledged", "description": "Investigating with the data engineering team"},
+    request_only=True,
+)
+HISTORY: Final = OpenApiExample(
+    "Acknowledged by a person",
+    value={
+        "transaction_id": "0e5b7a1c-6f0e-4c5e-9a57-1f2d3c4b5a69",
+        "user": {"id": 1, "name": "Alice Lee"},
+        "actor": "user",
+        "timestamp": "2026-05-15T17:22:08.000Z",
+        "changeset": {"status": ["Active", "Acknowledged"]},
+    },
+    response_only=True,
+)

@@ -1,0 +1,45 @@
+"""/api/datastores and /api/operations."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
+from datastores.api.filtersets import DatastoreFilterSet, OperationFilterSet
+from datastores.api.serializers import DatastoreSerializer, OperationSerializer
+from datastores.models import Datastore, Operation
+from datastores.services import abort_operation
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List the datastores that you may see"),
+    retrieve=extend_schema(summary="Get one datastore"),
+)
+class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
+    operations: ClassVar = {"list": "datastore.read", "retrieve": "datastore.read"}
+    queryset = Datastore.objects.all()
+    serializer_class = DatastoreSerializer
+    filterset_class = DatastoreFilterSet
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List long work, newest first"),
+    retrieve=extend_schema(summary="Get the progress of one operation"),
+)
+class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
+    operations: ClassVar = {"list": "operation.read", "retrieve": "operation.read", "abort": "operation.abort"}
+    queryset = Operation.objects.select_related("datastore", "user")
+    serializer_class = OperationSerializer
+    filterset_class = OperationFilterSet
+
+    @extend_schema(
+        summary="Abort an operation",
+        description="What it has done so far stays. An operation that has ended in another way is 409; aborting twice changes nothing.",
+        request=None,
+    )
+    def abort(self, request: Request, ref: str) -> Response:
+        operation = self.get_object()
+        self.check_version(operation)
+        return self.versioned(self.get_serializer(abort_operation(operation)).data)

@@ -1,0 +1,20 @@
+"""Filters and sorts of the list of metrics."""
+
+from typing import ClassVar
+
+import django_filters
+
+from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one_of, whole_number, words
+from metrics.models import Metric
+
+
+class MetricFilterSet(StrictFilterSet):
+    search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", help_text="Part of the name.")
+    name = ListFilter(item=words, help_text="Whole names, without commas.")
+    state = ListFilter(item=one_of(Metric.State.values), help_text="learning or active.")
+    stale = TrueFalseFilter(field_name="is_stale", help_text="Whether it has fallen silent.")
+    kind = ListFilter(item=one_of(Metric.Kind.values), help_text="What it was recognised as.")
+    datastore = ListFilter(item=whole_number, help_text="Ids of datastores.")
+
+    sorts: ClassVar = {"name": "name_key", "created": "created", "last_at": "last_at", "id": "pk"}
+    order: ClassVar = ("name_key", "pk")

@@ -1,0 +1,116 @@
+"""The range that a request asks for, and its times in the answer."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, get_args
+
+import numpy as np
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+
+from config.api.fields import parse_moment
+from metrics.columns import DAY_MS, HARD_MAX_POINTS, Aggregation, Ints, Window
+from orgs.errors import FieldError, Invalid
+
+# Clocks of senders run ahead by up to a day: without `until`, what they sent is shown too.
+AHEAD_MS: Final = DAY_MS
+YEAR_9999_MS: Final = 253_402_300_799_000
+
+RANGE: Final = (
+    OpenApiParameter(
+        "from", OpenApiTypes.STR, description="First moment, ISO 8601 with offset or unix seconds; 24 hours before `until` without it."
+    ),
+    OpenApiParameter("until", OpenApiTypes.STR, description="End of the range, itself not in it; all that has been received without it."),
+    OpenApiParameter("max_points", OpenApiTypes.INT, description=f"Roll up so that at most so many come, 1 to {HARD_MAX_POINTS:,}."),
+    OpenApiParameter("step", OpenApiTypes.INT, description="Roll up in steps of so many seconds."),
+    OpenApiParameter("times", OpenApiTypes.STR, enum=["iso", "unix"], description="How times are written; iso without it."),
+)
+AGGREGATION: Final = OpenApiParameter(
+    "aggregation", OpenApiTypes.STR, enum=list(get_args(Aggregation)), description="What a step's value is; mean without it."
+)
+RANGE_NAMES: Final = tuple(parameter.name for parameter in RANGE)
+
+
+@dataclass(frozen=True)
+class Asked:
+    window: Window
+    aggregation: Aggregation
+    is_unix: bool
+
+
+def asked_of(request: Request) -> Asked:
+    """What the query asks for. Raises Invalid naming every parameter that does not do."""
+    reader = _Reader(request)
+    asked = reader.asked()
+    if reader.errors:
+        raise Invalid("The range cannot be read like this.", errors=reader.errors)
+    return asked
+
+
+class _Reader:
+    """Reads the query and gathers what is wrong with it."""
+
+    def __init__(self, request: Request) -> None:
+        self.query = request.query_params
+        self.errors: list[FieldError] = []
+
+    def asked(self) -> Asked:
+        now_ms = int(time.time() * 1000)
+        until = self._moment("until")
+        start = self._moment("from")
+        if start is None:
+            start = (now_ms if until is None else until) - DAY_MS
+        end = now_ms + AHEAD_MS if until is None else until
+        if end <= start:
+            self._wrong("until", "out_of_range", "`until` has to be later than `from`.")
+        window = Window(start, end, max_points=self._count("max_points", HARD_MAX_POINTS), step_ms=self._step(end - start))
+        return Asked(window, self._choice("aggregation", get_args(Aggregation)), self._choice("times", ("iso", "unix")) == "unix")
+
+    def _moment(self, name: str) -> int | None:
+        text = self.query.get(name, "")
+        if not text:
+            return None
+        try:
+            at_ms = round(1000 * float(text)) if text.replace(".", "", 1).isdigit() else _millis(parse_moment(text))
+        except (ValueError, OverflowError) as exc:
+            return self._wrong(name, "invalid_time", str(exc))
+        return at_ms if 0 <= at_ms <= YEAR_9999_MS else self._wrong(name, "out_of_range", "From 1970 to 9999.")
+
+    def _count(self, name: str, maximum: int) -> int | None:
+        text = self.query.get(name)
+        if text is None:
+            return None
+        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum:
+            return int(text)
+        return self._wrong(name, "out_of_range", f"A whole number from 1 to {maximum:,}.")
+
+    def _step(self, length_ms: int) -> int | None:
+        step = self._count("step", 31_536_000)
+        if step is not None and length_ms > 0 and length_ms / (1000 * step) > HARD_MAX_POINTS:
+            return self._wrong("step", "out_of_range", f"That would be more than {HARD_MAX_POINTS:,} steps.")
+        return None if step is None else 1000 * step
+
+    def _choice(self, name: str, words: tuple[str, ...]) -> Any:
+        text = self.query.get(name, words[0])
+        if text not in words:
+            self._wrong(name, "invalid_choice", f"Use {', '.join(words)}.")
+        return text
+
+    def _wrong(self, name: str, code: str, msg: str) -> None:
+        self.errors.append(FieldError(("query", name), code, msg))
+
+
+def _millis(at: datetime) -> int:
+    return int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+
+
+def written(timestamps_ms: Ints, *, is_unix: bool) -> Any:
+    """Times for JSON, as one array: unix seconds (whole where all are), or datetimes that the renderer writes in ISO 8601."""
+    whole = not np.any(timestamps_ms % 1000)
+    if is_unix:
+        return timestamps_ms // 1000 if whole else timestamps_ms / 1000.0
+    if whole:
+        return timestamps_ms.astype("datetime64[ms]").astype("datetime64[s]")
+    return [f"{text}Z" for text in np.datetime_as_string(timestamps_ms.astype("datetime64[ms]"), unit="ms")]

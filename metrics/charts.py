@@ -1,0 +1,365 @@
+"""The picture of a series: points, expected band, shaded anomalies and now. Values in, PNG or SVG out; no database and no clock.
+
+matplotlib is imported by the first picture of a process, not with this module: it takes a second and 50 MB.
+"""
+
+import functools
+import io
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Form = Literal["png", "svg"]
+Theme = Literal["light", "dark"]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+FONTS: Final = Path(__file__).parent / "fonts"
+DPI: Final = 100
+CONTENT_TYPES: Final = MappingProxyType({"png": "image/png", "svg": "image/svg+xml"})
+# A step without a point that is this many times the usual one is a gap, and is drawn as one.
+GAP_STEPS: Final = 3.5
+# Pixels between the picture's edge and the axes: left, right, top, bottom.
+MARGINS: Final = (56, 16, 44, 30)
+PIXELS_PER_TIME: Final = 80
+PIXELS_PER_VALUE: Final = 38
+LEGEND_PIXELS: Final = 340
+PIXELS_PER_LETTER: Final = 7
+
+
+@dataclass(frozen=True)
+class Span:
+    """One anomaly on the picture; `end_ms` is None while it lasts."""
+
+    start_ms: int
+    end_ms: int | None
+    peak_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What is drawn. Points and band are columns in time order, NaN = gap; times are shown in `zone`."""
+
+    title: str
+    start_ms: int
+    end_ms: int
+    timestamps_ms: Ints
+    values: Floats
+    band_ms: Ints
+    expected: Floats
+    lower: Floats
+    upper: Floats
+    spans: tuple[Span, ...] = ()
+    now_ms: int | None = None
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True)
+class Look:
+    """The colours of one theme: the tokens of the pages."""
+
+    panel: str
+    line: str
+    ink: str
+    mute: str
+    accent: str
+    band: tuple[str, float]
+    anomaly: str
+    shade: tuple[str, float]
+
+
+LOOKS: Final = MappingProxyType(
+    {
+        "light": Look("#ffffff", "#e5e5e1", "#1d2227", "#6b747c", "#0b7a75", ("#0b7a75", 0.13), "#d9480f", ("#d9480f", 0.13)),
+        "dark": Look("#1b2024", "#2a3136", "#e6e9eb", "#8d979f", "#3fb8af", ("#3fb8af", 0.16), "#ff8a4c", ("#ff8a4c", 0.16)),
+    }
+)
+
+
+def draw(picture: Picture, *, form: Form, theme: Theme = "light", width: int = 900, height: int = 300) -> bytes:
+    """The picture as a PNG, or as an SVG with real text, of width x height pixels."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    _know_fonts()
+    look = LOOKS[theme]
+    with matplotlib.rc_context(_style(look)):
+        figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=look.panel)
+        FigureCanvasAgg(figure)
+        axes = _axes(figure, look, width=width, height=height)
+        _draw_all(axes, picture, look, columns=width - MARGINS[0] - MARGINS[1], rows=height - MARGINS[2] - MARGINS[3])
+        return _written(figure, form)
+
+
+@functools.cache
+def _know_fonts() -> None:
+    """Makes our Inter known, once per process; glyphs that it lacks come from matplotlib's own font."""
+    from matplotlib import font_manager
+
+    for path in sorted(FONTS.glob("*.ttf")):
+        font_manager.fontManager.addfont(path)
+
+
+def _style(look: Look) -> dict[str, Any]:
+    return {
+        "font.family": ["Inter", "DejaVu Sans"],
+        "font.size": 8.5,
+        "svg.fonttype": "none",  # text stays text: smaller, searchable, in the reader's font
+        "svg.hashsalt": "plumbline",  # equal pictures are equal bytes, so that an ETag means something
+        "path.simplify": False,  # the points are thinned to the pixel already
+        "text.color": look.ink,
+        "text.parse_math": False,  # a series may be called $x$
+    }
+
+
+def _written(figure: "Figure", form: Form) -> bytes:
+    out = io.BytesIO()
+    if form == "svg":
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": "Plumbline"})
+    else:
+        # Level 1 is five times as fast as the default and a fifth larger.
+        figure.savefig(out, format="png", pil_kwargs={"compress_level": 1}, metadata={"Software": "Plumbline"})
+    return out.getvalue()
+
+
+def _axes(figure: "Figure", look: Look, *, width: int, height: int) -> "Axes":
+    left, right, top, bottom = MARGINS
+    axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height), facecolor="none")
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, pad=6, labelcolor=look.mute)
+    axes.grid(axis="y", color=look.line, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _draw_all(axes: "Axes", picture: Picture, look: Look, *, columns: int, rows: int) -> None:
+    seconds, values = thinned(*with_gaps(picture.timestamps_ms, picture.values), columns=columns, within=(picture.start_ms, picture.end_ms))
+    axes.set_xlim(picture.start_ms / 1000, picture.end_ms / 1000)
+    axes.set_ylim(*_limits(picture, values))
+    _draw_spans(axes, picture, look)
+    _draw_band(axes, picture, look, columns=columns)
+    axes.plot(seconds, values, color=look.ink, linewidth=1.1, solid_joinstyle="round", zorder=4)
+    _draw_anomalous(axes, picture, look, seconds, values)
+    _draw_now(axes, picture, look)
+    _label(axes, picture, look, columns=columns, rows=rows)
+
+
+def _draw_spans(axes: "Axes", picture: Picture, look: Look) -> None:
+    # A spike of one point would be thinner than a pixel.
+    least = (picture.end_ms - picture.start_ms) / 1000 * 0.006
+    for span in picture.spans:
+        start, end = _edges(span, picture)
+        spare = max(0.0, least - (end - start)) / 2
+        axes.axvspan(start - spare, end + spare, color=look.shade[0], alpha=look.shade[1], linewidth=0, zorder=1)
+
+
+def _edges(span: Span, picture: Picture) -> tuple[float, float]:
+    """In seconds; one that lasts ends at the newest point or now."""
+    newest = int(picture.timestamps_ms[-1]) if picture.timestamps_ms.size else span.start_ms
+    end = span.end_ms if span.end_ms is not None else max(newest, picture.now_ms or 0)
+    return max(span.start_ms, picture.start_ms) / 1000, min(max(end, span.start_ms), picture.end_ms) / 1000
+
+
+def _draw_band(axes: "Axes", picture: Picture, look: Look, *, columns: int) -> None:
+    within = (picture.start_ms, picture.end_ms)
+    bounds = [
+        averaged(picture.band_ms, column, columns=columns, within=within) for column in (picture.lower, picture.upper, picture.expected)
+    ]
+    (seconds, lower), (_, upper), (_, expected) = bounds
+    axes.fill_between(seconds, lower, upper, color=look.band[0], alpha=look.band[1], linewidth=0, zorder=2)
+    axes.plot(seconds, expected, color=look.accent, linewidth=0.8, linestyle=(0, (2.5, 2)), zorder=3)
+
+
+def _draw_anomalous(axes: "Axes", picture: Picture, look: Look, seconds: Floats, values: Floats) -> None:
+    """The points of an anomaly in its colour, and a dot on its peak."""
+    for span in picture.spans:
+        start, end = _edges(span, picture)
+        inside = np.flatnonzero((seconds >= start) & (seconds <= end))
+        if inside.size:
+            # From the point before to the point after, so that the line is not cut.
+            part = slice(max(0, inside[0] - 1), inside[-1] + 1)
+            axes.plot(seconds[part], values[part], color=look.anomaly, linewidth=1.4, solid_joinstyle="round", zorder=5)
+        _draw_peak(axes, picture, look, span)
+
+
+def _draw_peak(axes: "Axes", picture: Picture, look: Look, span: Span) -> None:
+    at = np.flatnonzero(picture.timestamps_ms == (span.start_ms if span.peak_ms is None else span.peak_ms))
+    if at.size and np.isfinite(picture.values[at[0]]):
+        place = picture.timestamps_ms[at[0]] / 1000, picture.values[at[0]]
+        axes.plot(*place, "o", color=look.anomaly, markeredgecolor=look.panel, markersize=6.5, zorder=6, clip_on=False)
+
+
+def _draw_now(axes: "Axes", picture: Picture, look: Look) -> None:
+    now_ms = picture.now_ms
+    if now_ms is None or not picture.start_ms < now_ms <= picture.end_ms:
+        return
+    axes.axvline(now_ms / 1000, color=look.mute, linewidth=0.9, linestyle=(0, (1, 2)), zorder=3)
+    inside = now_ms < picture.end_ms - 0.05 * (picture.end_ms - picture.start_ms)
+    place = {"xytext": (4 if inside else -4, -8), "ha": "left" if inside else "right"}
+    axes.annotate(
+        "now", (now_ms / 1000, 1), xycoords=("data", "axes fraction"), textcoords="offset points", color=look.mute, fontsize=8, **place
+    )
+
+
+def _label(axes: "Axes", picture: Picture, look: Look, *, columns: int, rows: int) -> None:
+    left, _, top, _ = MARGINS
+    times = time_ticks(picture.start_ms, picture.end_ms, most=max(2, columns // PIXELS_PER_TIME), zone=picture.zone)
+    axes.set_xticks([at_ms / 1000 for at_ms, _ in times], [text for _, text in times])
+    values = value_ticks(*axes.get_ylim(), most=max(2, rows // PIXELS_PER_VALUE))
+    axes.set_yticks(values, short_numbers(values))
+    has_legend = columns >= LEGEND_PIXELS + 80
+    letters = (columns - LEGEND_PIXELS * has_legend) // PIXELS_PER_LETTER
+    title = picture.title if len(picture.title) <= letters else f"{picture.title[: letters - 1]}…"
+    axes.annotate(
+        title, (0, 1), (14 - left, top - 16), xycoords="axes fraction", textcoords="offset pixels", va="top", fontsize=10, weight=600
+    )
+    if has_legend:
+        _legend(axes, picture, look)
+
+
+def _legend(axes: "Axes", picture: Picture, look: Look) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Any] = [Line2D([], [], color=look.ink, linewidth=1.6, label="value")]
+    if picture.band_ms.size:
+        entries.append(Line2D([], [], color=look.accent, linewidth=1.2, linestyle=(0, (2.5, 1.5)), label="expected"))
+        entries.append(Patch(color=look.band[0], alpha=look.band[1] * 1.6, linewidth=0, label="99 % band"))
+    if picture.spans:
+        entries.append(Line2D([], [], color=look.anomaly, linewidth=1.6, label="anomaly"))
+    legend = axes.legend(
+        handles=entries, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=len(entries), frameon=False,
+        labelcolor=look.mute, fontsize=8, handlelength=1.3, handletextpad=0.5, columnspacing=1.4, borderaxespad=0,
+    )  # fmt: skip
+    legend.set_zorder(7)
+
+
+def _limits(picture: Picture, shown: Floats) -> tuple[float, float]:
+    """The values, and the band as far as it does not squeeze them: at most once their height beyond on each side."""
+    known = shown[np.isfinite(shown)]
+    band = np.concatenate([picture.lower, picture.upper])
+    band = band[np.isfinite(band)]
+    if not known.size and not band.size:
+        return 0.0, 1.0
+    low, high = (known.min(), known.max()) if known.size else (band.min(), band.max())
+    height = (high - low) or abs(high) or 1.0
+    if band.size and known.size:
+        low, high = min(low, max(band.min(), low - height)), max(high, min(band.max(), high + height))
+    spare = 0.05 * ((high - low) or abs(high) or 1.0)
+    return float(low - spare), float(high + spare)
+
+
+def with_gaps(timestamps_ms: Ints, values: Floats) -> tuple[Ints, Floats]:
+    """The same with a NaN in every gap, so that no line is drawn over what is not known."""
+    if timestamps_ms.size < 3:
+        return timestamps_ms, values
+    steps = np.diff(timestamps_ms)
+    gaps = np.flatnonzero(steps > GAP_STEPS * np.median(steps)) + 1
+    return np.insert(timestamps_ms, gaps, timestamps_ms[gaps - 1] + 1), np.insert(values, gaps, np.nan)
+
+
+def thinned(timestamps_ms: Ints, values: Floats, *, columns: int, within: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Seconds and values of what a screen can show: first, least, greatest and last point of each pixel column, gaps kept.
+
+    Few points stay as they are.
+    """
+    seconds = timestamps_ms / 1000
+    if values.size <= 4 * columns:
+        return seconds, values
+    column = np.clip((timestamps_ms - within[0]) * columns // max(1, within[1] - within[0]), 0, columns - 1)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(column)) + 1])
+    group = np.repeat(np.arange(starts.size), np.diff(np.append(starts, values.size)))
+    order = np.lexsort((values, group))  # NaN last within a group
+    known = np.add.reduceat(~np.isnan(values), starts)
+    kept = np.concatenate([starts, order[starts], order[starts + np.maximum(known, 1) - 1], np.append(starts[1:], values.size) - 1])
+    places = np.unique(np.concatenate([kept, np.flatnonzero(np.isnan(values))]))
+    return seconds[places], values[places]
+
+
+def averaged(timestamps_ms: Ints, column: Floats, *, columns: int, within: tuple[int, int]) -> tuple[Floats, Floats]:
+    """Seconds and means per pixel column, NaN left out; few points stay as they are."""
+    if column.size <= 2 * columns:
+        return timestamps_ms / 1000, column
+    pixel = np.clip((timestamps_ms - within[0]) * columns // max(1, within[1] - within[0]), 0, columns - 1)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(pixel)) + 1])
+    known = np.isfinite(column)
+    count = np.add.reduceat(known.astype(np.float64), starts)
+    total = np.add.reduceat(np.where(known, column, 0.0), starts)
+    return timestamps_ms[starts] / 1000, np.divide(total, count, out=np.full(starts.size, np.nan), where=count > 0)
+
+
+MINUTE: Final = 60
+HOUR: Final = 3600
+DAY: Final = 86400
+TIME_STEPS: Final = (
+    1, 2, 5, 10, 15, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
+    HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
+    DAY, 2 * DAY, 3 * DAY, 7 * DAY, 14 * DAY, 28 * DAY, 56 * DAY, 91 * DAY, 182 * DAY, 364 * DAY,
+)  # fmt: skip
+
+
+def time_ticks(start_ms: int, end_ms: int, *, most: int, zone: tzinfo) -> list[tuple[int, str]]:
+    """Round local times in the range with their words, at most about `most`. Across a clock change the wall clock stays round."""
+    length = (end_ms - start_ms) / 1000
+    step = next((step for step in TIME_STEPS if length / step <= most), TIME_STEPS[-1])
+    ticks = []
+    wall = _wall_seconds(start_ms, zone) // step * step
+    while (at_ms := _real_ms(wall, zone)) <= end_ms:
+        if at_ms >= start_ms:
+            ticks.append((at_ms, _words(at_ms, step, zone, is_first=not ticks)))
+        wall += step
+    return ticks
+
+
+def _wall_seconds(at_ms: int, zone: tzinfo) -> int:
+    """Seconds since 1970 as the wall clock of `zone` shows them."""
+    return int(datetime.fromtimestamp(at_ms / 1000, zone).replace(tzinfo=UTC).timestamp())
+
+
+def _real_ms(wall_s: int, zone: tzinfo) -> int:
+    return int(datetime.fromtimestamp(wall_s, UTC).replace(tzinfo=zone).timestamp() * 1000)
+
+
+def _words(at_ms: int, step: int, zone: tzinfo, *, is_first: bool) -> str:
+    at = datetime.fromtimestamp(at_ms / 1000, zone)
+    if step >= DAY:
+        return f"{at:%a} {at.day} {at:%b}" if step < 7 * DAY else f"{at.day} {at:%b %Y}" if step >= 91 * DAY else f"{at.day} {at:%b}"
+    if at.hour == at.minute == 0 or is_first:
+        return f"{at.day} {at:%b %H:%M}"
+    return f"{at:%H:%M}" if step >= MINUTE else f"{at:%H:%M:%S}"
+
+
+def value_ticks(low: float, high: float, *, most: int) -> Floats:
+    """Round numbers in [low, high], at most about `most`."""
+    rough = (high - low) / most
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(nice * power for nice in (1, 2, 2.5, 5, 10) if nice * power >= rough)
+    return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+
+
+def short_numbers(values: Floats) -> list[str]:
+    """The values of an axis in one unit and with as few digits as tell them apart: 0, 10k, 20k."""
+    largest = float(np.max(np.abs(values))) if values.size else 0.0
+    scale, unit = next(((s, u) for s, u in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if largest >= 10 * s / 2), (1.0, ""))
+    if largest >= 1e16 or 0 < largest < 1e-4:
+        return [f"{value:.3g}" for value in values]
+    scaled = values / scale
+    step = float(np.min(np.diff(scaled))) if scaled.size > 1 else 1.0
+    digits = max(0, min(9, int(np.ceil(-np.log10(step) - 1e-9)) + (0 if _is_round(step) else 1)))
+    return [f"{value + 0.0:,.{digits}f}{unit if value else ''}" for value in scaled]
+
+
+def _is_round(step: float) -> bool:
+    """Whether the step has one significant digit, so 0.2 but not 0.25."""
+    power = 10.0 ** np.floor(np.log10(step))
+    return bool(abs(step / power - round(step / power)) < 1e-6)
