@@ -60,6 +60,7 @@ class Anomaly(models.Model):
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     is_new = models.BooleanField(default=True, help_text="Nobody has opened or changed it yet.")
     weight = models.IntegerField(default=1)
+    weight_breakdown = models.JSONField(default=dict, blank=True, help_text="The parts that add up to the weight.")
     message = models.TextField(help_text="The sentence that says what is wrong, written by the detector or the scan.")
     description = models.TextField(blank=True, help_text="What people add to it.")
     fingerprint = models.BigIntegerField(null=True, blank=True, help_text="The problem of which this is one occurrence; below 2^53.")
@@ -79,6 +80,7 @@ class Anomaly(models.Model):
     # Type metric only; null in the others.
     metric = models.ForeignKey(Metric, null=True, blank=True, on_delete=models.CASCADE, related_name="anomalies")
     kind = models.CharField(max_length=24, blank=True, help_text="What the detector saw: spike, level shift, silence...")
+    episode_at = models.DateTimeField(null=True, blank=True, help_text="When the detector's episode began; earlier than the start of a sequel.")
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     peak_at = models.DateTimeField(null=True, blank=True)
@@ -146,8 +148,9 @@ class FailedCheck(models.Model):
 class Change(models.Model):
     """One entry of an anomaly's history: who changed what, from what to what. Never altered, never deleted."""
 
-    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
-    anomaly = models.ForeignKey(Anomaly, on_delete=models.CASCADE, related_name="changes")
+    # The database deletes the history of an anomaly that is gone for good, and a trigger refuses every other deletion: see migration 0003.
+    org = models.ForeignKey(Org, on_delete=models.DO_NOTHING, related_name="+")
+    anomaly = models.ForeignKey(Anomaly, on_delete=models.DO_NOTHING, related_name="changes")
     transaction_id = models.UUIDField(help_text="Shared by everything that one call changed.")
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     actor = models.CharField(max_length=64, help_text="`user`, or the part of the system that did it.")

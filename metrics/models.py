@@ -4,7 +4,7 @@ import hashlib
 
 from django.core.validators import MaxLengthValidator
 from django.db import models
-from django.db.models.functions import Left
+from django.db.models.functions import Left, Now
 
 from datastores.models import Datastore
 from metrics.querysets import MetricQuerySet
@@ -71,3 +71,80 @@ class Metric(models.Model):
 
     def __str__(self) -> str:
         return self.name if len(self.name) <= 120 else f"{self.name[:119]}…"
+
+
+class DetectionShard(models.Model):
+    """How far detection of one shard of all series has come. Moved in the transaction that stores what was found."""
+
+    shard = models.PositiveSmallIntegerField(primary_key=True)
+    shards = models.PositiveSmallIntegerField(default=1, help_text="How many shards there were when this one was filled.")
+    seq = models.BigIntegerField(default=0, help_text="The number of its newest step.")
+    mark = models.BigIntegerField(default=0, help_text="Every logged request of a transaction below it has been consumed.")
+    clock_ms = models.BigIntegerField(default=0, help_text="The detector's clock: silence counts only while it runs.")
+    checkpoint_seq = models.BigIntegerField(default=0, help_text="The oldest step from which a saved block has to be replayed.")
+    checkpoint_mark = models.BigIntegerField(default=0, help_text="Logged requests below it are needed by no replay.")
+    last_tick = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("shard",)
+
+    def __str__(self) -> str:
+        return f"{self.shard} of {self.shards}"
+
+
+class DetectionStep(models.Model):
+    """One step of a shard, as it has to be done again after a crash: what was read, when, and what people had ordered."""
+
+    shard = models.PositiveSmallIntegerField()
+    seq = models.BigIntegerField()
+    mark = models.BigIntegerField(help_text="The log was read up to here.")
+    now_ms = models.BigIntegerField()
+    clock_ms = models.BigIntegerField(help_text="The detector's clock before the step.")
+    pause_ms = models.BigIntegerField(help_text="A longer hole without step and arrival is a stop of the detector.")
+    is_current = models.BooleanField(help_text="Nothing was left in the log, so the clock was asked for silence.")
+    orders = models.JSONField(default=list)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("shard", "seq"), name="one_step_per_number"),)
+
+    def __str__(self) -> str:
+        return f"{self.shard}/{self.seq}"
+
+
+class DetectionBlock(models.Model):
+    """The saved detector states of up to 256 series of a shard, as they were after step `seq`."""
+
+    shard = models.PositiveSmallIntegerField()
+    block = models.PositiveIntegerField()
+    seq = models.BigIntegerField()
+    version = models.PositiveSmallIntegerField(help_text="Of the layout of a state.")
+    digest = models.BinaryField(max_length=16)
+    series = models.BinaryField(help_text="int64: the ids by place, 0 for a free one, then their orgs.")
+    states = models.BinaryField(help_text="The states, lz4.")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("shard", "block"), name="one_block_per_place"),)
+
+    def __str__(self) -> str:
+        return f"{self.shard}/{self.block} at {self.seq}"
+
+
+class DetectionOrder(models.Model):
+    """What a detector has to do with one series before its next point. Written by triggers and services, deleted by the step that obeys."""
+
+    class Op(models.TextChoices):
+        SENSITIVITY = "sensitivity", "work with another sensitivity"
+        RELEARN = "relearn", "take the present level as normal"
+        REBUILD = "rebuild", "learn anew from the stored points"
+        DROP = "drop", "forget the series"
+
+    metric_id = models.BigIntegerField(help_text="No foreign key: the order to forget a series outlives it.")
+    op = models.CharField(max_length=12, choices=Op)
+    argument = models.CharField(max_length=8, blank=True)
+    created = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ("pk",)
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.metric_id} {self.argument}".rstrip()

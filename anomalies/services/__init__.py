@@ -1,0 +1,21 @@
+"""The one way by which an anomaly comes to be, grows, ends and changes hands. Every change leaves a line of history in its transaction."""
+
+from anomalies.services.detected import Recorded, record
+from anomalies.services.findings import Finding, Peak, findings_of
+from anomalies.services.fingerprints import metric_fingerprint
+from anomalies.services.triage import archive_anomaly, change_anomaly, close_anomaly, mark_seen
+from anomalies.services.weights import metric_weight
+
+__all__ = [
+    "Finding",
+    "Peak",
+    "Recorded",
+    "archive_anomaly",
+    "change_anomaly",
+    "close_anomaly",
+    "findings_of",
+    "mark_seen",
+    "metric_fingerprint",
+    "metric_weight",
+    "record",
+]

@@ -1,0 +1,305 @@
+"""From findings to anomalies: open, extend, escalate and close in bulk, with a constant number of statements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+import orjson
+from celery import current_app
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
+
+from anomalies.models import Anomaly
+from anomalies.services.findings import Detector, Finding, Peak
+from anomalies.services.fingerprints import metric_fingerprint
+from anomalies.services.history import DETECTOR, Changeset, Line, write_history
+from anomalies.services.weights import metric_weight
+from anomalies.services.wording import sentence
+
+RENDER_TASK: Final = "metrics.tasks.render_chart"
+HOUR_MS: Final = 3_600_000
+CHART_BEFORE_MS: Final = 24 * HOUR_MS
+
+# Deleting a series waits until the step is over; the other way round, the step leaves the series out.
+SERIES: Final = "SELECT id, org_id, datastore_id FROM metrics_metric WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+
+# The newest anomaly of each excursion: after a sequel, the sequel.
+NEWEST: Final = """
+SELECT w.place, newest.id
+FROM json_to_recordset(%s) AS w (place integer, org_id bigint, metric_id bigint, kind text, episode_at timestamptz)
+CROSS JOIN LATERAL (
+    SELECT a.id FROM anomalies_anomaly a
+    WHERE a.org_id = w.org_id AND a.metric_id = w.metric_id AND a.type = 'metric' AND a.kind = w.kind AND a.episode_at = w.episode_at
+    ORDER BY a.started_at DESC LIMIT 1
+) AS newest
+"""
+
+COLUMNS: Final = {
+    "weight": "integer",
+    "weight_breakdown": "jsonb",
+    "message": "text",
+    "ended_at": "timestamptz",
+    "peak_at": "timestamptz",
+    "peak_value": "float8",
+    "expected": "float8",
+    "expected_lower": "float8",
+    "expected_upper": "float8",
+    "score": "float8",
+    "detectors": "jsonb",
+}
+BIRTH_COLUMNS: Final = COLUMNS | {
+    "org_id": "bigint",
+    "datastore_id": "bigint",
+    "metric_id": "bigint",
+    "kind": "text",
+    "direction": "text",
+    "fingerprint": "bigint",
+    "episode_at": "timestamptz",
+    "started_at": "timestamptz",
+    "is_backfilled": "boolean",
+}
+
+OPEN: Final = f"""
+INSERT INTO anomalies_anomaly
+    (uuid, type, status, is_new, description, source_enriched, created, updated, {", ".join(BIRTH_COLUMNS)})
+SELECT gen_random_uuid(), 'metric', 'Active', true, '', false, %s, %s, {", ".join(BIRTH_COLUMNS)}
+FROM json_to_recordset(%s) AS born ({", ".join(f"{name} {kind}" for name, kind in BIRTH_COLUMNS.items())})
+ON CONFLICT (metric_id, kind, started_at) WHERE type = 'metric' DO NOTHING
+RETURNING id, org_id, metric_id, weight, started_at, is_backfilled
+"""  # noqa: S608 - column names of this module
+
+CHANGE: Final = f"""
+UPDATE anomalies_anomaly AS a SET updated = %s, {", ".join(f"{name} = now.{name}" for name in COLUMNS)}
+FROM json_to_recordset(%s) AS now (id bigint, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
+WHERE a.id = now.id
+"""  # noqa: S608 - column names of this module
+
+# What the history tells of a change; the rest of the columns follow from these.
+TOLD: Final = ("score", "weight", "peak_value", "ended_at")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of the findings of one step: ids of anomalies."""
+
+    opened: tuple[int, ...] = ()
+    changed: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a series lives."""
+
+    org_id: int
+    datastore_id: int
+
+
+def record(findings: Sequence[Finding], *, now: datetime) -> Recorded:
+    """Opens, extends, escalates and closes, with the history of each, in the caller's transaction.
+
+    Doing it twice changes nothing. Series that no longer exist are left out. An archived anomaly only learns when it ended; if its
+    excursion escalates, a new anomaly begins there. Pictures of what was opened live are ordered on commit.
+    """
+    if not findings:
+        return Recorded()
+    homes = homes_of({finding.series for finding in findings})
+    known = [finding for finding in findings if finding.series in homes]
+    standing = standing_anomalies(known, homes)
+    births, changes = [], []
+    for place, finding in enumerate(known):
+        anomaly = standing.get(place)
+        if begins_anew(finding, anomaly):
+            births.append(birth_of(finding, homes[finding.series], sequel=anomaly is not None or not finding.opened))
+        if anomaly is not None and (changed := changed_by(finding, anomaly)):
+            changes.append((anomaly, changed))
+    opened = open_all(births, now=now)
+    change_all(changes, now=now)
+    return Recorded(opened=opened, changed=tuple(anomaly.pk for anomaly, _ in changes))
+
+
+def homes_of(series: Iterable[int]) -> dict[int, Home]:
+    with connection.cursor() as cursor:
+        cursor.execute(SERIES, [sorted(series)])
+        return {pk: Home(org_id, datastore_id) for pk, org_id, datastore_id in cursor.fetchall()}
+
+
+def standing_anomalies(findings: Sequence[Finding], homes: Mapping[int, Home]) -> dict[int, Anomaly]:
+    """By place in `findings`, the newest anomaly of the excursion, locked; in order of id, as all bulk changes lock."""
+    wanted = [
+        {
+            "place": place,
+            "org_id": homes[finding.series].org_id,
+            "metric_id": finding.series,
+            "kind": finding.kind,
+            "episode_at": moment(finding.episode_ms),
+        }
+        for place, finding in enumerate(findings)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST, [packed(wanted)])
+        places = {pk: place for place, pk in cursor.fetchall()}
+    rows = Anomaly.objects.filter(pk__in=list(places)).order_by("pk").select_for_update(no_key=True)
+    return {places[anomaly.pk]: anomaly for anomaly in rows}
+
+
+def is_settled(anomaly: Anomaly) -> bool:
+    """Whether people are done with it."""
+    return anomaly.is_archived or anomaly.deleted is not None
+
+
+def begins_anew(finding: Finding, anomaly: Anomaly | None) -> bool:
+    if anomaly is None:
+        return finding.peak is not None and (finding.opened or finding.escalated_ms is not None)
+    return is_settled(anomaly) and finding.escalated_peak is not None
+
+
+def birth_of(finding: Finding, home: Home, *, sequel: bool) -> dict[str, Any]:
+    """The row of a new anomaly. A sequel begins where the excursion grew worse."""
+    peak, started_ms = finding.peak, finding.episode_ms
+    if sequel and finding.escalated_peak is not None and finding.escalated_ms is not None:
+        peak, started_ms = finding.escalated_peak, finding.escalated_ms
+    if peak is None:
+        raise ValueError("An anomaly is opened by a point over the threshold.")
+    end_ms = finding.ended_ms if finding.ended_ms is None else max(finding.ended_ms, started_ms)
+    return state_of(
+        peak,
+        kind=finding.kind,
+        direction=finding.direction,
+        started_ms=started_ms,
+        end_ms=end_ms,
+        until_ms=end_ms or finding.last_ms,
+        tags=0,
+    ) | {
+        "org_id": home.org_id,
+        "datastore_id": home.datastore_id,
+        "metric_id": finding.series,
+        "kind": finding.kind,
+        "direction": finding.direction,
+        "fingerprint": metric_fingerprint(finding.series, direction=finding.direction),
+        "episode_at": moment(finding.episode_ms),
+        "started_at": moment(started_ms),
+        "is_backfilled": finding.backfilled,
+    }
+
+
+def changed_by(finding: Finding, anomaly: Anomaly) -> Finding | None:
+    """The finding, cut down to what may still change the anomaly; None when nothing may."""
+    if is_settled(anomaly):
+        end_ms = finding.escalated_ms or finding.ended_ms
+        return None if anomaly.ended_at or end_ms is None else replace(finding, peak=None, ended_ms=end_ms)
+    return finding
+
+
+def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> None:
+    tags = tag_points([anomaly.pk for anomaly, _ in changes])
+    rows, lines = [], []
+    for anomaly, finding in changes:
+        after = after_finding(anomaly, finding, tags=tags.get(anomaly.pk, 0))
+        told = differences(anomaly, after)
+        if told:
+            rows.append(after | {"id": anomaly.pk})
+            lines.append(Line(anomaly.org_id, anomaly.pk, told))
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGE, [now, packed(rows)])
+        write_history(lines, actor=DETECTOR, at=now)
+
+
+def after_finding(anomaly: Anomaly, finding: Finding, *, tags: int) -> dict[str, Any]:
+    """The columns of the anomaly as the finding leaves them."""
+    peak = peak_in(anomaly)
+    if finding.peak is not None and finding.peak.score > peak.score:
+        peak = finding.peak
+    started_ms = milliseconds(anomaly.started_at) or finding.episode_ms
+    end_ms = None if finding.ended_ms is None else max(finding.ended_ms, started_ms)
+    return state_of(
+        peak,
+        kind=anomaly.kind,
+        direction=anomaly.direction,
+        started_ms=started_ms,
+        end_ms=end_ms,
+        until_ms=end_ms or finding.last_ms,
+        tags=tags,
+    )
+
+
+def state_of(peak: Peak, *, kind: str, direction: str, started_ms: int, end_ms: int | None, until_ms: int, tags: int) -> dict[str, Any]:
+    """The columns that follow from the peak and the time. `until_ms` is up to when it is known to last."""
+    lasted_s = max(0, until_ms - started_ms) / 1000
+    weight = metric_weight(peak.score, duration_s=lasted_s, tags=tags)
+    return {
+        "weight": weight.total,
+        "weight_breakdown": weight.breakdown,
+        "message": sentence(kind, peak=peak, direction=direction, started_ms=started_ms, lasted_s=lasted_s if end_ms else 0.0),
+        "ended_at": moment(end_ms),
+        "peak_at": moment(peak.at_ms),
+        "peak_value": peak.value,
+        "expected": peak.expected,
+        "expected_lower": peak.lower,
+        "expected_upper": peak.upper,
+        "score": peak.score,
+        "detectors": [asdict(detector) for detector in peak.detectors],
+    }
+
+
+def peak_in(anomaly: Anomaly) -> Peak:
+    return Peak(
+        at_ms=milliseconds(anomaly.peak_at) or 0,
+        score=anomaly.score or 0.0,
+        value=anomaly.peak_value,
+        expected=anomaly.expected,
+        lower=anomaly.expected_lower,
+        upper=anomaly.expected_upper,
+        detectors=tuple(Detector(one["name"], one.get("label", ""), one["score"]) for one in anomaly.detectors),
+    )
+
+
+def differences(anomaly: Anomaly, after: Mapping[str, Any]) -> Changeset:
+    before = {name: getattr(anomaly, name) for name in TOLD}
+    return {name: (text_of(before[name]), text_of(after[name])) for name in TOLD if before[name] != after[name]}
+
+
+def open_all(births: Sequence[dict[str, Any]], *, now: datetime) -> tuple[int, ...]:
+    if not births:
+        return ()
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN, [now, now, packed(births)])
+        born = cursor.fetchall()
+    lines = [Line(org_id, pk, {"status": (None, "Active"), "weight": (None, weight)}) for pk, org_id, _, weight, _, _ in born]
+    write_history(lines, actor=DETECTOR, at=now)
+    for pk, org_id, metric_id, _, started_at, is_backfilled in born:
+        if not is_backfilled:
+            transaction.on_commit(partial(order_picture, pk, org_id=org_id, metric_id=metric_id, started_at=started_at))
+    return tuple(row[0] for row in born)
+
+
+def order_picture(anomaly_id: int, *, org_id: int, metric_id: int, started_at: datetime) -> None:
+    """Asks a worker to draw the series around the start. The task is named, not imported: it belongs to the layer below."""
+    current_app.send_task(RENDER_TASK, args=[anomaly_id, org_id, metric_id, milliseconds(started_at)])
+
+
+def tag_points(anomaly_ids: Sequence[int]) -> dict[int, int]:
+    """By anomaly, the sum of its tags' modifiers; anomalies without tags are left out."""
+    if not anomaly_ids:
+        return {}
+    sums = Anomaly.objects.filter(pk__in=anomaly_ids, global_tags__isnull=False).order_by()
+    return dict(sums.annotate(points=Coalesce(Sum("global_tags__weight_modifier"), 0)).values_list("pk", "points"))
+
+
+def moment(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else round(at.timestamp() * 1000)
+
+
+def text_of(value: object) -> object:
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def packed(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()

@@ -1,0 +1,122 @@
+"""From the detector's verdicts to what they say about each excursion. Pure: arrays in, plain values out."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metrics.detection.layout import CLOSE, ESCALATE, EXTEND, FEATURES, KINDS, LABELS, OPEN
+
+ALERTING: Final = OPEN | ESCALATE | EXTEND
+DIRECTIONS: Final = {1: "up", -1: "down", 0: ""}
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One of the detectors that saw it, with its own surprise (the power of ten of how rare it is)."""
+
+    name: str
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most surprising point of an excursion. None where the detector has no value, as in silence."""
+
+    at_ms: int
+    score: float
+    value: float | None = None
+    expected: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    detectors: tuple[Detector, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one step of detection says about one excursion of one series.
+
+    `ended_ms` is set when the excursion is over at the end of the step, and None while it lasts. `peak` is None when the step
+    saw only its end, and `last_ms` the newest point that was part of it (0 when none was). `escalated_ms` is the first moment
+    in the step at which it grew much worse, and `escalated_peak` the peak since.
+    """
+
+    series: int
+    kind: str
+    episode_ms: int
+    direction: str
+    opened: bool
+    peak: Peak | None
+    ended_ms: int | None
+    last_ms: int = 0
+    escalated_ms: int | None = None
+    escalated_peak: Peak | None = None
+    backfilled: bool = False
+
+
+def findings_of(
+    verdicts: NDArray[np.void], *, series: NDArray[np.int64], ended_ms: NDArray[np.int64], backfill: NDArray[np.bool_]
+) -> list[Finding]:
+    """One finding per series and excursion of which `verdicts` holds an event, ordered by series, kind and start.
+
+    verdicts : ndarray[VERDICT] of shape (n,), each series' in order of time; `series`, `ended_ms` and `backfill` of shape (n,) say
+    whose verdict it is, when an excursion that it closes ended, and whether it comes from imported history.
+    """
+    some = np.flatnonzero(verdicts["event"])
+    keys = zip(series[some].tolist(), verdicts["kind"][some].tolist(), verdicts["episode_ms"][some].tolist(), some.tolist(), strict=True)
+    grouped = itertools.groupby(sorted(keys), key=lambda key: key[:3])
+    return [
+        finding_of(who, kind, episode, [(verdicts[place], int(ended_ms[place]), bool(backfill[place])) for *_, place in group])
+        for (who, kind, episode), group in grouped
+    ]
+
+
+def finding_of(series: int, kind: int, episode_ms: int, seen: list[tuple[Any, int, bool]]) -> Finding:
+    escalation = next((place for place, (verdict, _, _) in enumerate(seen) if verdict["event"] & ESCALATE), None)
+    last, ended_ms, _ = seen[-1]
+    return Finding(
+        series=series,
+        kind=KINDS[kind],
+        episode_ms=episode_ms,
+        direction=DIRECTIONS[int(seen[0][0]["direction"])],
+        opened=any(verdict["event"] & OPEN for verdict, _, _ in seen),
+        peak=peak_of(verdict for verdict, _, _ in seen),
+        ended_ms=ended_ms if last["event"] & CLOSE else None,
+        last_ms=max((int(verdict["timestamp_ms"]) for verdict, _, _ in seen if verdict["event"] & ALERTING), default=0),
+        escalated_ms=None if escalation is None else int(seen[escalation][0]["timestamp_ms"]),
+        escalated_peak=None if escalation is None else peak_of(verdict for verdict, _, _ in seen[escalation:]),
+        backfilled=seen[0][2],
+    )
+
+
+def peak_of(verdicts: Iterable[Any]) -> Peak | None:
+    """The most surprising of those that are part of the excursion; the first of equals; None when there are none."""
+    alerting = [verdict for verdict in verdicts if verdict["event"] & ALERTING]
+    if not alerting:
+        return None
+    top = max(alerting, key=lambda verdict: float(verdict["score"]))
+    return Peak(
+        at_ms=int(top["timestamp_ms"]),
+        score=round(float(top["score"]), 2),
+        value=finite(top["value"]),
+        expected=finite(top["yhat"]),
+        lower=finite(top["lower"]),
+        upper=finite(top["upper"]),
+        detectors=tuple(detectors_of(top["detectors"])),
+    )
+
+
+def detectors_of(surprises: NDArray[np.float32]) -> Iterator[Detector]:
+    """Those that were surprised at all, strongest first."""
+    for place in np.argsort(-np.nan_to_num(surprises, nan=-math.inf), kind="stable").tolist():
+        if surprises[place] > 0:
+            yield Detector(name=FEATURES[place], label=LABELS[FEATURES[place]], score=round(float(surprises[place]), 2))
+
+
+def finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

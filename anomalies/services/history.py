@@ -1,0 +1,42 @@
+"""Lines of history. They are written in the transaction of the change that they tell of."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from accounts.models import User
+from anomalies.models import Change
+
+DETECTOR: Final = "detector"
+USER: Final = "user"
+
+Changeset = Mapping[str, tuple[object, object]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What changed on one anomaly: by field, before and after, in values that JSON can hold."""
+
+    org_id: int
+    anomaly_id: int
+    changeset: Changeset
+
+
+def write_history(lines: Iterable[Line], *, actor: str, user: User | None = None, at: datetime) -> None:
+    """One entry per line, all under one transaction id; lines without a change are left out. One statement."""
+    transaction_id = uuid.uuid4()
+    Change.objects.bulk_create(
+        Change(
+            org_id=line.org_id,
+            anomaly_id=line.anomaly_id,
+            transaction_id=transaction_id,
+            user=user,
+            actor=actor,
+            timestamp=at,
+            changeset={field: list(pair) for field, pair in line.changeset.items()},
+        )
+        for line in lines
+        if line.changeset
+    )

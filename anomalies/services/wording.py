@@ -1,0 +1,66 @@
+"""The sentence that says what is wrong, as a colleague would say it."""
+
+import math
+from datetime import UTC, datetime
+
+from anomalies.services.findings import Peak
+
+UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
+
+
+def sentence(kind: str, *, peak: Peak, direction: str, started_ms: int, lasted_s: float) -> str:
+    """What the series did, against what was expected, and for how long. Plain text, without the series' name."""
+    if kind == "silence":
+        return f"No points since {clock(started_ms)}{lasting(lasted_s)}."
+    if kind == "flat":
+        return f"Stuck at {number(peak.value)}: the value has not changed for longer than ever before{lasting(lasted_s)}."
+    return f"{opening(kind, direction)}{against(peak)}{lasting(lasted_s)}."
+
+
+def opening(kind: str, direction: str) -> str:
+    if kind == "level shift":
+        return f"The level moved {direction}: " if direction else "The level moved: "
+    return "An unusual shape: " if kind == "shape" else ""
+
+
+def against(peak: Peak) -> str:
+    """The value and the range it should have been in; where it is in that range, that it was unusual all the same."""
+    value = number(peak.value)
+    if peak.lower is None or peak.upper is None or peak.value is None:
+        return f"{value}, unlike anything seen before"
+    expected = f"{number(peak.lower)} to {number(peak.upper)}"
+    if peak.lower <= peak.value <= peak.upper:
+        return f"{value} is within {expected}, but unlike this series at such a time"
+    return f"{value} where {expected} were expected{beyond(peak.value, peak.lower, peak.upper)}"
+
+
+def beyond(value: float, lower: float, upper: float) -> str:
+    """How far outside, when the width of the range says something."""
+    width = upper - lower
+    outside = max(value - upper, lower - value)
+    if not 0 < width < math.inf or outside < width:
+        return ""
+    return f", {number(outside / width)} times the width of the range {'above' if value > upper else 'below'} it"
+
+
+def lasting(seconds: float) -> str:
+    for unit, size in UNITS:
+        if seconds >= size:
+            return f", for {math.floor(seconds / size)} {unit}"
+    return ""
+
+
+def clock(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def number(value: float | None) -> str:
+    """At most four significant digits below ten thousand, whole with thousands separators above: `0.01234`, `12.3`, `39,197`."""
+    if value is None or not math.isfinite(value):
+        return "no value"
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.3g}"
+    if size >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"

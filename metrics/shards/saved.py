@@ -1,0 +1,172 @@
+"""What PostgreSQL holds of a shard: how far it is, the steps since the oldest saved block, the blocks. In the caller's transaction."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import cramjam
+import numpy as np
+from django.db import connection
+from django.db.models import F
+from numpy.typing import NDArray
+
+from metrics import points
+from metrics.detection import engine
+from metrics.models import DetectionBlock, DetectionOrder, DetectionShard, DetectionStep
+from metrics.shards.states import Ints, ShardStates
+from metrics.shards.steps import Order, Step
+
+LOCK_SPACE: Final = 0x504C  # of the advisory locks of shards, so that they are no other part's locks
+ORDERS_PER_STEP: Final = 5000
+REBUILDS_PER_STEP: Final = 20  # each reads a series' whole past
+
+
+class ShardsChanged(RuntimeError):
+    """The number of shards was changed, and the saved states are still spread over the old number."""
+
+
+@dataclass(frozen=True)
+class Obeyed:
+    """Orders of one step and the rows that hold them."""
+
+    orders: tuple[Order, ...]
+    ids: tuple[int, ...]
+
+
+def try_lock(shard: int) -> bool:
+    """Takes the shard until the transaction ends; False while another process has it. Takes no transaction number, unlike a row lock:
+    readers of the log wait for whoever has one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_SPACE, shard])
+        return bool(cursor.fetchone()[0])
+
+
+def lock(shard: int) -> None:
+    """Waits until nobody has the shard, and takes it until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK_SPACE, shard])
+
+
+def shard_record(shard: int, *, shards: int) -> DetectionShard:
+    """How far the shard is; one that never ran is unsaved. Raises ShardsChanged when there were `shards` of them no longer."""
+    records = {record.shard: record for record in DetectionShard.objects.all()}
+    others = {record.shards for record in records.values()} - {shards}
+    if others:
+        raise ShardsChanged(
+            f"DETECT_SHARDS is {shards}, but the detector's states are spread over {others.pop()} shards. "
+            "Stop the workers, run `manage.py reshard`, and start them again."
+        )
+    return records.get(shard) or DetectionShard(shard=shard, shards=shards)
+
+
+def waiting_orders(shard: int, *, shards: int) -> Obeyed:
+    """The oldest orders for the shard's series, in order; only some of those that cost much."""
+    mine = DetectionOrder.objects.annotate(place=F("metric_id") % shards).filter(place=shard)
+    rows = list(mine.values_list("pk", "op", "metric_id", "argument")[:ORDERS_PER_STEP])
+    costly = [row for row in rows if row[1] == DetectionOrder.Op.REBUILD]
+    left = {row[0] for row in costly[REBUILDS_PER_STEP:]}
+    taken = [row for row in rows if row[0] not in left]
+    return Obeyed(orders=tuple(Order(op, series, argument) for _, op, series, argument in taken), ids=tuple(row[0] for row in taken))
+
+
+def note_step(shard: int, step: Step) -> None:
+    """Writes the step down, so that it can be done again."""
+    DetectionStep.objects.create(
+        shard=shard,
+        seq=step.seq,
+        mark=step.log.mark,
+        now_ms=step.now_ms,
+        clock_ms=step.clock_ms,
+        pause_ms=step.pause_ms,
+        is_current=step.is_current,
+        orders=[[order.op, order.series, order.argument] for order in step.orders],
+    )
+
+
+def noted_steps(shard: int, *, shards: int, after: int, mark: int) -> Iterator[Step]:
+    """The steps after number `after`, with the same points as the first time; `mark` is where the first of them began to read."""
+    for noted in DetectionStep.objects.filter(shard=shard, seq__gt=after).order_by("seq"):
+        log = points.read_log(shard, shards, mark, until=noted.mark)
+        mark = noted.mark
+        yield Step(
+            seq=noted.seq,
+            now_ms=noted.now_ms,
+            clock_ms=noted.clock_ms,
+            pause_ms=noted.pause_ms,
+            is_current=noted.is_current,
+            log=log,
+            orders=tuple(Order(*order) for order in noted.orders),
+        )
+
+
+def save_shard(record: DetectionShard, step: Step, *, blocks: Sequence[int], now: datetime) -> None:
+    """Moves the high-water mark past the step, and forgets the noted steps that no block (`blocks`: the step of each) needs any more."""
+    record.seq, record.mark, record.clock_ms, record.last_tick = step.seq, step.log.mark, step.clock_after_ms, now
+    oldest = min(blocks, default=step.seq)
+    if oldest > record.checkpoint_seq:
+        record.checkpoint_mark = mark_after(record.shard, oldest, record=record)
+        record.checkpoint_seq = oldest
+        DetectionStep.objects.filter(shard=record.shard, seq__lte=oldest).delete()
+    record.save()
+
+
+def mark_after(shard: int, seq: int, *, record: DetectionShard) -> int:
+    if seq == record.seq:
+        return record.mark
+    return DetectionStep.objects.values_list("mark", flat=True).get(shard=shard, seq=seq)
+
+
+def save_blocks(shard: int, memory: ShardStates, blocks: Sequence[int], *, seq: int, digests: dict[int, bytes]) -> int:
+    """Writes these blocks as they are after step `seq`; of those that are as their digest says, only the number. Bytes written."""
+    written = 0
+    for block in blocks:
+        rows = memory.rows_in(block)
+        states = memory.states[rows]
+        ids = np.concatenate([memory.series[rows], memory.orgs[rows]]).tobytes()
+        digest = hashlib.blake2b(states.tobytes() + ids, digest_size=16).digest()
+        place = {"shard": shard, "block": block}
+        if digests.get(block) == digest:
+            DetectionBlock.objects.filter(**place).update(seq=seq)
+            continue
+        packed = bytes(cramjam.lz4.compress_block(states.tobytes()))
+        fields = {"seq": seq, "version": engine.VERSION, "digest": digest, "series": ids, "states": packed}
+        DetectionBlock.objects.update_or_create(**place, defaults=fields)
+        digests[block] = digest
+        written += len(packed)
+    return written
+
+
+def load_blocks(shard: int, memory: ShardStates) -> tuple[dict[int, int], dict[int, bytes]]:
+    """Fills `memory` with the saved blocks; the step and the digest of each.
+
+    States of another layout cannot be read: their series begin anew, and are ordered to learn from the stored points.
+    """
+    steps: dict[int, int] = {}
+    digests: dict[int, bytes] = {}
+    outdated: list[int] = []
+    for saved in DetectionBlock.objects.filter(shard=shard).order_by("block").iterator(chunk_size=16):
+        series, orgs = np.frombuffer(saved.series, np.int64).reshape(2, -1)
+        is_outdated = saved.version != engine.VERSION
+        states = blank_states(series) if is_outdated else unpacked(saved.states)
+        memory.put_block(saved.block, states=states, series=series, orgs=orgs, done=saved.seq)
+        steps[saved.block] = saved.seq
+        digests[saved.block] = b"" if is_outdated else bytes(saved.digest)
+        outdated += series[series > 0].tolist() if is_outdated else []
+    memory.loaded()
+    order_all_anew(outdated)
+    return steps, digests
+
+
+def blank_states(series: Ints) -> NDArray[np.void]:
+    return engine.new_states(len(series))
+
+
+def unpacked(states: bytes) -> NDArray[np.void]:
+    return np.frombuffer(bytes(cramjam.lz4.decompress_block(bytes(states))), engine.STATE)
+
+
+def order_all_anew(series: Sequence[int]) -> None:
+    waiting = set(DetectionOrder.objects.filter(op=DetectionOrder.Op.REBUILD, metric_id__in=series).values_list("metric_id", flat=True))
+    DetectionOrder.objects.bulk_create(DetectionOrder(metric_id=one, op=DetectionOrder.Op.REBUILD) for one in series if one not in waiting)
