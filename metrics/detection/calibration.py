@@ -44,7 +44,7 @@ def log_middle(b, stream):
 @inline
 def refit(s, stream):
     """Sets the tail of one feature: the bins that hold the highest 6 %, and the median below which nothing is rare."""
-    row = s.histogram[stream]
+    row = s.histogram[stream, :]
     total = 0.0
     for j in range(k.BINS):
         total += row[j]
@@ -93,7 +93,7 @@ def rarity(s, stream, v):
 def count(s, stream, v):
     """Adds one value to the history."""
     b = bin_of(v, stream)
-    s.histogram[stream][b] = min(np.int64(s.histogram[stream][b]) + k.COUNT, 65535)
+    s.histogram[stream, b] = min(np.int64(s.histogram[stream, b]) + k.COUNT, 65535)
 
 
 @inline
@@ -102,7 +102,7 @@ def age(s):
     keep = 0.5 ** (k.AGE_EVERY / k.HALF_LIFE)
     turn = (s.points // k.AGE_EVERY) * 0.6180339887498949
     for stream in range(k.STREAMS):
-        row = s.histogram[stream]
+        row = s.histogram[stream, :]
         for b in range(k.BINS):
             if row[b] != 0:
                 place = turn + (stream * k.BINS + b) * 0.7548776662466927

@@ -23,10 +23,10 @@ def explained(s, t_ms, z, distance):
     reach = count * s.step_ms / s.cycle_ms
     own = min(np.int64(here), count - 1)
     for day in range(2):
-        low, high = s.recent[2 * day][own], s.recent[2 * day + 1][own]
+        low, high = s.recent[2 * day, own], s.recent[2 * day + 1, own]
         after = np.int64(np.floor(here + reach)) % count
-        if after != own and s.recent[2 * day][after] != k.UNKNOWN:
-            low, high = _join(low, high, s.recent[2 * day][after], s.recent[2 * day + 1][after])
+        if after != own and s.recent[2 * day, after] != k.UNKNOWN:
+            low, high = _join(low, high, s.recent[2 * day, after], s.recent[2 * day + 1, after])
         before = np.int64(np.floor(here - reach)) % count
         if before != own and s.recent_before[2 * day] > -100.0:
             low, high = _join(low, high, fixed(s.recent_before[2 * day]), fixed(s.recent_before[2 * day + 1]))
@@ -60,8 +60,8 @@ def keep(s, t_ms, z):
 @inline
 def _commit(s, slot):
     for i in range(4):
-        s.recent_before[i] = s.recent[i][slot] / k.FIXED if s.recent[i][slot] != k.UNKNOWN else -1000.0
-    s.recent[2][slot] = s.recent[0][slot]
-    s.recent[3][slot] = s.recent[1][slot]
-    s.recent[0][slot] = fixed(s.recent_now[0])
-    s.recent[1][slot] = fixed(s.recent_now[1])
+        s.recent_before[i] = s.recent[i, slot] / k.FIXED if s.recent[i, slot] != k.UNKNOWN else -1000.0
+    s.recent[2, slot] = s.recent[0, slot]
+    s.recent[3, slot] = s.recent[1, slot]
+    s.recent[0, slot] = fixed(s.recent_now[0])
+    s.recent[1, slot] = fixed(s.recent_now[1])

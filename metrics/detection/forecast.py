@@ -64,7 +64,7 @@ def experts(s, w, t_ms):
         day = recall(s.day, count, phase(t_ms, s.cycle_ms), s.cycle_ms > 1.5 * count * s.step_ms)
         f[4] = f[1] if np.isnan(day) else day + s.day_offset
         hours = min(np.int64(k.WEEK_MS // s.step_ms), k.WEEK_SLOTS)
-        week = recall(s.week, hours, phase(t_ms, k.WEEK_MS), k.WEEK_MS > 1.5 * hours * s.step_ms)
+        week = recall(s.week, hours, phase(t_ms, k.WEEK_MS), 1.5 * hours * s.step_ms < k.WEEK_MS)
         f[5] = f[4] if np.isnan(week) else week + s.day_offset
     return mixture(s, w)
 

@@ -113,7 +113,7 @@ def close_open(s, v):
 
 @inline
 def advance_model(s, w, v, t_ms, x):
-    """One step with the raw value `x`; false when a counter's reset left nothing to score."""
+    """One step with the raw value `x`, and its verdict; a counter's reset may leave nothing to score."""
     before, before_ms = s.raw, s.last_ms
     value = rate(s, t_ms, x)
     if math.isnan(value):
@@ -127,66 +127,71 @@ def advance_model(s, w, v, t_ms, x):
 
 
 @inline
-def take(s, w, v, t_ms, x):
-    """One value for the model, newer than all before: a point, or the sum or mean of a closed bin. Completes its verdict."""
-    if s.mode != lay.WARMING:
-        if s.mode == lay.DIRECT and t_ms - s.last_ms < k.SAME_STEP * s.step_ms:
-            v.status = lay.MERGED
-            return
-        note_kind(s, x)
-    if s.mode == lay.WARMING:
-        v.status = lay.LEARNING
-        close_open(s, v)
-        if hold(s, t_ms, x):
-            warm_up(s, w, v)
-            forget_verdict(v)
-        return
-    advance_model(s, w, v, t_ms, x)
-
-
-@inline
-def forget_verdict(v):
-    """The points of the warm-up have no verdict: their scale was measured on themselves."""
-    t_ms, x = v.timestamp_ms, v.value
-    blank(v, v.row, t_ms, x, lay.LEARNING)
-
-
-@inline
-def warm_up(s, w, v):
-    """Opens the model and runs the held points through it; `v` is scratch."""
-    open_model(s, w)
-    s.raw = math.nan
-    if s.is_counter:
-        s.raw = w.held[0]
-    for i in range(1 if s.is_counter else 0, k.WARM_UP):
-        t_ms = w.held_ms[i]
-        if s.bin_width_ms > 0 and not s.minutes_sum:
-            warm_up_bin(s, w, v, t_ms, w.held[i])
-        elif s.points == 0 or t_ms - s.last_ms >= k.SAME_STEP * s.step_ms:
-            advance_model(s, w, v, t_ms, w.held[i])
-
-
-@inline
-def warm_up_bin(s, w, v, t_ms, x):
-    """One held point of an irregular series: closes the bin before and joins its own, which stays open."""
-    bin_ms = t_ms - t_ms % s.bin_width_ms
-    if s.bin_count > 0 and bin_ms > s.bin_ms:
-        mean = s.bin_sum / s.bin_count
-        s.bin_count = 0
-        s.closed_ms = s.bin_ms
-        if s.bin_ms > s.last_ms:
-            advance_model(s, w, v, s.bin_ms, mean)
-    add_to_bin(s, bin_ms, x)
-
-
-@inline
-def add_to_bin(s, bin_ms, x):
+def add_to_bin(s, t_ms, x):
     """Joins one value to the open bin, or opens it."""
     if s.bin_count == 0:
-        s.bin_ms = bin_ms
+        s.bin_ms = t_ms - t_ms % s.bin_width_ms
         s.bin_sum = 0.0
     s.bin_sum += x
     s.bin_count += 1
+
+
+@inline
+def take_out_bin(s):
+    """The open bin's value, the sum of its points or their mean; closes the bin."""
+    value = s.bin_sum if s.minutes_sum else s.bin_sum / s.bin_count
+    s.bin_count = 0
+    s.closed_ms = s.bin_ms
+    return value
+
+
+@inline
+def put(w, n, t_ms, x):
+    """Puts a value in the queue of the model."""
+    w.queue_ms[n] = t_ms
+    w.queue[n] = x
+    return n + 1
+
+
+@inline
+def warm_up(s, w):
+    """Opens the model and queues the held points, those of an irregular series bin by bin; the number queued."""
+    open_model(s, w)
+    s.raw = w.held[0] if s.is_counter else math.nan
+    n = 0
+    for i in range(1 if s.is_counter else 0, k.WARM_UP):
+        t_ms = w.held_ms[i]
+        if s.bin_width_ms == 0 or s.minutes_sum:
+            n = put(w, n, t_ms, w.held[i])
+            continue
+        if s.bin_count > 0 and t_ms >= s.bin_ms + s.bin_width_ms:
+            n = put(w, n, s.bin_ms, take_out_bin(s))
+        add_to_bin(s, t_ms, w.held[i])
+    return n
+
+
+@inline
+def admit(s, w, v, t_ms, x):
+    """Decides what becomes of a value newer than all before; the number of values queued for the model."""
+    if s.mode != lay.WARMING:
+        note_kind(s, x)
+    if s.mode != lay.WARMING:
+        return put(w, 0, t_ms, x)
+    v.status = lay.LEARNING
+    close_open(s, v)
+    return warm_up(s, w) if hold(s, t_ms, x) else 0
+
+
+@inline
+def run_queue(s, w, v, count):
+    """Runs the queued values through the model; only a single one, not those of the warm-up, makes a verdict."""
+    for i in range(count):
+        if s.mode == lay.DIRECT and s.points > 0 and w.queue_ms[i] - s.last_ms < k.SAME_STEP * s.step_ms:
+            v.status = lay.MERGED
+        elif w.queue_ms[i] > s.last_ms or s.points == 0:
+            advance_model(s, w, v, w.queue_ms[i], w.queue[i])
+    if count > 1:
+        blank(v, v.row, v.timestamp_ms, v.value, lay.LEARNING)
 
 
 @inline
@@ -206,16 +211,15 @@ def check_step(s, v):
 
 @inline
 def close_bin(s, w, v, row):
-    """Hands the open bin to the model as one value at its start."""
-    x = s.bin_sum if s.minutes_sum else s.bin_sum / s.bin_count
-    s.bin_count = 0
-    blank(v, row, s.bin_ms, x, lay.GAP)
+    """Hands the open bin to the model as one value at its start; the number of values queued."""
     if s.minutes_sum and s.seen > 1:
         gap_seen(s, s.bin_ms - s.closed_ms)
-    s.closed_ms = s.bin_ms
-    take(s, w, v, s.bin_ms, x)
+    x = take_out_bin(s)
+    blank(v, row, s.bin_ms, x, lay.GAP)
+    count = admit(s, w, v, s.bin_ms, x)
     if s.minutes_sum:
         check_step(s, v)
+    return count
 
 
 @inline
@@ -266,70 +270,39 @@ def arrive(s, v, row, received_ms):
 
 
 @inline
-def take_direct(s, w, v, row, t_ms, x):
-    """A point of a series that is scored point by point."""
-    blank(v, row, t_ms, x, lay.LATE)
+def take_direct(s, w, v, t_ms, x):
+    """A point of a series that is scored point by point; the number of values queued for the model."""
     if t_ms <= s.newest_ms:
-        return
+        return 0
     if s.seen > 0:
         gap_seen(s, t_ms - s.newest_ms)
     s.newest_ms = t_ms
     v.status = lay.GAP
-    if abs(x) <= k.HUGE:
-        take(s, w, v, t_ms, x)
     check_step(s, v)
+    return admit(s, w, v, t_ms, x) if abs(x) <= k.HUGE else 0
 
 
 @inline
-def take_binned(s, w, out, n, row, t_ms, x, now_ms):
-    """A point of a series that is scored bin by bin; the number of records written from `n` on (1 or 2)."""
+def join(s, v, t_ms, x):
+    """A point of a series that is scored bin by bin joins its bin, unless that is closed."""
     bin_ms = t_ms - t_ms % s.bin_width_ms
-    made = 0
-    if bin_is_over(s, now_ms) or (s.bin_count > 0 and bin_ms > s.bin_ms):
-        close_bin(s, w, out[n], row)
-        made = 1
-    v = out[n + made]
-    blank(v, row, t_ms, x, lay.LATE)
     if bin_ms <= s.closed_ms or (s.bin_count > 0 and bin_ms < s.bin_ms):
-        return made + 1
+        return
     if not s.minutes_sum:
         if t_ms > s.newest_ms:
             gap_seen(s, t_ms - s.newest_ms)
-        check_step(s, v)
+        s.seen += 1
     s.newest_ms = max(s.newest_ms, t_ms)
     v.status = lay.GAP
     if abs(x) <= k.HUGE:
         v.status = lay.PENDING
-        if s.bin_width_ms > 0:
-            add_to_bin(s, bin_ms, x)
-        else:
-            take(s, w, v, t_ms, x)
-    return made + 1
+        add_to_bin(s, t_ms, x)
 
 
 @inline
-def take_point(s, w, out, n, row, t_ms, x, received_ms, live):
-    """One point of either kind of series; the number of records written from `n` on (1 to 3)."""
-    made = 0
-    if live and abs(x) <= k.HUGE:
-        made = arrive(s, out[n], row, received_ms)
-    if s.bin_width_ms > 0:
-        return made + take_binned(s, w, out, n + made, row, t_ms, x, received_ms if live else s.bin_ms)
-    take_direct(s, w, out[n + made], row, t_ms, x)
-    return made + 1
-
-
-@inline
-def look_at_clock(s, w, out, n, row, now_ms):
-    """A bin that is over and a silence that starts; the number of records written from `n` on (0 to 2)."""
-    made = 0
-    if bin_is_over(s, now_ms):
-        close_bin(s, w, out[n], row)
-        made = 1
-    if begin_silence(s, now_ms):
-        write_silence(s, out[n + made], row, lay.OPEN)
-        made += 1
-    return made
+def closes_bin(s, t_ms, now_ms):
+    """Whether a point at `t_ms` that comes at `now_ms` finds the open bin over."""
+    return s.bin_count > 0 and (t_ms >= s.bin_ms + s.bin_width_ms or bin_is_over(s, now_ms))
 
 
 @kernel(nb.int64(_STATES, _VERDICTS, _INTS, _INTS, _FLOATS, _INTS, _KINDS))
@@ -339,12 +312,26 @@ def advance(states, out, rows, times_ms, values, received_ms, kinds):
     kinds: layout.LIVE, layout.BACKFILL, or layout.CLOCK, which is no point but a look at the clock at its received_ms.
     """
     work = np.empty(1, lay.WORK)
+    w = work[0]
     n = 0
     for i in range(len(rows)):
-        s = states[rows[i]]
-        if kinds[i] == lay.CLOCK:
-            n += look_at_clock(s, work[0], out, n, rows[i], received_ms[i])
-        else:
-            live = kinds[i] == lay.LIVE
-            n += take_point(s, work[0], out, n, rows[i], times_ms[i], values[i], received_ms[i], live)
+        s, row, t_ms, x, now_ms = states[rows[i]], rows[i], times_ms[i], values[i], received_ms[i]
+        if kinds[i] == lay.LIVE and abs(x) <= k.HUGE:
+            n += arrive(s, out[n], row, now_ms)
+        queued = 0
+        target = n
+        if s.bin_width_ms > 0 and (closes_bin(s, t_ms, now_ms) if kinds[i] != lay.BACKFILL else closes_bin(s, t_ms, t_ms)):
+            queued = close_bin(s, w, out[n], row)
+            n += 1
+        if kinds[i] != lay.CLOCK:
+            blank(out[n], row, t_ms, x, lay.LATE)
+            if s.bin_width_ms > 0:
+                join(s, out[n], t_ms, x)
+            else:
+                queued = take_direct(s, w, out[n], t_ms, x)
+            n += 1
+        run_queue(s, w, out[target], queued)
+        if kinds[i] == lay.CLOCK and begin_silence(s, now_ms):
+            write_silence(s, out[n], row, lay.OPEN)
+            n += 1
     return n

@@ -189,6 +189,8 @@ WORK: Final = np.dtype(
         ("sorted", "f8", (k.WARM_UP,)),
         ("held_ms", "i8", (k.WARM_UP,)),
         ("held", "f8", (k.WARM_UP,)),
+        ("queue_ms", "i8", (k.WARM_UP,)),
+        ("queue", "f8", (k.WARM_UP,)),
         ("yhat", "f8"),
         ("lower", "f8"),
         ("upper", "f8"),

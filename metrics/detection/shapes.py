@@ -32,7 +32,7 @@ def nearest(prototype, known, w):
         distance[j] = 0
     for i in range(k.BLOCKS):
         value = w.shape[i]
-        row = prototype[i]
+        row = prototype[i, :]
         for j in range(known):
             distance[j] += abs(np.int32(row[j]) - value)
     best = np.int32(2147483647)
@@ -55,7 +55,7 @@ def touch(rank, known, j):
 def store(s, which, w):
     """Puts w.shape in a free place or in that of the least recently used prototype."""
     known = np.int64(s.known[which])
-    rank = s.rank[which]
+    rank = s.rank[which, :]
     j = known
     if known < k.PROTOTYPES:
         s.known[which] = known + 1
@@ -65,21 +65,21 @@ def store(s, which, w):
             if rank[i] == 0:
                 j = i
         touch(rank, known, j)
-    s.uses[which][j] = 1
+    s.uses[which, j] = 1
     for i in range(k.BLOCKS):
-        s.prototype[which][i][j] = np.int16(w.shape[i])
+        s.prototype[which, i, j] = np.int16(w.shape[i])
 
 
 @inline
 def pull(s, which, w, j):
     """Moves prototype `j` towards w.shape, by its share of the uses so far."""
-    touch(s.rank[which], np.int64(s.known[which]), j)
-    uses = min(s.uses[which][j] + 1, 50)
-    s.uses[which][j] = uses
+    touch(s.rank[which, :], np.int64(s.known[which]), j)
+    uses = min(s.uses[which, j] + 1, 50)
+    s.uses[which, j] = uses
     gain = max(1.0 / uses, k.SHAPE_GAIN)
     for i in range(k.BLOCKS):
-        old = np.float64(s.prototype[which][i][j])
-        s.prototype[which][i][j] = np.int16(np.rint(old + gain * (w.shape[i] - old)))
+        old = np.float64(s.prototype[which, i, j])
+        s.prototype[which, i, j] = np.int16(np.rint(old + gain * (w.shape[i] - old)))
 
 
 @inline
@@ -90,7 +90,7 @@ def novelty(s, which, w, length, scale):
     if known == 0:
         store(s, which, w)
         return 0.0
-    best = nearest(s.prototype[which], known, w)
+    best = nearest(s.prototype[which, :, :], known, w)
     distance = (best // 64) / (k.BLOCKS * k.SHAPE_FIXED)
     if distance <= k.SHAPE_MATCH:
         pull(s, which, w, best % 64)

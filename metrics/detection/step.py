@@ -15,6 +15,9 @@ from metrics.detection.scale import normalise, spread
 from metrics.detection.shapes import novelty
 from metrics.detection.warmup import accept_level
 
+# Points of the windows whose shape is compared: shape_8, shape_32, shape_64.
+LENGTHS = (8, 32, 64)
+
 
 @inline
 def measure(s, w, t_ms, z, y, scale):
@@ -28,9 +31,9 @@ def measure(s, w, t_ms, z, y, scale):
     w.level = mean_of(w, 12)
     w.feature[2] = abs(w.level) / scale if s.run >= 12 else np.nan
     w.feature[3] = abs(mean_of(w, 40)) / scale if s.run >= 40 else np.nan
-    w.feature[4] = novelty(s, 0, w, 8, scale) if s.run >= 8 else np.nan
-    w.feature[5] = novelty(s, 1, w, 32, scale) if s.run >= 32 else np.nan
-    w.feature[6] = novelty(s, 2, w, 64, scale) if s.run >= 64 else np.nan
+    for which in range(3):
+        length = LENGTHS[which]
+        w.feature[4 + which] = novelty(s, which, w, length, scale) if s.run >= length else np.nan
 
 
 @inline
@@ -61,7 +64,10 @@ def note_shift(s, w, t_ms):
 
 @inline
 def step(s, w, t_ms, x, raw):
-    """Takes one value (`raw`: as it was sent) that is newer than all before. Fills w.yhat, lower, upper (in the value's unit), surprise, event, status."""
+    """Takes one value (`raw`: as it was sent) that is newer than all before.
+
+    Fills w.yhat, w.lower and w.upper (in the value's unit), w.surprise, w.flat, w.event and w.status.
+    """
     z = normalise(s, x)
     if s.points == 0:
         s.expert[:] = 0.0

@@ -54,7 +54,7 @@ def measure_gaps(s, w):
 def set_cycle(s, step_ms):
     """A day if that has four steps or more, else a week if that has, else no cycle."""
     s.step_ms = step_ms
-    s.cycle_ms = k.DAY_MS if k.DAY_MS >= k.MIN_CYCLE_POINTS * step_ms else k.WEEK_MS
+    s.cycle_ms = k.DAY_MS if k.MIN_CYCLE_POINTS * step_ms <= k.DAY_MS else k.WEEK_MS
     s.is_seasonal = 1 if s.cycle_ms >= k.MIN_CYCLE_POINTS * step_ms else 0
 
 
