@@ -1,0 +1,142 @@
+"""What every page shows around its own content, and the pages for when something is wrong."""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from psycopg_pool import PoolTimeout
+
+from accounts.models import User
+from accounts.zones import zone_of
+from anomalies.models import Anomaly
+from config.api.problems import problem_response
+
+COUNT_CAP: Final = 1000
+DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of the rail. `count` is what waits there, as text ("23", "1,000+"), empty for nothing."""
+
+    label: str
+    url: str
+    current: bool
+    key: str
+    count: str = ""
+
+
+def capped(count: int, *, cap: int = COUNT_CAP) -> str:
+    """A count that was taken of at most `cap` + 1 rows, in words."""
+    return f"{cap:,}+" if count > cap else f"{count:,}"
+
+
+def waiting(user: User) -> str:
+    """How many active anomalies wait for somebody; empty for none."""
+    count = Anomaly.objects.visible_to(user).open()[: COUNT_CAP + 1].count()
+    return capped(count) if count else ""
+
+
+def places(request: HttpRequest, user: User) -> tuple[Place, ...]:
+    """The rail, with the count that waits in the inbox (one query)."""
+    match = request.resolver_match
+    here = getattr(match, "url_name", None) or ""
+
+    def place(label: str, name: str, key: str, *belonging: str, count: str = "") -> Place:
+        return Place(label, reverse(name), here in (name, *belonging), key, count)
+
+    return (
+        place("Overview", "overview", "o"),
+        place("Inbox", "inbox", "i", "anomaly", count=waiting(user)),
+        place("Metrics", "metrics", "m", "metric"),
+    )
+
+
+def page_context(request: HttpRequest) -> dict[str, Any]:
+    """For templates: `places` (the rail), `zone` (of the reader; called when a time is written), `theme`."""
+    user = getattr(request, "user", None) or AnonymousUser()
+    return {
+        "places": SimpleLazyObject(lambda: places(request, user) if isinstance(user, User) else ()),
+        "theme": SimpleLazyObject(lambda: str(user.theme) if isinstance(user, User) else str(User.Theme.SYSTEM)),
+        "zone": partial(zone_of, user),
+    }
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What an error page says: what happened, why, and what to do now."""
+
+    status: int
+    title: str
+    why: str
+    advice: str
+
+
+FORBIDDEN = Trouble(
+    403,
+    "That is not yours to do",
+    "You may see this, but your role or your team's level on this datastore does not allow that step.",
+    "Ask an admin of your organisation for a higher level.",
+)
+STALE_FORM = Trouble(
+    403,
+    "This form is too old",
+    "Its security token no longer fits your session, often because you logged in elsewhere.",
+    "Go back, reload, and send it again.",
+)
+NOT_FOUND = Trouble(
+    404,
+    "Nothing here",
+    "There is no such page, or what it showed is not in your organisation.",
+    "Check the address, or start from the inbox.",
+)
+MALFORMED = Trouble(400, "That could not be read", "The request is malformed.", "Go back and try again.")
+BROKEN = Trouble(
+    500, "That went wrong", "The mistake is ours, and it is in the log.", "Try again; if it stays, give the operator the request id below."
+)
+AWAY = Trouble(
+    503,
+    "Back in a moment",
+    "The database does not answer right now. Points that were acknowledged are safe.",
+    "This page tries again by itself.",
+)
+
+
+def trouble_page(request: HttpRequest, trouble: Trouble) -> HttpResponse:
+    """The page for one trouble. Reads neither session nor database, which may be the trouble; under /api/ it is a problem document."""
+    if request.path.startswith("/api/"):
+        return problem_response(request, trouble.status)
+    body = render_to_string("errors/error.html", {"trouble": trouble, "request_id": getattr(request, "request_id", "")})
+    return HttpResponse(body, status=trouble.status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return trouble_page(request, MALFORMED)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return trouble_page(request, FORBIDDEN)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return trouble_page(request, STALE_FORM)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return trouble_page(request, NOT_FOUND)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """500, or 503 with Retry-After when it was the database that did not answer."""
+    if not isinstance(sys.exc_info()[1], DATABASE_AWAY):
+        return trouble_page(request, BROKEN)
+    response = trouble_page(request, AWAY)
+    response["Retry-After"] = "5"
+    return response

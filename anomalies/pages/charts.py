@@ -1,0 +1,122 @@
+"""What the chart of a page is told: where its data are, which stretch of time it shows, and what it marks."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Final, Self
+
+from django.http import QueryDict
+
+from anomalies.models import Anomaly
+from metrics.models import Metric
+
+RANGES: Final = {"6h": timedelta(hours=6), "1d": timedelta(days=1), "11d": timedelta(days=11), "30d": timedelta(days=30)}
+RANGE_WORDS: Final = {"6h": "6 h", "1d": "1 d", "11d": "11 d", "30d": "30 d"}
+# A range is worth showing when it holds this many points.
+ENOUGH_POINTS: Final = 250
+# Where in the picture an anomaly stands: with what led to it on its left.
+LEAD: Final = 0.72
+EARLIEST: Final = 0
+LATEST: Final = 4_102_444_800  # 2100
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A stretch of time, in unix seconds, and the name of its range ("11d"), empty when it was chosen by hand."""
+
+    start: int
+    end: int
+    name: str
+
+
+@dataclass(frozen=True)
+class RangeLink:
+    """One of the ready-made ranges."""
+
+    name: str
+    label: str
+    start: int
+    end: int
+    current: bool
+
+
+@dataclass(frozen=True)
+class Mark:
+    """An anomaly on a chart. Unix seconds; `end` None while it lasts."""
+
+    id: int
+    start: float
+    end: float | None
+    peak: float | None
+    value: float | None
+    main: bool
+
+    @classmethod
+    def of(cls, anomaly: Anomaly, *, main: bool) -> Self | None:
+        """None for an anomaly that has no place on a series."""
+        if anomaly.started_at is None:
+            return None
+        end, peak = (moment.timestamp() if moment else None for moment in (anomaly.ended_at, anomaly.peak_at))
+        return cls(anomaly.pk, anomaly.started_at.timestamp(), end, peak, anomaly.peak_value, main)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything about the chart of one series."""
+
+    metric: int
+    shown: Stretch
+    links: tuple[RangeLink, ...]
+    config: dict[str, Any]
+
+
+def chart_of(metric: Metric, params: QueryDict, *, marks: Iterable[Anomaly], main: Anomaly | None, now: datetime, zone: tzinfo) -> Chart:
+    """The chart as the address says it, else the shortest range that shows enough, around `main` or up to now."""
+    center = main.started_at if main else None
+    shown = stretch_of(params, resolution_s=metric.resolution_s, center=center, now=now)
+    drawn = [mark for anomaly in marks if (mark := Mark.of(anomaly, main=main is not None and anomaly.pk == main.pk))]
+    config = {
+        "timeseries": f"/api/metrics/{metric.pk}/timeseries",
+        "forecast": f"/api/metrics/{metric.pk}/forecast",
+        "start": shown.start,
+        "end": shown.end,
+        "resolution": metric.resolution_s,
+        "zone": str(zone),
+        "now": int(now.timestamp()),
+        "marks": [asdict(mark) for mark in drawn],
+    }
+    return Chart(metric.pk, shown, links_of(shown, center, now), config)
+
+
+def stretch_of(params: QueryDict, *, resolution_s: float | None, center: datetime | None, now: datetime) -> Stretch:
+    """From `from` and `to` (unix seconds), else `range`, else chosen. What is no stretch of time is left out."""
+    start, end = (seconds(params.get(name, "")) for name in ("from", "to"))
+    if start is not None and end is not None and start < end:
+        return Stretch(start, end, "")
+    name = params.get("range", "")
+    return around(name if name in RANGES else fitting(resolution_s), center, now)
+
+
+def fitting(resolution_s: float | None) -> str:
+    """The shortest range with enough points of a series with this step."""
+    wanted = timedelta(seconds=ENOUGH_POINTS * (resolution_s or 60.0))
+    return next((name for name, length in RANGES.items() if length >= wanted), "30d")
+
+
+def around(name: str, center: datetime | None, now: datetime) -> Stretch:
+    """A range that ends now, or earlier so that `center` does not stand too far left."""
+    length = RANGES[name]
+    end = now if center is None else min(now, center + length * (1 - LEAD))
+    return Stretch(int((end - length).timestamp()), int(end.timestamp()), name)
+
+
+def links_of(shown: Stretch, center: datetime | None, now: datetime) -> tuple[RangeLink, ...]:
+    every = ((name, around(name, center, now)) for name in RANGES)
+    return tuple(RangeLink(name, RANGE_WORDS[name], there.start, there.end, name == shown.name) for name, there in every)
+
+
+def seconds(text: str) -> int | None:
+    """Unix seconds between 1970 and 2100, else None."""
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        return None
+    return int(text) if EARLIEST <= int(text) < LATEST else None

@@ -1,0 +1,228 @@
+"""The list of series and the page of one: how it is, what the detector has learned of it, what was wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+import numpy as np
+from django.db.models import Count, QuerySet
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from accounts.models import User
+from accounts.zones import zone_of
+from anomalies.models import Anomaly
+from anomalies.pages.access import allowed_datastores, metric_for, reader
+from anomalies.pages.charts import chart_of, stretch_of
+from anomalies.pages.evidence import milliseconds, picture
+from anomalies.pages.listing import CAP, PAGE_SIZE, whole
+from anomalies.pages.rows import Row, rows_of
+from metrics import points
+from metrics.models import Metric
+from metrics.sparklines import Spark, Window
+
+SPARK_SPAN: Final = timedelta(hours=24)
+ANOMALIES_SHOWN: Final = 10
+MARKS_SHOWN: Final = 200
+TABLE_ROWS: Final = 500
+STATES: Final = ("learning", "active", "stale", "trouble")
+
+
+@dataclass(frozen=True)
+class SeriesRow:
+    """One line of the list of series."""
+
+    id: int
+    url: str
+    name: str
+    source: str
+    state: str
+    last_at: datetime | None
+    last_value: float | None
+    resolution_s: float | None
+    open_anomalies: int
+    spark: Spark | None
+
+
+@dataclass(frozen=True)
+class SeriesPage:
+    """One page of the list of series."""
+
+    search: str
+    state: str
+    tabs: tuple[tuple[str, str, bool], ...]
+    rows: tuple[SeriesRow, ...]
+    first: int
+    last: int
+    total: str
+    before: str
+    after: str
+
+    @property
+    def is_filtered(self) -> bool:
+        return bool(self.search or self.state)
+
+
+@dataclass(frozen=True)
+class PointRow:
+    """One line of the table of points."""
+
+    at: datetime
+    value: float
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    is_outside: bool
+
+
+@require_GET
+def metrics(request: HttpRequest) -> HttpResponse:
+    """The list; only its changing part when htmx asks."""
+    user = reader(request)
+    search = request.GET.get("search", "").strip()[:200].replace("\x00", "")
+    state = request.GET.get("state", "")
+    number = max(1, min(whole(request.GET.get("page", "")) or 1, 10_000))
+    page = page_of(user, search=search, state=state if state in STATES else "", number=number)
+    is_part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
+    response = render(request, "metrics/_list.html" if is_part else "metrics/list.html", {"page": page, "part": is_part})
+    response["Vary"] = "HX-Request"
+    return response
+
+
+def page_of(user: User, *, search: str, state: str, number: int) -> SeriesPage:
+    """What the list shows this user; the number of queries does not grow with the rows."""
+    matching = series_of(user, search=search, state=state)
+    start = (number - 1) * PAGE_SIZE
+    found = list(matching.select_related("datastore")[start : start + PAGE_SIZE + 1])
+    shown, total = found[:PAGE_SIZE], int(matching.order_by()[: CAP + 1].count())
+
+    def address(**changes: object) -> str:
+        kept = {"search": search, "state": state} | changes
+        return urlencode({name: value for name, value in kept.items() if value})
+
+    tabs = [(name.capitalize() if name else "All", address(state=name), name == state) for name in ("", *STATES)]
+    return SeriesPage(
+        search=search,
+        state=state,
+        tabs=tuple(tabs),
+        rows=series_rows(shown, user, timezone.now()),
+        first=start + 1 if shown else 0,
+        last=start + len(shown),
+        total=f"{CAP:,}+" if total > CAP else f"{total:,}",
+        before=address(page=number - 1 if number > 2 else None) if number > 1 else "",
+        after=address(page=number + 1) if len(found) > PAGE_SIZE else "",
+    )
+
+
+def series_of(user: User, *, search: str = "", state: str = "") -> "QuerySet[Metric]":
+    """The user's series by name (the first 200 characters, as the index has it), narrowed by a word in the name and a state."""
+    found = Metric.objects.visible_to(user).order_by(Left("name", 200), "pk")
+    if search:
+        found = found.filter(name__icontains=search)
+    match state:
+        case "stale":
+            return found.filter(is_stale=True)
+        case "learning" | "active":
+            return found.filter(state=state, is_stale=False)
+        case "trouble":
+            return found.filter(pk__in=Anomaly.objects.visible_to(user).open().exclude(metric=None).values("metric"))
+    return found
+
+
+def series_rows(shown: Sequence[Metric], user: User, now: datetime) -> tuple[SeriesRow, ...]:
+    """Rows with the last day's picture and the count of open anomalies: one query for the counts, two reads of the point store."""
+    counts = open_counts(shown, user)
+    pictures = last_day(user.org_id, [metric.pk for metric in shown], now)
+    return tuple(
+        SeriesRow(
+            id=metric.pk,
+            url=reverse("metric", args=(metric.pk,)),
+            name=metric.name,
+            source=metric.datastore.name,
+            state="stale" if metric.is_stale else metric.state,
+            last_at=metric.last_at,
+            last_value=metric.last_value,
+            resolution_s=metric.resolution_s,
+            open_anomalies=counts.get(metric.pk, 0),
+            spark=pictures.get(metric.pk),
+        )
+        for metric in shown
+    )
+
+
+def open_counts(shown: Sequence[Metric], user: User) -> Mapping[int, int]:
+    found = Anomaly.objects.visible_to(user).open().filter(metric__in=[metric.pk for metric in shown]).order_by()
+    return dict(found.values_list("metric").annotate(Count("pk")))
+
+
+def last_day(org_id: int, series: list[int], now: datetime) -> dict[int, Spark | None]:
+    """Each series' last 24 hours."""
+    if not series:
+        return {}
+    window = Window(milliseconds(now - SPARK_SPAN), milliseconds(now) + 1)
+    read = points.read(org_id, series, window.start_ms, window.end_ms)
+    verdicts = points.read_verdicts(org_id, series, window.start_ms, window.end_ms)
+    return {one: picture(window, read[one], verdicts[one]) for one in series}
+
+
+@require_GET
+def metric(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page of one series."""
+    user, now = reader(request), timezone.now()
+    found = metric_for(user, pk)
+    mine = Anomaly.objects.visible_to(user).filter(metric=found.pk).order_by("-started_at")
+    marks = list(mine.select_related("metric", "datastore", "container").prefetch_related("global_tags")[:MARKS_SHOWN])
+    context = {
+        "metric": found,
+        "state": "stale" if found.is_stale else found.state,
+        "chart": chart_of(found, request.GET, marks=marks, main=None, now=now, zone=zone_of(user)),
+        "rows": anomaly_rows(marks, user, now),
+        "total": f"{MARKS_SHOWN}+" if len(marks) == MARKS_SHOWN else str(len(marks)),
+    }
+    return render(request, "metrics/metric.html", context)
+
+
+def anomaly_rows(marks: Sequence[Anomaly], user: User, now: datetime) -> tuple[Row, ...]:
+    return rows_of(marks[:ANOMALIES_SHOWN], user, now=now, allowed=allowed_datastores(user, "anomaly.update"))
+
+
+@require_GET
+def metric_points(request: HttpRequest, pk: int) -> HttpResponse:
+    """The figures behind a chart, as a table: at most TABLE_ROWS lines, beyond that the mean of equal steps."""
+    user, now = reader(request), timezone.now()
+    found = metric_for(user, pk)
+    shown = stretch_of(request.GET, resolution_s=found.resolution_s, center=None, now=now)
+    rows, step_s = table_of(user.org_id, found.pk, shown.start * 1000, shown.end * 1000)
+    context = {"metric": found, "rows": rows, "step_s": step_s, "start": at(shown.start * 1000), "end": at(shown.end * 1000)}
+    return render(request, "metrics/_points.html" if request.htmx else "metrics/points.html", context)  # type: ignore[attr-defined]
+
+
+def at(moment_ms: int) -> datetime:
+    return datetime.fromtimestamp(moment_ms / 1000, tz=UTC)
+
+
+def table_of(org_id: int, series: int, start_ms: int, end_ms: int) -> tuple[tuple[PointRow, ...], int]:
+    """The newest first, and the seconds that a line stands for; 0 when each is one point."""
+    read = points.read(org_id, [series], start_ms, end_ms)[series]
+    verdicts = points.read_verdicts(org_id, [series], start_ms, end_ms)[series]
+    step_ms = 0 if read.values.size <= TABLE_ROWS else -(-(end_ms - start_ms) // (TABLE_ROWS * 1000)) * 1000
+    if step_ms:
+        rolled = points.rollup(org_id, [series], start_ms, end_ms, step_ms)[series]
+        read = points.Points(rolled.starts_ms, rolled.mean)
+    picked = np.searchsorted(verdicts.timestamps_ms, read.timestamps_ms)
+    lines = [_line(read, verdicts, place, int(there)) for place, there in enumerate(picked)]
+    return tuple(reversed(lines)), step_ms // 1000
+
+
+def _line(read: points.Points, verdicts: points.Verdicts, place: int, there: int) -> PointRow:
+    moment, value = int(read.timestamps_ms[place]), float(read.values[place])
+    if there >= verdicts.timestamps_ms.size or verdicts.timestamps_ms[there] != moment:
+        return PointRow(at(moment), value, None, None, None, is_outside=False)
+    expected, lower, upper = float(verdicts.yhat[there]), float(verdicts.lower[there]), float(verdicts.upper[there])
+    return PointRow(at(moment), value, expected, lower, upper, is_outside=value < lower or value > upper)

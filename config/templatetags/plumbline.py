@@ -1,0 +1,101 @@
+"""How pages write moments, figures and sentences. `{% load plumbline %}`."""
+
+import math
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (2 * 86400, 3600, "h"), (60 * 86400, 86400, "d"), (730 * 86400, 30 * 86400, "mo"))
+# A figure with its unit or thousands: "39,197", "-0.52", "76.2 %", "3.1k"; no digit inside a word or an id ("#12", "web-1").
+FIGURE: Final = re.compile(r"(?<![\w#.-])([-\u2212]?\d[\d,.\u202f]*\d?(?:\s?%|[kMG]\b)?)(?![\w-])")
+
+
+def span_words(seconds: float) -> str:
+    """A length of time in one unit: "45 s", "4 min", "31 h", "3 d"."""
+    for below, unit, name in STEPS:
+        if abs(seconds) < below:
+            return f"{int(abs(seconds) // unit)} {name}"
+    return f"{int(abs(seconds) // (365 * 86400))} y"
+
+
+@register.filter
+def lasting(seconds: float | timedelta | None) -> str:
+    """A length of time in two units: "3 h 30 min", "12 s". Empty for none."""
+    if seconds is None:
+        return ""
+    total = round(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    if 0 < (shown := abs(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)) < 1:
+        return f"{shown:.2g} s"
+    parts = [(total // 86400, "d"), (total % 86400 // 3600, "h"), (total % 3600 // 60, "min"), (total % 60, "s")]
+    first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count) or "0 s"
+
+
+@register.filter
+def figure(value: float | None) -> str:
+    """A number as people write it: thousands by comma, four digits that count, "no value" for none and NaN."""
+    if value is None or not math.isfinite(value):
+        return "no value"
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.3g}"
+    if size >= 1000 or float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+@register.filter
+def emphasise(sentence: str) -> SafeString:
+    """The sentence with its figures in bold, everything else escaped."""
+    pieces = FIGURE.split(sentence)
+    return format_html_join("", "{}", ((format_html("<strong>{}</strong>", part) if index % 2 else part,) for index, part in enumerate(pieces)))
+
+
+def reader_zone(context: template.Context) -> tzinfo:
+    """The reader's zone, asked for once per page."""
+    if "reader_zone" not in context.render_context:
+        context.render_context["reader_zone"] = context["zone"]() if "zone" in context else UTC
+    zone: tzinfo = context.render_context["reader_zone"]
+    return zone
+
+
+@register.simple_tag(takes_context=True)
+def when(context: template.Context, moment: datetime | None, form: str = "both") -> SafeString | str:
+    """A <time> in the reader's zone, UTC on hover. `form`: "age" (4 min), "clock" (Sun 2 Nov, 01:30), "both"."""
+    if moment is None:
+        return ""
+    zone, now = reader_zone(context), timezone.now()
+    age = span_words((now - moment).total_seconds())
+    clock = clock_words(moment.astimezone(zone), now.astimezone(zone))
+    relative = f"in {age}" if moment > now else f"{age} ago"
+    shown = {"age": age, "clock": clock, "both": f"{relative} · {clock}"}[form]
+    utc = moment.astimezone(UTC)
+    title = f"{utc:%Y-%m-%d %H:%M:%S} UTC" if form != "age" else f"{clock} · {utc:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}">{}</time>', f"{utc:%Y-%m-%dT%H:%M:%SZ}", title, shown)
+
+
+def clock_words(moment: datetime, now: datetime) -> str:
+    """A moment by the clock, as short as it can be without a doubt: no date today, no year this year."""
+    if moment.date() == now.date():
+        return f"{moment:%H:%M}"
+    if abs(now - moment) < timedelta(days=300):
+        return f"{moment:%a} {moment.day} {moment:%b, %H:%M}"
+    return f"{moment.day} {moment:%b %Y, %H:%M}"
+
+
+@register.simple_tag(takes_context=True)
+def query(context: template.Context, **changes: Any) -> str:
+    """The page's own query string with `changes` applied; None and "" take a parameter out. Starts with "?"."""
+    params = context["request"].GET.copy()
+    for name, value in changes.items():
+        params.pop(name, None)
+        if value not in (None, ""):
+            params[name] = str(value)
+    return f"?{params.urlencode()}"

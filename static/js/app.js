@@ -1,0 +1,193 @@
+// What every page does beyond links and forms. Each of these works without it, only less quickly.
+(() => {
+  "use strict";
+
+  const csrf = document.querySelector('meta[name="csrf-token"]').content;
+  const store = {
+    get: (name) => { try { return localStorage.getItem(name); } catch { return null; } },
+    set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* private mode: the choice lasts for this page */ } },
+  };
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  function say(text, isError = false) {
+    const line = document.createElement("p");
+    line.textContent = text;
+    line.classList.toggle("error", isError);
+    $("#notice").replaceChildren(line);
+  }
+
+  // htmx: the one place that adds the CSRF token, drops empty parameters, and says what went wrong.
+
+  document.addEventListener("htmx:configRequest", ({ detail }) => {
+    if (detail.verb !== "get") detail.headers["X-CSRFToken"] = csrf;
+    else for (const name of [...detail.formData.keys()]) if (!detail.formData.get(name)) detail.formData.delete(name);
+  });
+
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const path = new URL(event.detail.xhr.responseURL || location.href).pathname;
+    if (path !== "/app/login") return;
+    event.detail.shouldSwap = false;
+    location.assign(`/app/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  });
+
+  document.addEventListener("htmx:responseError", ({ detail }) => {
+    const words = { 403: "You are not allowed to do that.", 404: "That is gone.", 503: "The server is away for a moment. Try again." };
+    const id = detail.xhr.getResponseHeader("X-Request-Id");
+    say((words[detail.xhr.status] || "That did not work.") + (id ? ` Request ${id}.` : ""), true);
+  });
+
+  document.addEventListener("htmx:sendError", () => say("No connection to the server. Nothing was changed.", true));
+
+  // Notices go away by themselves, but for errors.
+
+  new MutationObserver(() => {
+    const shown = $$("#notice > p:not(.error)");
+    if (shown.length) setTimeout(() => shown.forEach((line) => line.remove()), 6000);
+  }).observe($("#notice"), { childList: true });
+
+  // Small things by attribute: data-open (a dialog), data-copy (text), the narrow screen's menu.
+
+  document.addEventListener("click", async (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (opener) document.getElementById(opener.dataset.open).showModal();
+
+    const copier = event.target.closest("[data-copy]");
+    if (copier) await navigator.clipboard.writeText(copier.dataset.copy).then(() => say("Link copied."), () => say(copier.dataset.copy));
+
+    const toggle = event.target.closest(".rail-toggle");
+    if (toggle) toggle.setAttribute("aria-expanded", $("#rail-nav").classList.toggle("open"));
+
+    const row = event.target.closest("tr[data-url]");
+    if (row && !event.target.closest("a, input, label, button") && !getSelection().toString()) location.assign(row.dataset.url);
+  });
+
+  // Lists: the row we are on, and the rows that are selected.
+
+  const rows = () => $$(".rows tr[data-url]");
+  const here = () => $(".rows tr.here");
+
+  function stand(row) {
+    here()?.removeAttribute("aria-current");
+    here()?.classList.remove("here");
+    if (!row) return;
+    row.classList.add("here");
+    row.setAttribute("aria-current", "true");
+    row.scrollIntoView({ block: "nearest" });
+    if (row.dataset.id) sessionStorage.setItem("here", row.dataset.id);
+  }
+
+  function move(step) {
+    const all = rows();
+    const at = all.indexOf(here());
+    stand(all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + step))]);
+  }
+
+  const picks = () => $$('#list input[name="id"]');
+
+  function showSelection() {
+    const bulk = $(".bulk");
+    if (!bulk) return;
+    const count = picks().filter((box) => box.checked).length;
+    bulk.hidden = count === 0;
+    $(".selected", bulk).textContent = count;
+    const all = $("#list input.all");
+    if (all) [all.checked, all.indeterminate] = [count > 0 && count === picks().length, count > 0 && count < picks().length];
+  }
+
+  let lastPick = null;
+  document.addEventListener("click", (event) => {
+    if (event.target.matches('#list input[name="id"]')) {
+      const all = picks();
+      if (event.shiftKey && lastPick && all.includes(lastPick)) {
+        const [from, to] = [all.indexOf(lastPick), all.indexOf(event.target)].sort((a, b) => a - b);
+        for (const box of all.slice(from, to + 1)) box.checked = event.target.checked;
+      }
+      lastPick = event.target;
+    }
+    if (event.target.matches("#list input.all")) for (const box of picks()) box.checked = event.target.checked;
+    if (event.target.matches('#list input[type="checkbox"]')) showSelection();
+  });
+
+  function acknowledge() {
+    const key = $('[data-key="e"]');
+    if (key) return key.click();
+    const button = $('.bulk button[value="Acknowledged"]');
+    if (!button) return;
+    if (!picks().some((box) => box.checked)) {
+      const box = here()?.querySelector('input[name="id"]');
+      if (!box) return;
+      box.checked = true;
+    }
+    showSelection();
+    button.click();
+  }
+
+  // After a change, stand on the row that took the place of the one that left.
+
+  let place = -1;
+  document.addEventListener("htmx:beforeRequest", () => { place = rows().indexOf(here()); });
+  document.addEventListener("htmx:afterSettle", () => {
+    showSelection();
+    if (place >= 0 && !here()) stand(rows()[Math.min(place, rows().length - 1)]);
+    place = -1;
+  });
+
+  // Keyboard. Off while typing, with a modifier, and when the person turned single keys off.
+
+  const typing = () => document.activeElement?.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
+  const keysOn = () => store.get("keys") !== "off";
+  let awaitsPlace = false;
+
+  const KEYS = {
+    j: () => ($('[data-key="j"]') ? $('[data-key="j"]').click() : move(1)),
+    k: () => ($('[data-key="k"]') ? $('[data-key="k"]').click() : move(-1)),
+    x: () => here()?.querySelector('input[name="id"]')?.click(),
+    e: acknowledge,
+    u: () => $(".back")?.click(),
+    g: () => { awaitsPlace = true; setTimeout(() => { awaitsPlace = false; }, 1500); },
+    "/": () => $("#search")?.focus(),
+    "?": () => $("#keys-sheet").showModal(),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && document.activeElement?.id === "search") return document.activeElement.blur();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing() || !keysOn() || $("dialog[open]")) return;
+    if (awaitsPlace) {
+      awaitsPlace = false;
+      const link = $(`[data-go="${CSS.escape(event.key)}"]`);
+      if (link) return link.click();
+    }
+    if (event.key === "Enter" && here() && document.activeElement === document.body) return location.assign(here().dataset.url);
+    if (!KEYS[event.key]) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  });
+
+  function showKeys() {
+    document.documentElement.classList.toggle("no-keys", !keysOn());
+    $("#keys-on").checked = keysOn();
+  }
+  $("#keys-on").addEventListener("change", (event) => {
+    store.set("keys", event.target.checked ? "on" : "off");
+    showKeys();
+  });
+  showKeys();
+
+  // "3 new": asked for every 15 s while the page is seen and nobody types.
+
+  async function lookForArrivals() {
+    const inbox = $("#inbox");
+    if (!inbox || document.hidden || typing()) return;
+    const address = new URL(inbox.dataset.arrivals, location.href);
+    address.searchParams.set("since", inbox.dataset.newest);
+    const answer = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer?.ok && !answer.redirected && $("#arrivals")) $("#arrivals").innerHTML = await answer.text();
+  }
+  setInterval(lookForArrivals, 15000);
+
+  // Coming back to a list stands on the row that was opened from it.
+
+  const remembered = sessionStorage.getItem("here");
+  if (remembered && $("#list")) stand($(`.rows tr[data-id="${CSS.escape(remembered)}"]`));
+})();
