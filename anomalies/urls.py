@@ -7,9 +7,9 @@ from anomalies.pages import detail, inbox, overview, series
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies", AnomalyViewSet.as_view({"get": "list"})),
-    path("anomalies/<str:ref>", AnomalyViewSet.as_view({"get": "retrieve", "put": "update"})),
-    path("anomalies/<str:ref>/history", AnomalyViewSet.as_view({"get": "history"})),
-    path("anomalies/<str:ref>/image", AnomalyViewSet.as_view({"get": "image"})),
+    path("anomalies/<str:id>", AnomalyViewSet.as_view({"get": "retrieve", "put": "update"})),
+    path("anomalies/<str:id>/history", AnomalyViewSet.as_view({"get": "history"})),
+    path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),
 ]
 pages: list[URLPattern | URLResolver] = [  # under /app/
     path("", overview.overview, name="overview"),

@@ -6,10 +6,10 @@ from datastores.api.views import DatastoreViewSet, OperationViewSet
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("datastores", DatastoreViewSet.as_view({"get": "list"})),
-    path("datastores/<str:ref>", DatastoreViewSet.as_view({"get": "retrieve"})),
+    path("datastores/<str:id>", DatastoreViewSet.as_view({"get": "retrieve"})),
     path("operations", OperationViewSet.as_view({"get": "list"})),
-    path("operations/<str:ref>", OperationViewSet.as_view({"get": "retrieve"})),
-    path("operations/abort/<str:ref>", OperationViewSet.as_view({"put": "abort"})),
+    path("operations/<str:id>", OperationViewSet.as_view({"get": "retrieve"})),
+    path("operations/abort/<str:id>", OperationViewSet.as_view({"put": "abort"})),
 ]
 pages: list[URLPattern | URLResolver] = []  # under /app/
 root: list[URLPattern | URLResolver] = []  # root paths

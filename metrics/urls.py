@@ -6,9 +6,9 @@ from metrics.api.views import MetricViewSet
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics", MetricViewSet.as_view({"get": "list"})),
-    path("metrics/<str:ref>", MetricViewSet.as_view({"get": "retrieve"})),
-    path("metrics/<str:ref>/timeseries", MetricViewSet.as_view({"get": "timeseries"})),
-    path("metrics/<str:ref>/forecast", MetricViewSet.as_view({"get": "forecast"})),
+    path("metrics/<str:id>", MetricViewSet.as_view({"get": "retrieve"})),
+    path("metrics/<str:id>/timeseries", MetricViewSet.as_view({"get": "timeseries"})),
+    path("metrics/<str:id>/forecast", MetricViewSet.as_view({"get": "forecast"})),
 ]
 pages: list[URLPattern | URLResolver] = []  # under /app/
 root: list[URLPattern | URLResolver] = []  # root paths

@@ -4,6 +4,7 @@ import time
 from typing import Any, ClassVar
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
@@ -47,12 +48,17 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
     serializer_class = AnomalySerializer
     filterset_class = AnomalyFilterSet
 
+    def get_queryset(self) -> QuerySet[Anomaly]:
+        found: QuerySet[Anomaly] = super().get_queryset()
+        # What hangs on the anomaly, or a picture, needs none of its parts.
+        return found.select_related(None).prefetch_related(None) if self.action in ("history", "image") else found
+
     @extend_schema(
         summary="Get one anomaly",
         description="By number or UUID. `is_new` turns false when a person opens it.",
         examples=[ANOMALY],
     )
-    def retrieve(self, request: Request, ref: str) -> Response:
+    def retrieve(self, request: Request, id: str) -> Response:
         anomaly = self.get_object()
         answer = self.versioned(self.get_serializer(anomaly).data)
         if isinstance(request.user, User) and not request.user.is_demo:
@@ -67,7 +73,7 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
         examples=[CHANGE, ANOMALY],
     )
     @transaction.atomic
-    def update(self, request: Request, ref: str) -> Response:
+    def update(self, request: Request, id: str) -> Response:
         anomaly = self.locked(self.get_object())
         change = self.validated(request, anomaly)
         self.check_version(anomaly)
@@ -97,7 +103,7 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
         examples=[HISTORY],
         filters=False,
     )
-    def history(self, request: Request, ref: str) -> Response:
+    def history(self, request: Request, id: str) -> Response:
         changes = self.get_object().changes.select_related("user").order_by("-timestamp", "-pk")
         return page_of(request, changes, HistoryEntrySerializer)
 
@@ -111,7 +117,7 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
             304: OpenApiResponse(description="You have it."),
         },
     )
-    def image(self, request: Request, ref: str) -> HttpResponseBase:
+    def image(self, request: Request, id: str) -> HttpResponseBase:
         anomaly = self.get_object()
         if anomaly.metric_id is None:
             raise Http404

@@ -57,7 +57,11 @@ class EnvelopePagination(BasePagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         number = {"type": "integer", "minimum": 0, "example": 1}
-        capped = {"type": "boolean", "description": "Present and true when there are more than `total` items: counting stopped at 10,000."}
+        capped = {
+            "type": "boolean",
+            "example": False,
+            "description": "True when there are more than `total` items: counting stopped. Absent else.",
+        }
         properties = {"items": schema, "total": number, "page": number, "size": number, "pages": number, "total_capped": capped}
         return {"type": "object", "required": ["items", "total", "page", "size", "pages"], "properties": properties}
 

@@ -51,6 +51,13 @@ IDEMPOTENCY_KEY: Final = {
     "description": "Up to 255 characters. The same request sent again within 24 hours is answered alike and done once.",
     "schema": {"type": "string", "maxLength": 255},
 }
+THING: Final = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The number; of an anomaly, the UUID as well.",
+    "schema": {"type": "string", "pattern": "^([0-9]+|[0-9a-fA-F-]{32,36})$"},
+}
 IF_MATCH: Final = {
     "name": "If-Match",
     "in": "header",
@@ -79,7 +86,8 @@ class PlumblineSchema(AutoSchema):
             return None
         operation["responses"].update({str(status): self._error(status) for status in self._errors()})
         operation["responses"] = dict(sorted(operation["responses"].items()))
-        operation.setdefault("parameters", []).extend(self._headers())
+        parameters = [THING if found["in"] == "path" else found for found in operation.get("parameters", ())]
+        operation["parameters"] = parameters + self._headers()
         return operation
 
     def _errors(self) -> list[int]:

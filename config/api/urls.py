@@ -16,4 +16,4 @@ api = [
     path("redoc", SpectacularRedocView.as_view(url_name="openapi", **OPEN), name="api-redoc"),
     re_path(r"^(?P<rest>.*)$", not_found),
 ]
-root = [path("doc/openapi", document)]
+root = [path("doc/openapi", document), path("api", not_found)]

@@ -37,7 +37,7 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
 
     http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]  # type: ignore[misc]
     throttle_classes = (BucketThrottle,)
-    lookup_url_kwarg = "ref"
+    lookup_url_kwarg = "id"
 
     @property
     def operation(self) -> str | None:
@@ -130,7 +130,7 @@ class ListMixin:
 class RetrieveMixin:
     """`retrieve`: one thing with its version."""
 
-    def retrieve(self: Any, request: Request, ref: str) -> Response:
+    def retrieve(self: Any, request: Request, id: str) -> Response:
         return self.versioned(self.get_serializer(self.get_object()).data)  # type: ignore[no-any-return]
 
 

@@ -39,7 +39,7 @@ class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         description="What it has done so far stays. An operation that has ended in another way is 409; aborting twice changes nothing.",
         request=None,
     )
-    def abort(self, request: Request, ref: str) -> Response:
+    def abort(self, request: Request, id: str) -> Response:
         operation = self.get_object()
         self.check_version(operation)
         return self.versioned(self.get_serializer(abort_operation(operation)).data)

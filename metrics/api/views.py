@@ -37,7 +37,7 @@ class MetricViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         examples=[examples.TIMESERIES],
         filters=False,
     )
-    def timeseries(self, request: Request, ref: str) -> Response:
+    def timeseries(self, request: Request, id: str) -> Response:
         metric, asked = self.get_object(), asked_of(request)
         series = series_of(metric, asked.window, aggregation=asked.aggregation)
         said = heading(metric, step_ms=series.step_ms, aggregation=asked.aggregation)
@@ -54,7 +54,7 @@ class MetricViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         examples=[examples.FORECAST],
         filters=False,
     )
-    def forecast(self, request: Request, ref: str) -> Response:
+    def forecast(self, request: Request, id: str) -> Response:
         metric, asked = self.get_object(), asked_of(request)
         band, step_ms = band_of(metric, asked.window)
         columns = {"expected": band.expected, "lower": band.lower, "upper": band.upper, "score": band.score}
