@@ -5,7 +5,7 @@ import logging
 import zoneinfo
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 import redis
 from django.core.cache import cache
@@ -71,6 +71,16 @@ def picture_around(metric: Metric, span: Span, *, style: Style, others: Sequence
     return picture
 
 
+# What is drawn as soon as an anomaly opens, before anybody asks.
+ON_OPENING: Final = tuple(Style(form=form, theme=theme) for form in get_args(Form) for theme in get_args(Theme))
+
+
+def draw_opening(metric: Metric, *, started_ms: int, now_ms: int) -> int:
+    """Draws and keeps the usual pictures of an anomaly that has just opened, so that an alert finds one; returns how many."""
+    span = Span(started_ms, None)
+    return len([picture_around(metric, span, style=style, now_ms=now_ms) for style in ON_OPENING])
+
+
 def draw_frame(metric: Metric, frame: Frame, *, style: Style) -> bytes:
     """Reads the points and verdicts of the frame and draws them. The metric's org must be loaded with it: times are in its zone."""
     found = points.read(metric.org_id, [metric.pk], frame.start_ms, frame.end_ms)[metric.pk]
@@ -93,7 +103,9 @@ def draw_frame(metric: Metric, frame: Frame, *, style: Style) -> bytes:
 
 
 def _key(metric: Metric, span: Span, others: Sequence[Span], style: Style) -> str:
-    said = repr((metric.pk, metric.name, metric.org.timezone, span, sorted(map(repr, others)), style))
+    # One that lasts is known by its start: its peak moves, and its picture is drawn anew every minute anyway.
+    known_by = span.start_ms if span.end_ms is None else span
+    said = repr((metric.pk, metric.name, metric.org.timezone, known_by, sorted(map(repr, others)), style))
     return f"picture:{hashlib.blake2b(said.encode(), digest_size=16).hexdigest()}"
 
 
