@@ -39,7 +39,7 @@ class Account:
 
     def can_read(self, path: Path) -> bool:
         """Whether this account can get at the file or enter the folder, all parents included."""
-        return not self.drop or self.run("test", "-x", path).returncode == 0
+        return not self.drop or self.run("/bin/sh", "-c", 'test -x "$0"', path).returncode == 0
 
     def own(self, path: Path) -> None:
         if self.drop:

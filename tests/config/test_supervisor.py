@@ -1,0 +1,182 @@
+"""The supervisor, with small programs in place of the product's."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from config.environment import BASE_DIR
+from config.running import runner_pid
+from config.supervisor import MARK
+
+PYTHON = sys.executable
+
+
+def supervise(folder: Path, programs: str, **options: str) -> subprocess.Popen:
+    """Starts a supervisor of (name, Python code) pairs in a process of its own; its output goes to `folder`/out."""
+    arguments = ", ".join(f"{name}={code}" for name, code in options.items())
+    script = f"""
+        from config.running import AlreadyRunningError, sole_runner
+        from config.supervisor import Program, Supervisor
+        from pathlib import Path
+        import sys
+        programs = [Program(name, (sys.executable, "-u", "-c", code)) for name, code in {programs}]
+        try:
+            with sole_runner(Path({str(folder)!r})):
+                Supervisor(programs, mark={str(folder)!r}, {arguments}).run()
+        except AlreadyRunningError as error:
+            sys.exit(f"running: {{error}}")
+    """
+    with open(folder / "out", "a") as out:
+        return subprocess.Popen([PYTHON, "-c", textwrap.dedent(script)], cwd=BASE_DIR, stdout=out, stderr=out, start_new_session=True)
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def run(programs: list[tuple[str, str]], **options: str) -> subprocess.Popen:
+        started.append(supervise(tmp_path, repr(programs), **options))
+        return started[-1]
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()
+    for pid in marked(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+
+
+def marked(folder: Path) -> list[int]:
+    """The living processes that a supervisor of this folder has started, and theirs."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"{MARK}={folder}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(folder: Path, pattern: str, *, within_s: float = 20, count: int = 1) -> list[str]:
+    """The matches in the output, once there are `count`."""
+    deadline = time.monotonic() + within_s
+    while len(found := re.findall(pattern, (folder / "out").read_text())) < count:
+        assert time.monotonic() < deadline, f"no {pattern!r} in:\n{(folder / 'out').read_text()}"
+        time.sleep(0.05)
+    return found
+
+
+SLEEPS = "import os, time; print('pid', os.getpid()); time.sleep(600)"
+STUBBORN = "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('pid', os.getpid()); time.sleep(600)"
+PARENT = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-u', '-c', {SLEEPS!r}]); time.sleep(600)"
+
+
+def test_lines_carry_the_name_of_their_program(start, tmp_path):
+    start([("a", "print('one'); print('two'); import time; time.sleep(600)"), ("longer", "print('three'); import time; time.sleep(600)")])
+    assert sorted(wait_for(tmp_path, r"(?m)^(?:a     |longer) \| (?:one|two|three)$", count=3)) == [
+        "a      | one",
+        "a      | two",
+        "longer | three",
+    ]
+
+
+def test_a_program_that_is_killed_is_started_again_and_the_others_are_left_alone(start, tmp_path):
+    start([("a", SLEEPS), ("b", SLEEPS)])
+    first = {name: int(pid) for name, pid in wait_for(tmp_path, r"(\w) .*pid (\d+)", count=2)}
+    os.kill(first["a"], signal.SIGKILL)
+    assert wait_for(tmp_path, r"a ended \((.*)\); starts again in (.*) s") == [("SIGKILL", "0.5")]
+    again = wait_for(tmp_path, r"(\w) .*pid (\d+)", count=3)[2]
+    assert again[0] == "a"
+    assert sorted(marked(tmp_path)) == sorted([int(again[1]), first["b"]])
+
+
+def test_a_program_that_keeps_dying_is_started_ever_more_slowly(start, tmp_path):
+    start([("a", "raise SystemExit(3)")])
+    assert wait_for(tmp_path, r"a ended \((exit code 3)\); starts again in (.*) s", count=3)[:3] == [
+        ("exit code 3", delay) for delay in ("0.5", "1", "2")
+    ]
+
+
+def test_the_last_words_of_a_program_are_not_lost(start, tmp_path):
+    start([("a", "import sys; sys.stdout.write('x' * 50000 + '\\nlast words\\n'); sys.stdout.flush(); import os; os._exit(1)")])
+    assert wait_for(tmp_path, r"a +\| (last words)") == ["last words"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_within_ten_seconds(start, tmp_path, number):
+    supervisor = start([("a", SLEEPS), ("stubborn", STUBBORN), ("parent", PARENT)])
+    wait_for(tmp_path, r"pid (\d+)", count=3)
+    started = time.monotonic()
+    supervisor.send_signal(number)
+    assert supervisor.wait(10) == 0
+    assert time.monotonic() - started < 10
+    assert marked(tmp_path) == []
+
+
+def test_a_second_signal_stops_at_once(start, tmp_path):
+    supervisor = start([("stubborn", STUBBORN)])
+    wait_for(tmp_path, r"pid (\d+)")
+    supervisor.send_signal(signal.SIGINT)
+    wait_for(tmp_path, "stopping")
+    started = time.monotonic()
+    supervisor.send_signal(signal.SIGINT)
+    supervisor.wait(10)
+    assert time.monotonic() - started < 2
+    assert marked(tmp_path) == []
+
+
+def test_children_end_when_the_supervisor_is_killed(start, tmp_path):
+    supervisor = start([("a", SLEEPS), ("b", SLEEPS)])
+    wait_for(tmp_path, r"pid (\d+)", count=2)
+    supervisor.kill()
+    deadline = time.monotonic() + 5
+    while marked(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert marked(tmp_path) == []
+
+
+def test_what_a_killed_supervisor_left_is_ended_by_the_next(start, tmp_path):
+    killed = start([("stubborn", STUBBORN)])
+    left = int(wait_for(tmp_path, r"pid (\d+)")[0])
+    killed.kill()
+    killed.wait()
+    assert marked(tmp_path) == [left]
+    start([("a", SLEEPS)])
+    new = int(wait_for(tmp_path, r"pid (\d+)", count=2)[1])
+    assert marked(tmp_path) == [new]
+
+
+def test_a_second_runner_of_the_same_home_is_refused_and_names_the_first(start, tmp_path):
+    first = start([("a", SLEEPS)])
+    wait_for(tmp_path, r"pid (\d+)")
+    assert start([("b", SLEEPS)]).wait(20) == 1
+    assert wait_for(tmp_path, r"running: (\d+)") == [str(first.pid)]
+    assert runner_pid(tmp_path) == first.pid
+    first.kill()
+    first.wait()
+    assert runner_pid(tmp_path) is None
+    start([("c", SLEEPS)])
+    assert len(wait_for(tmp_path, r"pid (\d+)", count=2)) == 2
+
+
+def test_programs_wait_for_the_first_ones_to_answer(start, tmp_path):
+    flag = tmp_path / "answers"
+    start([("a", SLEEPS)], is_ready=f"lambda: Path({str(flag)!r}).exists()", when_ready="lambda: print('it answers', flush=True)")
+    time.sleep(2)
+    assert "pid" not in (tmp_path / "out").read_text()
+    flag.touch()
+    wait_for(tmp_path, r"pid (\d+)")
+    assert (tmp_path / "out").read_text().index("it answers") < (tmp_path / "out").read_text().index("pid")
+
+
+def test_a_watch_is_called_again_and_again(start, tmp_path):
+    start([("a", SLEEPS)], watch="lambda: print('watched', flush=True)")
+    assert wait_for(tmp_path, "watched", count=3) == ["watched"] * 3
