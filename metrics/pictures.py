@@ -75,10 +75,10 @@ def picture_around(metric: Metric, span: Span, *, style: Style, others: Sequence
 ON_OPENING: Final = tuple(Style(form=form, theme=theme) for form in get_args(Form) for theme in get_args(Theme))
 
 
-def draw_opening(metric: Metric, *, started_ms: int, now_ms: int) -> int:
-    """Draws and keeps the usual pictures of an anomaly that has just opened, so that an alert finds one; returns how many."""
-    span = Span(started_ms, None)
-    return len([picture_around(metric, span, style=style, now_ms=now_ms) for style in ON_OPENING])
+def draw_opening(metric: Metric, span: Span, *, now_ms: int) -> None:
+    """Draws and keeps the usual pictures of an anomaly that has just opened, so that an alert finds one."""
+    for style in ON_OPENING:
+        picture_around(metric, span, style=style, now_ms=now_ms)
 
 
 def draw_frame(metric: Metric, frame: Frame, *, style: Style) -> bytes:
