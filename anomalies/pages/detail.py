@@ -23,6 +23,7 @@ from anomalies.services import change_anomaly, mark_seen
 from orgs.errors import DomainError
 
 WHY_WIDTH: Final = 100
+REASONS_SHOWN: Final = 5
 SHORT_NAMES: Final = {
     "residual": "Off the forecast",
     "time_of_day": "Unusual for this time of day",
@@ -135,7 +136,7 @@ def reasons_of(detectors: list[dict[str, Any]]) -> tuple[Reason, ...]:
             f"{float(detector['score']):.1f}",
             round(WHY_WIDTH * float(detector["score"]) / strongest),
         )
-        for detector in detectors
+        for detector in detectors[:REASONS_SHOWN]
     )
 
 

@@ -26,6 +26,7 @@ class Tab(StrEnum):
     ARCHIVED = "archived"
 
 
+TABS: Final = frozenset(tab.value for tab in Tab)
 STATUSES: Final[Mapping[Tab, tuple[str, ...]]] = {
     Tab.OPEN: tuple(Anomaly.OPEN),
     Tab.ACKNOWLEDGED: (Anomaly.Status.ACKNOWLEDGED,),
@@ -48,7 +49,7 @@ class Listing:
     def read(cls, params: QueryDict) -> Self:
         """From the parameters `tab`, `type`, `datastore`, `metric`, `search`, `page`; the first three repeatable."""
         return cls(
-            tab=Tab(params["tab"]) if params.get("tab") in Tab else Tab.OPEN,
+            tab=Tab(params["tab"]) if params.get("tab") in TABS else Tab.OPEN,
             types=tuple(sorted({name for name in params.getlist("type") if name in Anomaly.Type.values})),
             datastores=tuple(sorted({number for text in params.getlist("datastore") if (number := whole(text))})),
             metric=whole(params.get("metric", "")) or None,

@@ -13,8 +13,10 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (2 * 86400, 3600, "h"), (60 * 86400, 86400, "d"), (730 * 86400, 30 * 86400, "mo"))
-# A figure with its unit or thousands: "39,197", "-0.52", "76.2 %", "3.1k"; no digit inside a word or an id ("#12", "web-1").
-FIGURE: Final = re.compile(r"(?<![\w#.-])([-\u2212]?\d[\d,.\u202f]*\d?(?:\s?%|[kMG]\b)?)(?![\w-])")
+# A figure with its unit or thousands: "39,197", "-0.52", "76.2 %".
+_FIGURE: Final = r"(?<![\w#.])[-\u2212]?\d(?:[\d,.]*\d)?(?:e[-+]?\d+)?(?: %)?"
+# What a sentence about an anomaly is about: the value, and the range that was expected.
+TELLING: Final = re.compile(rf"({_FIGURE} to {_FIGURE}|{_FIGURE}(?= where | is within |, unlike )|(?<=Stuck at ){_FIGURE})")
 
 
 def span_words(seconds: float) -> str:
@@ -53,8 +55,8 @@ def figure(value: float | None) -> str:
 
 @register.filter
 def emphasise(sentence: str) -> SafeString:
-    """The sentence with its figures in bold, everything else escaped."""
-    pieces = FIGURE.split(sentence)
+    """The sentence with the value and the expected range in bold, everything escaped."""
+    pieces = TELLING.split(sentence)
     return format_html_join("", "{}", ((format_html("<strong>{}</strong>", part) if index % 2 else part,) for index, part in enumerate(pieces)))
 
 

@@ -188,7 +188,7 @@
       scales: { x: { time: true, min: shown.start, max: shown.end, auto: false }, y: { distr: isLog ? 3 : 1, range: isLog ? undefined : range } },
       axes: [
         {
-          ...axis(), grid: { show: false }, space: 70,
+          ...axis(), grid: { show: false }, space: 70, size: 42,
           values: [
             [86400 * 25, "{MMM} {YYYY}", null, null, null, null, null, null, 1],
             [86400, "{WWW} {D} {MMM}", null, null, null, null, null, null, 1],
