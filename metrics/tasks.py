@@ -1,11 +1,58 @@
-"""Background work on series and points."""
+"""Background work on series and points. Housekeeping finds what is due and hands every org its own, so a large one delays no small one."""
 
 import time
 
 from celery import shared_task
+from django.utils import timezone
 
 from metrics import pictures
 from metrics.models import Metric
+from metrics.points import partitions
+from metrics.points.families import FAMILIES, Family
+from metrics.points.fold import due_days, due_orgs, fold_all, fold_days
+
+
+@shared_task
+def fold() -> int:
+    """Every minute: one task per org and log that has unfolded rows."""
+    due = [(org_id, family.id) for family in FAMILIES for org_id in due_orgs(family)]
+    for org_id, family_id in due:
+        fold_org.delay(org_id, family_id)
+    return len(due)
+
+
+@shared_task
+def fold_org(org_id: int, family_id: int) -> int:
+    return fold_all(org_id, _family(family_id))
+
+
+@shared_task
+def fold_day() -> int:
+    """Each night: hour chunks of ended days become day chunks, org by org."""
+    due = [(org_id, family.id) for family in FAMILIES for org_id in due_days(family)]
+    for org_id, family_id in due:
+        fold_org_days.delay(org_id, family_id)
+    return len(due)
+
+
+@shared_task
+def fold_org_days(org_id: int, family_id: int) -> int:
+    return fold_days(org_id, _family(family_id))
+
+
+@shared_task
+def make_partitions() -> None:
+    partitions.make_ahead()
+
+
+@shared_task
+def drop_expired() -> int:
+    """Each night, after the fold of the day. The number of partitions dropped."""
+    return len(partitions.drop_expired(now=timezone.now()))
+
+
+def _family(family_id: int) -> Family:
+    return next(family for family in FAMILIES if family.id == family_id)
 
 
 @shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from metrics.api.views import MetricViewSet
+from metrics.ingest import views as ingest
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics", MetricViewSet.as_view({"get": "list"})),
@@ -11,4 +12,11 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics/<str:id>/forecast", MetricViewSet.as_view({"get": "forecast"})),
 ]
 pages: list[URLPattern | URLResolver] = []  # under /app/
-root: list[URLPattern | URLResolver] = []  # root paths
+root: list[URLPattern | URLResolver] = [  # root paths
+    path("flux/metric_data", ingest.metric_data),
+    path("flux/metric_data_post", ingest.metric_data_post),
+    path("flux/prometheus/write", ingest.remote_write),
+    path("api/v1/write", ingest.remote_write),
+    path("api/v1/push", ingest.remote_write),
+    path("api/prom/push", ingest.remote_write),
+]

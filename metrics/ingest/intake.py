@@ -1,0 +1,73 @@
+"""The intake: a sender's parsed points -> series ids -> one row of the batch log. What it accepts is on disk when it returns."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import numpy as np
+
+from metrics import points
+from metrics.ingest import series
+from metrics.ingest.batch import Batch, Refusal
+from metrics.ingest.senders import Sender
+from metrics.points import MINUTE_MS, Rule
+from metrics.points.codec import Floats, Ints
+
+OVER_QUOTA: Final = "over_quota"
+OVER_QUOTA_REASON: Final = "The org's limit of series is reached; series that exist go on."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request: how many points were stored, which new series were made, and every refusal."""
+
+    stored: int
+    made: list[str]
+    refused: list[Refusal]
+
+    @property
+    def refused_points(self) -> int:
+        return sum(refusal.points for refusal in self.refused)
+
+
+def take(sender: Sender, batch: Batch, *, received_at: datetime, backfill: bool = False) -> Outcome:
+    """Stores a parsed batch. Points of new series beyond the quota are refused and counted; all others are stored.
+
+    Raises django.db.OperationalError when the database is away; then nothing is stored.
+    """
+    resolved = series.resolve(sender, batch.series)
+    ids = np.array([resolved.ids.get(one.name, 0) for one in batch.series], np.int64)[batch.index]
+    refused = [*batch.refused, *_over_quota(batch, ids)]
+    count_refused(sender, refused)
+    known = ids > 0
+    store(sender, ids[known], batch.timestamps_ms[known], batch.values[known], received_at=received_at, backfill=backfill)
+    return Outcome(int(known.sum()), sorted(resolved.made), sorted(refused, key=lambda refusal: refusal.index))
+
+
+def rehearse(sender: Sender, batch: Batch) -> Outcome:
+    """What `take` would answer, with nothing stored and no quota used."""
+    known = series.find(sender, batch.series)
+    new = [one.name for one in batch.series if one.name not in known][: series.room_left(sender.org_id)]
+    accepted = {*known, *new}
+    ids = np.array([one.name in accepted for one in batch.series], np.int64)[batch.index]
+    refused = [*batch.refused, *_over_quota(batch, ids)]
+    return Outcome(int((ids > 0).sum()), sorted(new), sorted(refused, key=lambda refusal: refusal.index))
+
+
+def _over_quota(batch: Batch, ids: Ints) -> list[Refusal]:
+    places = np.flatnonzero(ids == 0)
+    return [Refusal(int(batch.places[i]), batch.series[batch.index[i]].name, OVER_QUOTA, OVER_QUOTA_REASON) for i in places]
+
+
+def count_refused(sender: Sender, refused: list[Refusal]) -> None:
+    """Counts the points that the quota refused, for the quota page and its alert."""
+    beyond = [refusal for refusal in refused if refusal.code == OVER_QUOTA]
+    if beyond:
+        series.count_refused(sender.org_id, points=sum(refusal.points for refusal in beyond), example=beyond[0].metric)
+
+
+def store(sender: Sender, ids: Ints, times: Ints, values: Floats, *, received_at: datetime, backfill: bool = False) -> None:
+    """Logs points whose series are known, under the sender's rule; on disk when it returns."""
+    if sender.rule is Rule.SUM:
+        times = times - times % MINUTE_MS
+    points.append(sender.org_id, ids, times, values, rule=sender.rule, backfill=backfill, received_at=received_at)

@@ -1,0 +1,72 @@
+"""Who sends: an ingest key -> its org, datastore and rule, remembered for less than a second so that revoking acts within one."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import connection
+
+from metrics.points.families import Rule
+from orgs import keys
+from orgs.models import IngestKey
+
+_FRESH_S: Final = 0.8
+_REMEMBERED: Final = 10_000
+
+_remembered: dict[bytes, tuple[float, "Sender | None"]] = {}
+
+
+@dataclass(frozen=True)
+class Sender:
+    """What one ingest key may do. `epoch` counts deletions of series in the datastore: what was remembered before one is void."""
+
+    org_id: int
+    datastore_id: int
+    rule: Rule
+    epoch: int
+
+
+# `last_used` moves at most once a minute, in the statement that reads the key anyway.
+_FIND: Final = """
+WITH live AS (
+    SELECT k.id, k.org_id, k.datastore_id, k.rule, k.last_used FROM orgs_ingestkey k
+     WHERE k.digest = %s AND k.revoked IS NULL AND (k.expires IS NULL OR k.expires > now())
+), used AS (
+    UPDATE orgs_ingestkey k SET last_used = now() FROM live
+     WHERE k.id = live.id AND (live.last_used IS NULL OR live.last_used < now() - interval '1 minute')
+)
+SELECT live.org_id, live.datastore_id, live.rule, coalesce(e.epoch, 0)
+  FROM live LEFT JOIN metrics_epoch e ON e.datastore_id = live.datastore_id
+"""
+
+
+def sender_of(secret: str) -> Sender | None:
+    """The sender that a secret belongs to, or None when there is no such live key. Raises OperationalError when the database is away."""
+    if not secret:
+        return None
+    digest = keys.digest_of(secret)
+    now = time.monotonic()
+    known = _remembered.get(digest)
+    if known is not None and now - known[0] < _FRESH_S:
+        return known[1]
+    sender = _found(digest)
+    if len(_remembered) > _REMEMBERED:
+        _remembered.clear()
+    _remembered[digest] = (now, sender)
+    return sender
+
+
+def forget() -> None:
+    """Drops what this process remembers of keys."""
+    _remembered.clear()
+
+
+def rule_of(name: str) -> Rule:
+    return Rule.SUM if name == IngestKey.Rule.SUM else Rule.LAST
+
+
+def _found(digest: bytes) -> Sender | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND, [digest])
+        row = cursor.fetchone()
+    return None if row is None else Sender(row[0], row[1], rule_of(row[2]), row[3])

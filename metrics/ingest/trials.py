@@ -1,0 +1,38 @@
+"""Requests sent with `test`: kept for some minutes, so that whoever sets up an agent can look at what arrived. Redis may lose them."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.core.cache import cache
+from redis.exceptions import RedisError
+
+from metrics.ingest.intake import Outcome
+from metrics.ingest.senders import Sender
+
+KEPT_S: Final = 600
+_KEPT_REQUESTS: Final = 50
+_KEPT_POINTS: Final = 20
+
+
+def remember(sender: Sender, points: list[Any], outcome: Outcome, *, at: datetime) -> None:
+    """Keeps a test request, newest first. Without Redis it is forgotten at once."""
+    entry = {
+        "at": at.isoformat(),
+        "points": [str(point)[:500] for point in points[:_KEPT_POINTS]],
+        "would_store": outcome.stored,
+        "refused": [f"{refusal.metric[:200]}: {refusal.reason}" for refusal in outcome.refused[:_KEPT_POINTS]],
+    }
+    try:
+        cache.set(_key(sender.org_id, sender.datastore_id), [entry, *recent(sender.org_id, sender.datastore_id)][:_KEPT_REQUESTS], KEPT_S)
+    except RedisError:
+        return
+
+
+def recent(org_id: int, datastore_id: int) -> list[dict[str, Any]]:
+    """The test requests of the last minutes, newest first."""
+    kept: list[dict[str, Any]] = cache.get(_key(org_id, datastore_id), [])
+    return kept
+
+
+def _key(org_id: int, datastore_id: int) -> str:
+    return f"ingest.trials.{org_id}.{datastore_id}"
