@@ -1,9 +1,11 @@
 """Forms about a person."""
 
-from typing import ClassVar
+from typing import Final
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+
+REFUSED: Final = "This e-mail and password do not fit together."
 
 
 class LoginForm(AuthenticationForm):
@@ -12,7 +14,5 @@ class LoginForm(AuthenticationForm):
     username = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
     password = forms.CharField(label="Password", strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
 
-    error_messages: ClassVar[dict[str, str]] = {
-        "invalid_login": "This e-mail and password do not fit together.",
-        "inactive": "This e-mail and password do not fit together.",
-    }
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        return forms.ValidationError(REFUSED, code="invalid_login")

@@ -41,5 +41,5 @@ def theme(request: HttpRequest) -> HttpResponse:
     chosen = request.POST.get("theme", "")
     if chosen not in User.Theme.values:
         return HttpResponseBadRequest("theme is system, light or dark")
-    User.objects.filter(pk=request.user.pk).update(theme=chosen)
+    User.objects.filter(email=request.user.get_username()).update(theme=chosen)
     return HttpResponseRedirect(own_address(request, otherwise=reverse("overview")))

@@ -18,6 +18,10 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
             return mine
         return mine.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
 
+    def for_rows(self) -> Self:
+        """With everything that a line of a list shows of an anomaly."""
+        return self.select_related("metric", "datastore", "container").prefetch_related("global_tags")
+
     def open(self) -> Self:
         return self.filter(status__in=self.model.OPEN)
 

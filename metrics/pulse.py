@@ -23,7 +23,7 @@ SELECT floor(extract(epoch FROM %(now)s - received_at) / 60)::int AS age, sum(n)
 
 @dataclass(frozen=True)
 class Pulse:
-    """Points per minute over the last MINUTES, oldest first, the last entry being the minute that runs; and their rate over five minutes."""
+    """Points per minute over the last MINUTES, oldest first, the minute that runs last; and the mean of the five full ones before it."""
 
     per_minute: tuple[int, ...]
     rate: float
@@ -31,7 +31,7 @@ class Pulse:
 
 def ingest_pulse(org_id: int, now: datetime) -> Pulse:
     """Live points of one org; imported history does not count. One query."""
-    values = {"org": org_id, "now": now, "since": now - timedelta(minutes=MINUTES), "rows": _ROWS}
+    values: dict[str, int | datetime] = {"org": org_id, "now": now, "since": now - timedelta(minutes=MINUTES), "rows": _ROWS}
     counts = np.zeros(MINUTES, np.int64)
     with connection.cursor() as cursor:
         cursor.execute(_RECENT, values)

@@ -136,7 +136,9 @@ def _line(times: Ints, values: Floats, scale: _Scale) -> str:
 
 
 def _area(band: Band, window: Window, scale: _Scale) -> str:
-    keep = (band.timestamps_ms >= window.start_ms) & (band.timestamps_ms < window.end_ms) & np.isfinite(band.lower) & np.isfinite(band.upper)
+    keep = (
+        (band.timestamps_ms >= window.start_ms) & (band.timestamps_ms < window.end_ms) & np.isfinite(band.lower) & np.isfinite(band.upper)
+    )
     times, lower, upper = band.timestamps_ms[keep], band.lower[keep], band.upper[keep]
     if times.size < 2:
         return ""

@@ -26,7 +26,10 @@ def allowed_datastores(user: User, operation: str) -> frozenset[int]:
 
 
 def anomaly_for(user: User, pk: int, operation: str) -> Anomaly:
-    """The anomaly with its metric and datastore. Raises Http404 outside the user's reach, PermissionDenied where `operation` is not allowed."""
+    """The anomaly with its metric and datastore.
+
+    Raises Http404 outside the user's reach, PermissionDenied where they may not do `operation`.
+    """
     visible = Anomaly.objects.visible_to(user).select_related("metric", "datastore", "container")
     anomaly: Anomaly = get_object_or_404(visible, pk=pk)
     if PERMISSIONS[operation].writes and anomaly.datastore_id not in allowed_datastores(user, operation):

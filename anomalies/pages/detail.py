@@ -168,13 +168,13 @@ def chart_for(found: Anomaly, params: QueryDict, user: User, now: datetime) -> C
 
 
 def together(found: Anomaly, user: User, now: datetime) -> tuple[Row, ...]:
-    """Anomalies of other series that began at about the same time. Those detected long before or after are not looked at: an index has the rest."""
+    """Anomalies of other series that began at about the same time; only among those detected about then, which an index has."""
     if found.started_at is None:
         return ()
     near = Anomaly.objects.visible_to(user).exclude(metric=found.metric_id).filter(status__in=Anomaly.Status.values)
     near = near.filter(created__range=(found.created - DETECTED_WITHIN, found.created + DETECTED_WITHIN))
     near = near.filter(started_at__range=(found.started_at - TOGETHER_WITHIN, found.started_at + TOGETHER_WITHIN))
-    shown = near.select_related("metric", "datastore", "container").prefetch_related("global_tags").order_by("-score", "-pk")[:TOGETHER_SHOWN]
+    shown = near.for_rows().order_by("-score", "-pk")[:TOGETHER_SHOWN]
     return rows_of(shown, user, now=now, allowed=frozenset())
 
 
@@ -188,7 +188,9 @@ def change_status(request: HttpRequest, pk: int) -> HttpResponse:
 def describe(request: HttpRequest, pk: int) -> HttpResponse:
     """Sets `description`, if the anomaly is still in the `version` that the form was made from."""
     version = parse_datetime(request.POST.get("version", "").replace(" ", "+"))
-    return changed(request, pk, "anomaly.describe", said="Description saved.", description=request.POST.get("description", ""), version=version)
+    return changed(
+        request, pk, "anomaly.describe", said="Description saved.", description=request.POST.get("description", ""), version=version
+    )
 
 
 def changed(

@@ -88,7 +88,7 @@ def page_of(user: User, listing: Listing) -> Page:
     """What the inbox shows this user; the number of queries does not grow with the rows."""
     names = dict(Datastore.objects.visible_to(user).values_list("pk", "name"))
     counts = facet_counts(listing, user)
-    matching = listing.matching(user).select_related("metric", "datastore", "container").prefetch_related("global_tags")
+    matching = listing.matching(user).for_rows()
     start = (listing.page - 1) * PAGE_SIZE
     found = list(matching[start : start + PAGE_SIZE + 1])
     allowed = allowed_datastores(user, "anomaly.update")
@@ -103,7 +103,8 @@ def page_of(user: User, listing: Listing) -> Page:
             if counts.types.get(name) or name in listing.types
         ),
         datastores=tuple(
-            Choice("datastore", str(pk), name, in_words(counts.datastores.get(pk, 0)), pk in listing.datastores) for pk, name in names.items()
+            Choice("datastore", str(pk), name, in_words(counts.datastores.get(pk, 0)), pk in listing.datastores)
+            for pk, name in names.items()
         ),
         chips=chips_of(listing, names),
         rows=rows,
@@ -133,8 +134,10 @@ def chips_of(listing: Listing, names: dict[int, str]) -> tuple[Chip, ...]:
     """One per filter that is on."""
     first = replace(listing, page=1)
     chips = [Chip(f"type: {name}", replace(first, types=tuple(set(listing.types) - {name})).address()) for name in listing.types]
-    for pk in listing.datastores:
-        chips.append(Chip(f"datastore: {names.get(pk, pk)}", replace(first, datastores=tuple(set(listing.datastores) - {pk})).address()))
+    chips += [
+        Chip(f"datastore: {names.get(pk, pk)}", replace(first, datastores=tuple(set(listing.datastores) - {pk})).address())
+        for pk in listing.datastores
+    ]
     if listing.metric:
         chips.append(Chip(f"series #{listing.metric}", replace(first, metric=None).address()))
     if listing.search:
@@ -171,7 +174,10 @@ def change_many(request: HttpRequest) -> HttpResponse:
 
 
 def changed_in_words(user: User, ids: list[int], status: str) -> tuple[str, bool]:
-    """Changes each anomaly and says what came of it, and whether any failed. Raises PermissionDenied when one is not the user's to change."""
+    """Changes each anomaly; what came of it in words, and whether any was refused.
+
+    Raises PermissionDenied, before any change, when one of them is not the user's to change.
+    """
     if status not in Anomaly.OPEN or not ids:
         return "Nothing was selected.", True
     allowed = allowed_datastores(user, "anomaly.update")

@@ -26,7 +26,7 @@ class Tab(StrEnum):
     ARCHIVED = "archived"
 
 
-TABS: Final = frozenset(tab.value for tab in Tab)
+TABS: Final[Mapping[str, Tab]] = {tab.value: tab for tab in Tab}
 STATUSES: Final[Mapping[Tab, tuple[str, ...]]] = {
     Tab.OPEN: tuple(Anomaly.OPEN),
     Tab.ACKNOWLEDGED: (Anomaly.Status.ACKNOWLEDGED,),
@@ -49,7 +49,7 @@ class Listing:
     def read(cls, params: QueryDict) -> Self:
         """From the parameters `tab`, `type`, `datastore`, `metric`, `search`, `page`; the first three repeatable."""
         return cls(
-            tab=Tab(params["tab"]) if params.get("tab") in TABS else Tab.OPEN,
+            tab=TABS.get(params.get("tab", ""), Tab.OPEN),
             types=tuple(sorted({name for name in params.getlist("type") if name in Anomaly.Type.values})),
             datastores=tuple(sorted({number for text in params.getlist("datastore") if (number := whole(text))})),
             metric=whole(params.get("metric", "")) or None,
@@ -143,9 +143,8 @@ class Neighbours:
 def neighbours(listing: Listing, user: User, anomaly: Anomaly) -> Neighbours:
     """Four cheap queries; places and totals stop at CAP + 1."""
     rows = listing.matching(user)
-    here = {"created": anomaly.created, "weight": anomaly.weight, "pk": anomaly.pk}
-    above = rows.filter(_beyond("gt", **here))
-    below = rows.filter(_beyond("lt", **here))
+    above = rows.filter(_beyond("gt", anomaly))
+    below = rows.filter(_beyond("lt", anomaly))
     ahead = capped_count(above)
     return Neighbours(
         before=above.reverse().values_list("pk", flat=True).first(),
@@ -155,9 +154,9 @@ def neighbours(listing: Listing, user: User, anomaly: Anomaly) -> Neighbours:
     )
 
 
-def _beyond(side: str, *, created: object, weight: int, pk: int) -> Q:
+def _beyond(side: str, row: Anomaly) -> Q:
     """Rows on one side of a row in ORDER."""
-    newer = Q((f"created__{side}", created))
-    heavier = Q(created=created) & Q((f"weight__{side}", weight))
-    later = Q(created=created, weight=weight) & Q((f"pk__{side}", pk))
+    newer = Q((f"created__{side}", row.created))
+    heavier = Q(created=row.created) & Q((f"weight__{side}", row.weight))
+    later = Q(created=row.created, weight=row.weight) & Q((f"pk__{side}", row.pk))
     return newer | heavier | later

@@ -39,7 +39,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The page. The number of queries does not grow with what there is."""
     user, now = reader(request), timezone.now()
     unsettled = Anomaly.objects.visible_to(user).open()
-    heaviest = unsettled.select_related("metric", "datastore", "container").prefetch_related("global_tags").order_by("-weight", "-created", "-pk")
+    heaviest = unsettled.for_rows().order_by("-weight", "-created", "-pk")
     pulse = ingest_pulse(user.org_id, now)
     troubled, learning = series_of(user, state="trouble"), series_of(user, state="learning")
     stale = series_of(user, state="stale")

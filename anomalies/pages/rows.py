@@ -53,7 +53,7 @@ def meter_width(weight: int) -> int:
 
 
 def rows_of(anomalies: Iterable[Anomaly], user: User, *, now: datetime, allowed: frozenset[int], list_address: str = "") -> tuple[Row, ...]:
-    """Rows with their pictures. Wants `metric`, `datastore`, `container` selected and `global_tags` prefetched: it asks for none of them."""
+    """Rows with their pictures, of anomalies that were fetched `for_rows`."""
     shown = tuple(anomalies)
     pictures = sparks(user.org_id, shown, now)
     return tuple(_row(anomaly, pictures, allowed, list_address) for anomaly in shown)

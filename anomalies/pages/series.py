@@ -1,6 +1,6 @@
 """The list of series and the page of one: how it is, what the detector has learned of it, what was wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -135,8 +135,9 @@ def series_of(user: User, *, search: str = "", state: str = "") -> "QuerySet[Met
     return found
 
 
-def series_rows(shown: Sequence[Metric], user: User, now: datetime) -> tuple[SeriesRow, ...]:
+def series_rows(metrics: Iterable[Metric], user: User, now: datetime) -> tuple[SeriesRow, ...]:
     """Rows with the last day's picture and the count of open anomalies: one query for the counts, two reads of the point store."""
+    shown = tuple(metrics)
     counts = open_counts(shown, user)
     pictures = last_day(user.org_id, [metric.pk for metric in shown], now)
     return tuple(
@@ -177,7 +178,7 @@ def metric(request: HttpRequest, pk: int) -> HttpResponse:
     user, now = reader(request), timezone.now()
     found = metric_for(user, pk)
     mine = Anomaly.objects.visible_to(user).filter(metric=found.pk).order_by("-started_at")
-    marks = list(mine.select_related("metric", "datastore", "container").prefetch_related("global_tags")[:MARKS_SHOWN])
+    marks = list(mine.for_rows()[:MARKS_SHOWN])
     context = {
         "metric": found,
         "state": "stale" if found.is_stale else found.state,

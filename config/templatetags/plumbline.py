@@ -56,12 +56,12 @@ def figure(value: float | None) -> str:
 @register.filter
 def emphasise(sentence: str) -> SafeString:
     """The sentence with the value and the expected range in bold, everything escaped."""
-    pieces = TELLING.split(sentence)
-    return format_html_join("", "{}", ((format_html("<strong>{}</strong>", part) if index % 2 else part,) for index, part in enumerate(pieces)))
+    pieces = enumerate(TELLING.split(sentence))
+    return format_html_join("", "{}", ((format_html("<strong>{}</strong>", piece) if odd % 2 else piece,) for odd, piece in pieces))
 
 
 def reader_zone(context: template.Context) -> tzinfo:
-    """The reader's zone, asked for once per page."""
+    """The reader's zone, asked for once per page; UTC where no page has one."""
     if "reader_zone" not in context.render_context:
         context.render_context["reader_zone"] = context["zone"]() if "zone" in context else UTC
     zone: tzinfo = context.render_context["reader_zone"]
