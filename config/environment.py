@@ -1,6 +1,7 @@
 """Typed readers of environment variables: each fails loudly on nonsense and says which variable is wrong."""
 
 import os
+import re
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
     text = os.environ.get(name, "").strip()
     if not text:
         return default
-    if not text.lstrip("-").isdigit() or not minimum <= int(text) <= maximum:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text) or not minimum <= int(text) <= maximum:
         raise ImproperlyConfigured(f"{name}={text!r} must be a whole number from {minimum} to {maximum}.")
     return int(text)
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from config import logs
@@ -89,7 +90,10 @@ TEMPLATES = [
 def database_from_url(url: str) -> dict[str, Any]:
     """Django's entry for a libpq URL or conninfo string; libpq's own parser reads every form of it."""
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    parts = conninfo_to_dict(url)
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise ImproperlyConfigured(f"DATABASE_URL is no PostgreSQL URL or conninfo string: {str(error).strip()}") from None
     entry: dict[str, Any] = {known[key]: str(value) for key, value in parts.items() if key in known}
     options: dict[str, Any] = {key: value for key, value in parts.items() if key not in known}
     # A pool opens connections in the background and hands out only live ones: a restarted server costs no failed request.

@@ -1,0 +1,144 @@
+"""Variables of the environment: read strictly, and every one of them documented."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config import environment
+from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str
+
+READERS = {"env_bool", "env_choice", "env_int", "env_list", "env_secret", "env_str"}
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    for name in ("X", "X_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", True), ("TRUE", True), (" on ", True), ("yes", True), ("0", False), ("No", False), ("", True)]
+)
+def test_a_boolean_is_read(monkeypatch, text, value):
+    monkeypatch.setenv("X", text)
+    assert env_bool("X", default=True) is value
+
+
+@pytest.mark.parametrize("text", ["2", "ja", "enabled", "None"])
+def test_nonsense_is_no_boolean(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    with pytest.raises(ImproperlyConfigured, match=f"X='{text.lower()}' is neither true nor false"):
+        env_bool("X", default=True)
+
+
+@pytest.mark.parametrize(("text", "value"), [("", 5), ("7", 7), (" 1 ", 1), ("9", 9)])
+def test_a_number_is_read(monkeypatch, text, value):
+    monkeypatch.setenv("X", text)
+    assert env_int("X", 5, minimum=1, maximum=9) == value
+
+
+@pytest.mark.parametrize("text", ["0", "10", "-1", "1.5", "one", "1e3", "--1", "²"])
+def test_nonsense_is_no_number(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    with pytest.raises(ImproperlyConfigured, match="must be a whole number from 1 to 9"):
+        env_int("X", 5, minimum=1, maximum=9)
+
+
+def test_a_choice_is_one_of_the_words_in_any_case(monkeypatch):
+    monkeypatch.setenv("X", "JSON")
+    assert env_choice("X", "text", among=("text", "json")) == "json"
+    monkeypatch.setenv("X", "xml")
+    with pytest.raises(ImproperlyConfigured, match="X='xml' must be one of text, json"):
+        env_choice("X", "text", among=("text", "json"))
+
+
+def test_a_list_has_no_empty_entries(monkeypatch):
+    monkeypatch.setenv("X", "a, b,,c ,")
+    assert env_list("X") == ["a", "b", "c"]
+
+
+def test_text_of_spaces_is_the_default(monkeypatch):
+    monkeypatch.setenv("X", "  ")
+    assert env_str("X", "default") == "default"
+
+
+def test_a_secret_comes_from_the_variable_then_its_file_then_the_fallback(monkeypatch, tmp_path):
+    named, fallback = tmp_path / "named", tmp_path / "fallback"
+    with pytest.raises(ImproperlyConfigured, match="X is not set. Set X, or X_FILE"):
+        env_secret("X", fallback_file=fallback)
+    fallback.write_text("from the fallback\n")
+    assert env_secret("X", fallback_file=fallback) == "from the fallback"
+    named.write_text("from the file\n")
+    monkeypatch.setenv("X_FILE", str(named))
+    assert env_secret("X", fallback_file=fallback) == "from the file"
+    monkeypatch.setenv("X", "from the variable")
+    assert env_secret("X", fallback_file=fallback) == "from the variable"
+
+
+def variables_read() -> set[str]:
+    """The first argument of every reader's call in the settings and in the readers' own module."""
+    found = set()
+    for path in (BASE_DIR / "config/settings.py", BASE_DIR / "config/environment.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            named = isinstance(node, ast.Call) and getattr(node.func, "id", "") in READERS and node.args
+            if named and isinstance(node.args[0], ast.Constant):
+                found.add(node.args[0].value)
+    return found
+
+
+def test_the_example_lists_every_variable_and_no_other():
+    example = (BASE_DIR / ".env.example").read_text()
+    listed = re.findall(r"(?m)^#?([A-Z_]+)=", example)
+    assert sorted(listed) == sorted(variables_read())
+
+
+@pytest.mark.parametrize("path", ["docs/configuration.md", ".env.example"])
+def test_a_documented_variable_exists(path):
+    known = variables_read() | {f"{name}_FILE" for name in ("SECRET_KEY", "TOKEN_PEPPER")} | {"NAME_FILE"}
+    named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", (BASE_DIR / path).read_text()))
+    assert named <= known
+
+
+def test_settings_alone_read_the_environment():
+    """Apart from the start of processes, which hands variables on, nothing but the readers looks at the environment."""
+    offenders = [
+        str(path.relative_to(BASE_DIR))
+        for app in ("orgs", "accounts", "billing", "datastores", "metrics", "anomalies")
+        for path in (BASE_DIR / app).rglob("*.py")
+        if re.search(r"os\.(environ|getenv)", path.read_text())
+    ]
+    assert offenders == []
+
+
+def settings_fail(**variables: str) -> str:
+    """What importing the settings says with these variables; empty when it works."""
+    script = "import config.settings"
+    environment_ = {name: value for name, value in os.environ.items() if name not in {"DJANGO_SETTINGS_MODULE"}} | variables
+    done = subprocess.run([sys.executable, "-c", script], cwd=BASE_DIR, env=environment_, capture_output=True, text=True, check=False)
+    return done.stderr.splitlines()[-1] if done.returncode else ""
+
+
+@pytest.mark.parametrize(("variables", "complaint"), [
+    ({}, ""),
+    ({"PORT": "http"}, "PORT='http' must be a whole number from 1 to 65535."),
+    ({"DEBUG": "maybe"}, "DEBUG='maybe' is neither true nor false: use 1 or 0."),
+    ({"SECRET_KEY": "short"}, "SECRET_KEY must have at least 32 characters."),
+    ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' must be one of text, json."),
+    ({"DATABASE_URL": "http://x"}, 'no PostgreSQL URL or conninfo string: missing "=" after "http://x" in connection info string'),
+])  # fmt: skip
+def test_settings_fail_loudly(variables, complaint):
+    assert settings_fail(**variables).endswith(complaint)
+    assert bool(settings_fail(**variables)) is bool(complaint)
+
+
+def test_the_home_is_absolute_wherever_it_is_named_from(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLUMBLINE_HOME", "data/here")
+    assert environment.plumbline_home() == (tmp_path / "data/here").resolve()
+    monkeypatch.delenv("PLUMBLINE_HOME")
+    assert environment.plumbline_home() == BASE_DIR / ".plumbline"

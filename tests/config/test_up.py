@@ -1,0 +1,133 @@
+"""`manage.py up` with the real product: it starts, heals, refuses a second one, stops."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from config.environment import BASE_DIR
+from tests.product import PYTHON, UP, new_product, wait_until
+
+
+@pytest.fixture(scope="module")
+def product():
+    with new_product() as product:
+        product.start()
+        yield product
+
+
+def status(product):
+    return product.get("/api/status")[1]
+
+
+def all_well(product):
+    return status(product)["status"] == "ok"
+
+
+def test_everything_comes_up(product):
+    wait_until(lambda: all_well(product), within_s=60, what="status ok")
+    told = status(product)
+    assert sorted(told["workers"]) == ["default", "detect.0", "detect.1"]
+    assert told["version"] == "0.1.0"
+
+
+def test_without_the_demo_it_says_how_to_make_the_first_admin(product):
+    assert f"Plumbline is at {product.url}" in product.out.read_text()
+    assert "manage.py createadmin" in product.out.read_text()
+    assert not (product.home / "demo.json").exists()
+
+
+def test_the_first_admin_can_log_in(product):
+    said = product.manage("createadmin", "ann@example.com", "--org", "Ann's", "--name", "Ann", "--random-password")
+    assert said.splitlines()[0] == "ann@example.com is an admin of Ann's."
+    password = said.splitlines()[1].removeprefix("Password: ")
+    check = f"from django.contrib.auth import authenticate as a; u = a(username='ann@example.com', password={password!r})"
+    assert product.manage("shell", "--no-imports", "-c", f"{check}; print(u.role, u.org.slug, u.is_staff)") == "admin anns False\n"
+    assert "exists already" in product.manage("createadmin", "ANN@example.com", "--random-password")
+
+
+def test_a_second_up_in_the_same_home_says_that_one_is_running(product):
+    second = subprocess.run(UP, cwd=BASE_DIR, env=product.variables, capture_output=True, text=True, check=False, timeout=60)
+    assert second.returncode == 1
+    assert f"already running in this home (process {product.process.pid})" in second.stderr
+    assert product.answers()
+
+
+def test_a_taken_port_is_said_and_nothing_starts(product):
+    with new_product(PORT=str(product.port)) as other:
+        said = other.manage("up", "--prepare")
+        assert f"port {product.port} is not free" in said
+        assert other.pids("") == []
+
+
+@pytest.mark.parametrize("pattern", ["granian", "queues=detect.0", "queues=default", "celery.* beat"])
+def test_whatever_is_killed_comes_back(product, pattern):
+    killed = product.kill(pattern)
+    assert killed
+    wait_until(lambda: product.pids(pattern) and product.answers(), within_s=30, what=f"{pattern} runs again")
+    assert not set(killed) & set(product.pids(pattern))
+
+
+def test_one_dead_web_worker_is_no_outage(product):
+    parent, *workers = product.pids("granian")
+    os.kill(workers[-1], signal.SIGKILL)
+    assert all(product.answers() for _ in range(20))
+    wait_until(lambda: len(product.pids("granian")) == 1 + len(workers), within_s=20, what="the worker is replaced")
+    assert product.pids("granian")[0] == parent
+
+
+def test_killed_servers_come_back(product):
+    product.kill_postgres()
+    os.kill(int((product.place.sockets / "redis.pid").read_text()), signal.SIGKILL)
+    time.sleep(1.5)
+    wait_until(lambda: all_well(product), within_s=60, what="status ok after a kill of the servers")
+
+
+def test_requests_are_logged_with_their_id(product):
+    product.request("GET", "/nowhere", X_Request_Id="trace-from-a-test")
+    wait_until(lambda: "trace-from-a-test" in product.out.read_text(), within_s=5, what="a line in the log")
+    line = next(line for line in product.out.read_text().splitlines() if "trace-from-a-test" in line and "plumbline.access" in line)
+    assert line.startswith("web ")
+    assert "path=/nowhere" in line
+
+
+def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_data():
+    with new_product(LOG_FORMAT="json") as product:
+        product.start()
+        wait_until(lambda: all_well(product), within_s=60, what="status ok")
+        product.manage("createadmin", "ann@example.com", "--random-password")
+        os.killpg(product.process.pid, signal.SIGINT)
+        assert product.process.wait(10) == 0
+        assert product.pids("") == []
+        assert not (product.place.data / "pg/postmaster.pid").exists()
+        product.start()
+        assert "exists already" in product.manage("createadmin", "ann@example.com", "--random-password")
+        assert product.manage("stop") == "Plumbline has stopped.\n"
+        assert product.process.wait(1) == 0
+        assert product.manage("stop") == "Plumbline was not running.\n"
+        access = [line for line in product.out.read_text().splitlines() if "plumbline.access" in line]
+        assert [json.loads(line.partition("| ")[2])["logger"] for line in access] == ["plumbline.access"] * len(access)
+
+
+def test_after_a_kill_of_everything_the_next_start_is_clean():
+    with new_product() as product:
+        product.start()
+        wait_until(lambda: all_well(product), within_s=60, what="status ok")
+        product.process.kill()
+        product.kill("")
+        product.kill_postgres()
+        product.process.wait()
+        product.start()
+        wait_until(lambda: all_well(product), within_s=60, what="status ok after a kill of everything")
+
+
+def test_a_command_that_needs_no_data_starts_no_server():
+    with new_product() as product:
+        done = subprocess.run(
+            [PYTHON, "manage.py", "version"], cwd=BASE_DIR, env=product.variables, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith("5.2")
+        assert not (product.home / "pg").exists()

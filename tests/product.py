@@ -1,0 +1,153 @@
+"""The real product in a home of its own, for tests that need processes to ask, to kill and to bring back."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config.embedded import Place, Postgres, Valkey, stop_servers
+from config.environment import BASE_DIR
+from config.supervisor import MARK
+
+PYTHON = sys.executable
+UP = (PYTHON, "manage.py", "up", "--prepare")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(holds: Callable[[], object], *, within_s: float, what: str) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.1)
+
+
+class Product:
+    """`command` runs in `home`, on a free port, with servers of its own and without the demo unless `variables` say otherwise."""
+
+    def __init__(self, home: Path, **variables: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.place = Place.for_home(home)
+        self.out = home / "out.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        self.variables = {**inherited, "PLUMBLINE_HOME": str(home), "PORT": str(self.port), "PLUMBLINE_DEMO": "0", **variables}
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def start(self, *command: str, within_s: float = 60) -> None:
+        """Starts it, the whole product unless a command is given, and waits until it answers."""
+        with open(self.out, "a") as out:
+            self.process = subprocess.Popen(
+                command or UP, cwd=BASE_DIR, env=self.variables, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True
+            )
+        wait_until(self.answers, within_s=within_s, what=f"an answer of the web server; it said:\n{self.out.read_text()[-2000:]}")
+
+    def start_web(self) -> None:
+        """Only the private servers and the web server."""
+        self.start_postgres()
+        Valkey(self.place).ensure()
+        self.variables |= {"DATABASE_URL": Postgres(self.place).url, "REDIS_URL": Valkey(self.place).url}
+        self.manage("migrate", "--verbosity=0")
+        (self.home / "staticfiles").mkdir(exist_ok=True)
+        self.start(PYTHON, "-m", "granian", "--interface=wsgi", f"--port={self.port}", "--log-level=warning", "config.wsgi:application")
+
+    def manage(self, *arguments: str, input_: str = "") -> str:
+        """What a management command says."""
+        done = subprocess.run(
+            [PYTHON, "manage.py", *arguments], cwd=BASE_DIR, env=self.variables, capture_output=True, text=True, input=input_, check=False
+        )
+        return done.stdout + done.stderr
+
+    def request(self, method: str, path: str, *, body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
+        """Status, body and headers; OSError when nobody answers. Header names are given with underscores."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {"Host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        try:
+            connection.request(method, path, body=body, headers=sent)
+            response = connection.getresponse()
+            return response.status, response.read(), dict(response.getheaders())
+        finally:
+            connection.close()
+
+    def get(self, path: str, **headers: str) -> tuple[int, object, dict[str, str]]:
+        """Status, JSON and headers."""
+        status, body, sent = self.request("GET", path, **headers)
+        return status, json.loads(body), sent
+
+    def answers(self) -> bool:
+        try:
+            return self.get("/api/health")[0] == 200
+        except OSError:
+            return False
+
+    def pids(self, pattern: str) -> list[int]:
+        """Living processes of this product whose command line matches, oldest first."""
+        return sorted(pid for pid, command in self._commands() if re.search(pattern, command))
+
+    def _commands(self) -> Iterator[tuple[int, str]]:
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                if f"{MARK}={self.home}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+
+    def kill(self, pattern: str) -> list[int]:
+        """Kills, as -9 does, every process that matches; returns their pids."""
+        pids = self.pids(pattern)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        return pids
+
+    def kill_postgres(self) -> None:
+        os.kill(int((self.place.data / "pg/postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+
+    def stop_postgres(self) -> None:
+        with self.place.locked():
+            Postgres(self.place).stop(mode="immediate")
+
+    def start_postgres(self) -> None:
+        with self.place.locked():
+            Postgres(self.place).ensure()
+
+    def stop(self) -> None:
+        """Ends whatever still runs."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        self.kill("")
+        stop_servers(self.home)
+
+
+@contextmanager
+def new_product(**variables: str) -> Iterator[Product]:
+    """A product that has not been started, in a folder that goes away with it."""
+    home = Path(tempfile.mkdtemp(prefix="plumbline-product-"))
+    home.chmod(0o755)
+    product = Product(home, **variables)
+    try:
+        yield product
+    finally:
+        product.stop()
+        shutil.rmtree(home, ignore_errors=True)
