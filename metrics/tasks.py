@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from metrics import pictures
+from metrics.ingest import imports
 from metrics.models import Metric
 from metrics.points import partitions
 from metrics.points.families import FAMILIES, Family
@@ -49,6 +50,21 @@ def make_partitions() -> None:
 def drop_expired() -> int:
     """Each night, after the fold of the day. The number of partitions dropped."""
     return len(partitions.drop_expired(now=timezone.now()))
+
+
+@shared_task(time_limit=3600, soft_time_limit=3500)
+def run_import(operation_id: int) -> int:
+    """Reads a spooled file to its end. A second run of the same import does nothing twice."""
+    return imports.run(operation_id)
+
+
+@shared_task
+def resume_imports() -> int:
+    """Imports whose task was lost, with its worker or with the broker's memory, go on where they were."""
+    waiting = imports.unfinished()
+    for operation_id in waiting:
+        run_import.delay(operation_id)
+    return len(waiting)
 
 
 def _family(family_id: int) -> Family:

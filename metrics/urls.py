@@ -2,11 +2,13 @@
 
 from django.urls import URLPattern, URLResolver, path
 
+from metrics.api.imports import ImportViewSet
 from metrics.api.views import MetricViewSet
 from metrics.ingest import views as ingest
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics", MetricViewSet.as_view({"get": "list"})),
+    path("metrics/import", ImportViewSet.as_view({"post": "create"})),
     path("metrics/<str:id>", MetricViewSet.as_view({"get": "retrieve"})),
     path("metrics/<str:id>/timeseries", MetricViewSet.as_view({"get": "timeseries"})),
     path("metrics/<str:id>/forecast", MetricViewSet.as_view({"get": "forecast"})),

@@ -30,18 +30,41 @@ class Outcome:
         return sum(refusal.points for refusal in self.refused)
 
 
+@dataclass(frozen=True)
+class Ready:
+    """Points whose series are known, in the request's order, and what was refused."""
+
+    ids: Ints
+    timestamps_ms: Ints
+    values: Floats
+    made: list[str]
+    refused: list[Refusal]
+
+
 def take(sender: Sender, batch: Batch, *, received_at: datetime, backfill: bool = False) -> Outcome:
     """Stores a parsed batch. Points of new series beyond the quota are refused and counted; all others are stored.
 
     Raises django.db.OperationalError when the database is away; then nothing is stored.
     """
+    ready = prepare(sender, batch)
+    store_ready(sender, ready, received_at=received_at, backfill=backfill)
+    return Outcome(ready.ids.size, ready.made, ready.refused)
+
+
+def prepare(sender: Sender, batch: Batch) -> Ready:
+    """Finds or makes the series of a batch, in transactions of their own."""
     resolved = series.resolve(sender, batch.series)
     ids = np.array([resolved.ids.get(one.name, 0) for one in batch.series], np.int64)[batch.index]
     refused = [*batch.refused, *_over_quota(batch, ids)]
     count_refused(sender, refused)
     known = ids > 0
-    store(sender, ids[known], batch.timestamps_ms[known], batch.values[known], received_at=received_at, backfill=backfill)
-    return Outcome(int(known.sum()), sorted(resolved.made), sorted(refused, key=lambda refusal: refusal.index))
+    refused.sort(key=lambda refusal: refusal.index)
+    return Ready(ids[known], batch.timestamps_ms[known], batch.values[known], sorted(resolved.made), refused)
+
+
+def store_ready(sender: Sender, ready: Ready, *, received_at: datetime, backfill: bool) -> None:
+    """Logs prepared points; part of the caller's transaction, if there is one."""
+    store(sender, ready.ids, ready.timestamps_ms, ready.values, received_at=received_at, backfill=backfill)
 
 
 def rehearse(sender: Sender, batch: Batch) -> Outcome:

@@ -18,8 +18,12 @@ _remembered: dict[bytes, tuple[float, "Sender | None"]] = {}
 
 @dataclass(frozen=True)
 class Sender:
-    """What one ingest key may do. `epoch` counts deletions of series in the datastore: what was remembered before one is void."""
+    """What one ingest key may do; `pk` is the key's id, 0 for a person who imports.
 
+    `epoch` counts deletions of series in the datastore: what was remembered before one is void.
+    """
+
+    pk: int
     org_id: int
     datastore_id: int
     rule: Rule
@@ -35,7 +39,7 @@ WITH live AS (
     UPDATE orgs_ingestkey k SET last_used = now() FROM live
      WHERE k.id = live.id AND (live.last_used IS NULL OR live.last_used < now() - interval '1 minute')
 )
-SELECT live.org_id, live.datastore_id, live.rule, coalesce(e.epoch, 0)
+SELECT live.id, live.org_id, live.datastore_id, live.rule, coalesce(e.epoch, 0)
   FROM live LEFT JOIN metrics_epoch e ON e.datastore_id = live.datastore_id
 """
 
@@ -69,4 +73,4 @@ def _found(digest: bytes) -> Sender | None:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [digest])
         row = cursor.fetchone()
-    return None if row is None else Sender(row[0], row[1], rule_of(row[2]), row[3])
+    return None if row is None else Sender(row[0], row[1], row[2], rule_of(row[3]), row[4])

@@ -1,0 +1,121 @@
+"""POST /api/metrics/import: history, by a person who may or by an ingest key."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, cast
+
+from django.db import transaction
+from django.http import Http404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from config.api.authentication import SessionAuthentication, TokenAuthentication
+from config.api.permissions import OperationPermission
+from config.api.views import OrgViewSet
+from datastores.api.serializers import OperationSerializer
+from datastores.models import Datastore, Operation
+from metrics.ingest import history, imports
+from metrics.ingest.batch import BadRequest
+from metrics.ingest.history import Form
+from metrics.ingest.http import secret_of
+from metrics.ingest.senders import Sender, sender_of
+from metrics.points import Rule
+from metrics.tasks import run_import
+from orgs.errors import DomainError, FieldError, Invalid, TooLarge
+
+
+@dataclass(frozen=True)
+class KeyCaller:
+    """An ingest key: stands for no person, and writes into one datastore."""
+
+    org_id: int
+    is_authenticated: ClassVar[bool] = True
+    is_active: ClassVar[bool] = True
+    is_admin: ClassVar[bool] = False
+    is_demo: ClassVar[bool] = False
+    pk: ClassVar[None] = None
+
+
+class IngestKeyAuthentication(BaseAuthentication):
+    """An ingest key wherever agents put it; anything else is left to the ways of people."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Sender] | None:
+        sender = sender_of(secret_of(request._request))
+        return None if sender is None else (KeyCaller(sender.org_id), sender)
+
+
+class ImportPermission(OperationPermission):
+    """An ingest key may write into its datastore; people need what the permission table says."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.auth, Sender) and view.operation is not None or super().has_permission(request, view)
+
+
+class UnsupportedForm(DomainError):
+    """A Content-Type that history is not written in."""
+
+    status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
+
+
+class ImportViewSet(OrgViewSet):
+    operations: ClassVar = {"create": "metric.import"}
+    parameters: ClassVar = {"create": ("datastore",)}
+    queryset = Operation.objects.none()
+    serializer_class = OperationSerializer
+    authentication_classes = (IngestKeyAuthentication, TokenAuthentication, SessionAuthentication)
+    permission_classes = (ImportPermission,)
+
+    @extend_schema(
+        summary="Import points",
+        description=(
+            "A file of history: NDJSON lines `{metric, timestamp, value}`, or CSV with the header `metric,timestamp,value`; times in unix "
+            "seconds or ISO 8601. It is read in the background; the operation tells how far it is and which lines were refused, and why. "
+            "Anomalies found in history are recorded, and nobody is alerted of them."
+        ),
+        parameters=[OpenApiParameter("datastore", int, description="Where to; needed if you may import into several.")],
+        request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
+        responses={202: OperationSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        form = self._form(request)
+        sender = request.auth if isinstance(request.auth, Sender) else self._sender_of(cast("User", request.user))
+        operation = self._started(request, sender, form)
+        # If the broker is away, the scheduler finds the operation later.
+        transaction.on_commit(partial(run_import.apply_async, [operation.pk], retry=False), robust=True)
+        shown = OperationSerializer(Operation.objects.select_related("datastore", "user").get(pk=operation.pk)).data
+        return Response(shown, status=202, headers={"Location": f"/api/operations/{operation.pk}"})
+
+    def _form(self, request: Request) -> Form:
+        try:
+            return history.form_of(request.headers.get("Content-Type", ""))
+        except BadRequest as error:
+            raise UnsupportedForm(str(error)) from error
+
+    def _started(self, request: Request, sender: Sender, form: Form) -> Operation:
+        user_id = request.user.pk if isinstance(request.user, User) else None
+        try:
+            return imports.start(sender, request._request, form=form, user_id=user_id)  # type: ignore[arg-type]  # a request reads as a file
+        except BadRequest as error:
+            raise (TooLarge(str(error)) if error.status == 413 else Invalid(str(error))) from error
+
+    def _sender_of(self, user: User) -> Sender:
+        datastore = self._datastore(user)
+        return Sender(0, datastore.org_id, datastore.pk, Rule.LAST, imports.epoch_of(datastore))
+
+    def _datastore(self, user: User) -> Datastore:
+        """The datastore that the query names, or the only one for metrics. Raises Http404, Forbidden or Invalid."""
+        visible = Datastore.objects.visible_to(user).filter(type=Datastore.Type.METRICS)
+        named = self.request.query_params.get("datastore")
+        if named is not None:
+            visible = visible.filter(pk=int(named)) if named.isdigit() and len(named) < 19 else visible.none()
+        found = list(visible[:2])
+        if not found:
+            raise Http404
+        if len(found) > 1:
+            raise Invalid("Say which datastore.", errors=(FieldError(("query", "datastore"), "required", "You may import into several."),))
+        self.require("metric.import", found[0])
+        return found[0]

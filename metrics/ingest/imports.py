@@ -1,0 +1,214 @@
+"""Imports of history: a spooled file, read in steps. A step's points and the operation's progress are one transaction.
+
+So an import that is cut off goes on where it was, and no line is stored twice.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from datastores.models import Datastore, Operation
+from metrics.ingest import history, intake
+from metrics.ingest.batch import BadRequest, Batch, Refusal
+from metrics.ingest.history import Form, Header
+from metrics.ingest.senders import Sender
+from metrics.points import Rule
+
+FILE_LIMIT: Final = 2 * 2**30
+_PIECE: Final = 2**20
+_STEP_LINES: Final = 20_000
+_REPORTED_LINES: Final = 100
+_UNFINISHED: Final = (Operation.Status.WAITING, Operation.Status.RUNNING)
+
+_NOTHING_YET: Final[dict[str, Any]] = {"lines": 0, "stored": 0, "refused": 0, "new_series": 0, "refused_lines": []}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one step read: its points, the file's position after it, and the number of the last line."""
+
+    batch: Batch
+    position: int
+    lines: int
+
+
+def start(sender: Sender, stream: IO[bytes], *, form: Form, user_id: int | None) -> Operation:
+    """Spools a file and makes the operation that reads it; a task does the rest.
+
+    Raises BadRequest: 413 beyond 2 GiB, 422 for a CSV file without its header.
+    """
+    folder = settings.PLUMBLINE_HOME / "imports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    operation = Operation.objects.create(
+        org_id=sender.org_id,
+        datastore_id=sender.datastore_id,
+        kind=Operation.Kind.IMPORT,
+        user_id=user_id,
+        counters={**_NOTHING_YET, "form": form.value, "rule": int(sender.rule)},
+    )
+    try:
+        size = _spool(stream, path_of(operation))
+        _check_header(operation, form)
+    except BaseException:
+        _forget(operation)
+        operation.delete()
+        raise
+    operation.total = size
+    operation.save(update_fields=["total"])
+    return operation
+
+
+def path_of(operation: Operation) -> Path:
+    """The spooled file of an import."""
+    path: Path = settings.PLUMBLINE_HOME / "imports" / f"{operation.pk}.spool"
+    return path
+
+
+def unfinished() -> list[int]:
+    """Imports that wait or were cut off."""
+    found = Operation.objects.filter(kind=Operation.Kind.IMPORT, status__in=_UNFINISHED, total__isnull=False)
+    return list(found.order_by("pk").values_list("pk", flat=True))
+
+
+def run(operation_id: int) -> int:
+    """Reads an import to its end, unless somebody aborts it or another process is at it. The number of steps."""
+    steps = 0
+    while _step(operation_id):
+        steps += 1
+    return steps
+
+
+def _step(operation_id: int) -> bool:
+    """One step; False when nothing is left to do here."""
+    operation = Operation.objects.select_related("datastore").filter(pk=operation_id).first()
+    if operation is None or operation.status not in _UNFINISHED:
+        if operation is not None:
+            _forget(operation)
+        return False
+    try:
+        step = _read(operation)
+    except FileNotFoundError:
+        _finish(operation, Operation.Status.FAILURE, "The spooled file is gone; send it again.")
+        return False
+    sender = _sender_of(operation)
+    # Before the transaction: the process remembers ids, and what it remembers must not be rolled back.
+    ready = intake.prepare(sender, step.batch)
+    return _commit(operation, step, sender, ready)
+
+
+def _commit(operation: Operation, step: _Step, sender: Sender, ready: intake.Ready) -> bool:
+    with transaction.atomic():
+        unmoved = Operation.objects.filter(pk=operation.pk, done=operation.done, status__in=_UNFINISHED)
+        # Locked by another process: it does this step. Moved on or aborted: this step was done, or is not wanted.
+        if unmoved.select_for_update(skip_locked=True).first() is None:
+            return False
+        intake.store_ready(sender, ready, received_at=timezone.now(), backfill=True)
+        is_last = step.position >= (operation.total or 0)
+        _advance(operation, step, ready, is_last=is_last)
+    if is_last:
+        _forget(operation)
+    return not is_last
+
+
+def _advance(operation: Operation, step: _Step, ready: intake.Ready, *, is_last: bool) -> None:
+    counters = operation.counters
+    room = _REPORTED_LINES - len(counters["refused_lines"])
+    operation.counters = counters | {
+        "lines": step.lines,
+        "stored": counters["stored"] + ready.ids.size,
+        "refused": counters["refused"] + len(ready.refused),
+        "new_series": counters["new_series"] + len(ready.made),
+        "refused_lines": counters["refused_lines"] + [_told(refusal) for refusal in ready.refused[:room]],
+    }
+    operation.done = step.position
+    operation.started = operation.started or timezone.now()
+    operation.status = Operation.Status.SUCCESS if is_last else Operation.Status.RUNNING
+    operation.ended = timezone.now() if is_last else None
+    operation.message = _message(operation.counters)
+    operation.save(update_fields=["counters", "done", "started", "status", "ended", "message"])
+
+
+def _told(refusal: Refusal) -> dict[str, Any]:
+    return {"line": refusal.index, "code": refusal.code, "reason": refusal.reason}
+
+
+def _message(counters: dict[str, Any]) -> str:
+    if not counters["refused"]:
+        return f"{counters['stored']} points stored."
+    first = counters["refused_lines"][0]
+    return f"{counters['stored']} points stored, {counters['refused']} lines refused; the first is line {first['line']}: {first['reason']}"
+
+
+def _read(operation: Operation) -> _Step:
+    with path_of(operation).open("rb") as file:
+        header = _header(file, operation)
+        read_lines = operation.counters["lines"]
+        if operation.done:
+            file.seek(operation.done)
+        elif header is not None:
+            read_lines = 1
+        lines = list(_lines(file))
+        now_ms = int(timezone.now().timestamp() * 1000)
+        batch = history.parse_lines(lines, first=read_lines + 1, header=header, now_ms=now_ms)
+        return _Step(batch, file.tell(), read_lines + len(lines))
+
+
+def _header(file: IO[bytes], operation: Operation) -> Header | None:
+    """Reads the header of a CSV file, wherever the step begins."""
+    return history.parse_header(file.readline(history.LINE_LIMIT)) if operation.counters["form"] == Form.CSV.value else None
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes]:
+    """The next lines; one beyond the limit is cut, so that it is refused without being held."""
+    for _ in range(_STEP_LINES):
+        line = file.readline(history.LINE_LIMIT + 2)
+        if not line:
+            return
+        rest = line
+        while len(rest) > history.LINE_LIMIT + 1 and not rest.endswith(b"\n"):
+            rest = file.readline(history.LINE_LIMIT + 2)
+        yield line
+
+
+def _sender_of(operation: Operation) -> Sender:
+    return Sender(0, operation.org_id, operation.datastore_id, Rule(operation.counters["rule"]), epoch_of(operation.datastore))
+
+
+def epoch_of(datastore: Datastore) -> int:
+    """How often series of the datastore were deleted."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT epoch FROM metrics_epoch WHERE datastore_id = %s", [datastore.pk])
+        row = cursor.fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _spool(stream: IO[bytes], path: Path) -> int:
+    size = 0
+    with path.open("wb") as file:
+        while piece := stream.read(_PIECE):
+            size += len(piece)
+            if size > FILE_LIMIT:
+                raise BadRequest(f"The file is larger than {FILE_LIMIT} bytes: send it in parts.", status=413)
+            file.write(piece)
+    return size
+
+
+def _check_header(operation: Operation, form: Form) -> None:
+    if form is Form.CSV:
+        with path_of(operation).open("rb") as file:
+            history.parse_header(file.readline(history.LINE_LIMIT))
+
+
+def _finish(operation: Operation, status: Operation.Status, message: str) -> None:
+    Operation.objects.filter(pk=operation.pk, status__in=_UNFINISHED).update(status=status, message=message, ended=timezone.now())
+
+
+def _forget(operation: Operation) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        path_of(operation).unlink()
