@@ -7,6 +7,7 @@ import numpy as np
 from metrics.detection import constants as k
 from metrics.detection.compiled import inline
 from metrics.detection.forecast import phase
+from metrics.detection.scale import spread
 
 
 @inline
@@ -22,7 +23,7 @@ def width(s, t_ms):
 def learn_band(s, scale, r):
     """Moves both edges by one residual `r`: a pinball step of the 0.5 % and the 99.5 % quantile."""
     n = s.points + 1.0
-    size = min(abs(r), 10.0 * s.band_scale) if s.points > 50 else abs(r)
+    size = min(abs(r), 10.0 * max(s.band_scale, k.BAND_MARGIN * spread(s))) if s.points > 50 else abs(r)
     ratio = r / (scale + 1e-12)
     s.band_scale += max(1.0 / n, k.BAND_SCALE_GAIN) * (size - s.band_scale)
     step = 3.0 * max(k.BAND_GAIN, 1.0 / math.sqrt(n + 9.0) if n < 200 else 0.0)

@@ -65,8 +65,8 @@ AGE_EVERY: Final = 128  # points between two agings of the histograms
 HALF_LIFE: Final = 6000.0
 REFIT_EVERY: Final = 16
 TAIL: Final = 0.06
-PRIOR_ALPHA: Final = 4.0
-PRIOR_WEIGHT: Final = 3.0
+PRIOR_ALPHA: Final = 3.0
+PRIOR_WEIGHT: Final = 10.0
 ALPHA_MIN: Final = 1.5
 ALPHA_MAX: Final = 12.0
 P_MIN: Final = 1e-12
@@ -96,6 +96,7 @@ SHIFT_CYCLES: Final = 2  # and in cycles, for one with a cycle
 BAND_MISS: Final = 0.01  # nominal share of points outside
 BAND_GAIN: Final = 0.3
 BAND_SCALE_GAIN: Final = 0.005
+BAND_MARGIN: Final = 0.01  # half of the narrowest band, in scales: a perfect forecast is no promise
 
 # Counters.
 COUNTER_RISES: Final = 32  # rises in the warm-up from which a series that never falls slowly is a counter

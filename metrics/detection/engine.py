@@ -41,6 +41,7 @@ from metrics.detection.layout import (
     VERDICT,
     VERSION,
     WARMING,
+    WORK,
 )
 
 if TYPE_CHECKING:
@@ -162,9 +163,7 @@ def advance(
     if backfill is not None:
         kinds[np.broadcast_to(np.asarray(backfill, dtype=np.bool_), count)] = BACKFILL
     _check(states, row_of, times, points)
-    out = np.empty(3 * count, VERDICT)
-    made: int = _kernels().advance(states, out, row_of, times, points, received, kinds)
-    return out[:made]
+    return _run(states, row_of, times, points, received, kinds)
 
 
 def tick(states: NDArray[np.void], now_ms: int, rows: ArrayLike | None = None) -> NDArray[np.void]:
@@ -176,9 +175,7 @@ def tick(states: NDArray[np.void], now_ms: int, rows: ArrayLike | None = None) -
     _check(states, chosen)
     count = len(chosen)
     clock = np.full(count, now_ms, np.int64)
-    out = np.empty(3 * count, VERDICT)
-    made: int = _kernels().advance(states, out, chosen, clock, np.full(count, np.nan), clock, np.full(count, CLOCK, np.uint8))
-    return out[:made]
+    return _run(states, chosen, clock, np.full(count, np.nan), clock, np.full(count, CLOCK, np.uint8))
 
 
 def attributes(states: NDArray[np.void]) -> NDArray[np.void]:
@@ -194,6 +191,12 @@ def attributes(states: NDArray[np.void]) -> NDArray[np.void]:
     shown["points"] = states["seen"]
     shown["period_s"] = np.where(known & (states["is_seasonal"] != 0), states["cycle_ms"] / 1000.0, 0.0)
     return shown
+
+
+def _run(states: NDArray[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
+    out, work = np.empty(3 * len(columns[0]), VERDICT), np.zeros(1, WORK)
+    made: int = _kernels().advance(states, out, work, *columns)
+    return out[:made]
 
 
 def _check(states: NDArray[np.void], rows: NDArray[np.int64], *columns: NDArray[Any]) -> None:

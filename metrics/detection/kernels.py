@@ -305,13 +305,13 @@ def closes_bin(s, t_ms, now_ms):
     return s.bin_count > 0 and (t_ms >= s.bin_ms + s.bin_width_ms or bin_is_over(s, now_ms))
 
 
-@kernel(nb.int64(_STATES, _VERDICTS, _INTS, _INTS, _FLOATS, _INTS, _KINDS))
-def advance(states, out, rows, times_ms, values, received_ms, kinds):
+@kernel(nb.int64(_STATES, _VERDICTS, _WORK, _INTS, _INTS, _FLOATS, _INTS, _KINDS))
+def advance(states, out, work, rows, times_ms, values, received_ms, kinds):
     """Takes every point in order; the number of records written to `out`, which has room for three per point.
 
     kinds: layout.LIVE, layout.BACKFILL, or layout.CLOCK, which is no point but a look at the clock at its received_ms.
+    work: one record of scratch. It is the caller's, for a record does not keep an array that is made here alive.
     """
-    work = np.empty(1, lay.WORK)
     w = work[0]
     n = 0
     for i in range(len(rows)):

@@ -78,8 +78,9 @@ def step(s, w, t_ms, x, raw):
     push(s, z)
     scale = spread(s)
     reach = width(s, t_ms)
-    w.lower = s.reference + s.unit * (y + s.band_low * reach)
-    w.upper = s.reference + s.unit * (y + s.band_high * reach)
+    margin = k.BAND_MARGIN * scale
+    w.lower = s.reference + s.unit * (y + s.band_low * reach - margin)
+    w.upper = s.reference + s.unit * (y + s.band_high * reach + margin)
     measure(s, w, t_ms, z, y, scale)
     maintain(s)
     w.surprise = surprise(s, w)

@@ -1,0 +1,54 @@
+"""`manage.py replay`: the production detector over a file."""
+
+import csv
+import dataclasses
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from metrics import replay
+from metrics.detection.engine import THRESHOLDS
+
+
+class Command(BaseCommand):
+    """Reads, replays, prints one JSON line per alert."""
+
+    help = "Runs the production detector over a CSV file with the columns timestamp and value; prints one JSON line per alert."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "file", type=Path, help="timestamps: YYYY-MM-DD HH:MM:SS (UTC), ISO 8601 or unix seconds; an empty value is a gap"
+        )
+        parser.add_argument(
+            "--sensitivity", choices=list(THRESHOLDS), default="normal", help="how surprising a point must be (default: normal)"
+        )
+        parser.add_argument("--scores", type=Path, metavar="OUT.csv", help="also write forecast, band, score and alerts of every point")
+
+    def handle(self, *args: object, **options: Any) -> None:
+        try:
+            with options["file"].open(newline="", encoding="utf-8") as file:
+                series = replay.read(file)
+        except replay.BadFile as error:
+            raise CommandError(f"{options['file']}, {error}") from error
+        except UnicodeDecodeError as error:
+            raise CommandError(f"{options['file']} is not a text file in UTF-8.") from error
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
+        found = replay.replay(series, sensitivity=options["sensitivity"])
+        for alert in replay.alerts(found):
+            self.stdout.write(json.dumps(dataclasses.asdict(alert)))
+        if options["scores"]:
+            self.write_scores(found, options["scores"])
+
+    def write_scores(self, found: replay.Replay, path: Path) -> None:
+        try:
+            with path.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerow(replay.COLUMNS)
+                writer.writerows(replay.table(found))
+        except OSError as error:
+            raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
