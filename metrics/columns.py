@@ -24,12 +24,20 @@ STEPS_MS: Final = tuple(
 
 @dataclass(frozen=True)
 class Window:
-    """What is asked for: start_ms <= time < end_ms, in at most `max_points` or in steps of `step_ms`; neither: what suits the length."""
+    """What is asked for: start_ms <= time < end_ms, in at most `max_points` or in steps of `step_ms`; neither: what suits the length.
+
+    `ahead_ms` of it lie in the future, where only points of clocks that run ahead can be: they do not count in the length.
+    """
 
     start_ms: int
     end_ms: int
     max_points: int | None = None
     step_ms: int | None = None
+    ahead_ms: int = 0
+
+    @property
+    def length_ms(self) -> int:
+        return self.end_ms - self.ahead_ms - self.start_ms
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,11 @@ def step_for(metric: Metric, window: Window) -> int | None:
     """
     if window.step_ms is not None:
         return window.step_ms
-    length_ms = window.end_ms - window.start_ms
-    if window.max_points is None and length_ms <= DAY_MS:
+    if window.max_points is None and window.length_ms <= DAY_MS:
         return None
     limit = window.max_points or DEFAULT_MAX_POINTS
     resolution_ms = 1000 * (metric.resolution_s or 60.0)
-    return None if length_ms / resolution_ms <= limit else nice_step(length_ms / limit)
+    return None if window.length_ms / resolution_ms <= limit else nice_step(window.length_ms / limit)
 
 
 def nice_step(least_ms: float) -> int:
@@ -83,7 +90,7 @@ def series_of(metric: Metric, window: Window, *, aggregation: Aggregation = "mea
         raw = points.read(metric.org_id, [metric.pk], window.start_ms, window.end_ms)[metric.pk]
         if window.max_points is None or raw.timestamps_ms.size <= window.max_points:
             return Series(raw.timestamps_ms, raw.values)
-        step_ms = nice_step((window.end_ms - window.start_ms) / window.max_points)
+        step_ms = nice_step(window.length_ms / window.max_points)
     return _rolled(metric, window, step_ms, aggregation)
 
 

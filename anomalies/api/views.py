@@ -50,6 +50,8 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
 
     def get_queryset(self) -> QuerySet[Anomaly]:
         found: QuerySet[Anomaly] = super().get_queryset()
+        if self.action == "update":
+            return found.select_for_update(of=("self",))  # as it is now, and kept from others until the change is done
         # What hangs on the anomaly, or a picture, needs none of its parts.
         return found.select_related(None).prefetch_related(None) if self.action in ("history", "image") else found
 
@@ -74,16 +76,11 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
     )
     @transaction.atomic
     def update(self, request: Request, id: str) -> Response:
-        anomaly = self.locked(self.get_object())
+        anomaly = self.get_object()
         change = self.validated(request, anomaly)
         self.check_version(anomaly)
         changed = services.change_anomaly(anomaly, user=request.user, **change)
         return self.versioned(self.get_serializer(changed).data)
-
-    def locked(self, anomaly: Anomaly) -> Anomaly:
-        """The row as it is now, kept from others until the change is done."""
-        found: Anomaly = self.get_queryset().select_for_update(of=("self",)).get(pk=anomaly.pk)
-        return found
 
     def validated(self, request: Request, anomaly: Anomaly) -> dict[str, Any]:
         body = AnomalyChangeSerializer(data=request.data)

@@ -34,9 +34,6 @@ class TokenAuthentication(authentication.BaseAuthentication):
         tokens.mark_used(token, now=now)
         return (token.user, token) if isinstance(token, PersonalToken) else (OrgCaller(token.org, token.pk), token)
 
-    def authenticate_header(self, request: Request) -> str:
-        return REALM
-
 
 def bearer_of(request: Request) -> str:
     """The token of the Authorization header; empty without one. Raises AuthenticationFailed for a header of another kind."""
@@ -51,3 +48,10 @@ def bearer_of(request: Request) -> str:
 
 class SessionAuthentication(authentication.SessionAuthentication):
     """The dashboard's cookie; whatever writes needs the CSRF token too."""
+
+
+def caller_of(request: Request) -> str:
+    """A name for whoever calls, by which limits and kept answers are told apart: a token, a person, nobody ("")."""
+    if request.auth is not None:
+        return f"{type(request.auth).__name__}:{request.auth.pk}"
+    return f"User:{request.user.pk}" if request.user.is_authenticated else ""

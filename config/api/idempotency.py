@@ -5,6 +5,7 @@ The answers are in PostgreSQL, not in Redis, which may be emptied at any time.
 
 import hashlib
 import logging
+import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,6 +18,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.authentication import caller_of
 from orgs.errors import Conflict, FieldError, Invalid
 from orgs.models import IdempotentAnswer
 
@@ -26,6 +28,7 @@ LIFE: Final = timedelta(hours=24)
 # A first call that neither answered nor failed after so long died with its process; its key is free again.
 RUNNING_LIFE: Final = timedelta(minutes=5)
 MAX_KEY: Final = 255
+SPOOL_BYTES: Final = 1 << 20
 KEPT_HEADERS: Final = ("Content-Type", "ETag", "Location")
 
 CLAIM: Final = """
@@ -69,16 +72,20 @@ def begin(request: Request) -> None:
 
 
 def _digest(request: Request) -> bytes:
-    said = f"{request.method} {request.get_full_path()}\n".encode() + request._request.body
-    return hashlib.sha256(said).digest()
-
-
-def caller_name(request: Request) -> str:
-    return f"{type(request.auth).__name__}:{request.auth.pk}" if request.auth is not None else f"User:{request.user.pk}"
+    """Of method, address, type and body. The body is read into a spool, from which the view then reads: it may be larger than memory."""
+    said = hashlib.sha256(f"{request.method} {request.get_full_path()} {request.content_type}\n".encode())
+    spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed with the request
+    while chunk := request._request.read(SPOOL_BYTES):
+        said.update(chunk)
+        spool.write(chunk)
+    spool.seek(0)
+    request._request._stream = spool  # type: ignore[attr-defined]
+    request._request._read_started = False  # type: ignore[attr-defined]
+    return said.digest()
 
 
 def _claim(request: Request, *, key: str, digest: bytes, now: datetime) -> int | None:
-    values: dict[str, Any] = {"org": request.user.org_id, "caller": caller_name(request), "key": key, "digest": digest, "now": now}
+    values: dict[str, Any] = {"org": request.user.org_id, "caller": caller_of(request), "key": key, "digest": digest, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(CLEAN, [now - LIFE])
         cursor.execute(CLAIM, values | {"dead": now - LIFE, "abandoned": now - RUNNING_LIFE})
@@ -87,7 +94,7 @@ def _claim(request: Request, *, key: str, digest: bytes, now: datetime) -> int |
 
 
 def _answer_again(request: Request, *, key: str, digest: bytes) -> None:
-    kept = IdempotentAnswer.objects.get(org=request.user.org_id, caller=caller_name(request), key=key)
+    kept = IdempotentAnswer.objects.get(org=request.user.org_id, caller=caller_of(request), key=key)
     if bytes(kept.digest) != digest:
         msg = "This key was used for another request in the last 24 hours."
         raise Invalid(

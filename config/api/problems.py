@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -55,6 +55,10 @@ def _domain_error(exc: Exception, request: Request) -> DomainError:
             return _of_status(404)
         case PermissionDenied():
             return _of_status(403)
+        case RequestDataTooBig():
+            return _of_status(413)
+        case UnreadablePostError():
+            return _of_status(400, "The body ended before it was complete.")
         case exceptions.APIException():
             return _of_status(exc.status_code, str(exc.detail))
         case OperationalError() | InterfaceError():

@@ -133,3 +133,11 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
             "name": "session_id",
             "description": "The dashboard's session; writes need the CSRF header too.",
         }
+
+
+class IngestKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "metrics.api.imports.IngestKeyAuthentication"
+    name = "ingestKey"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "An ingest key writes points into its datastore, and nothing else."}

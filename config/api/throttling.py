@@ -9,6 +9,8 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from config.api.authentication import caller_of
+
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
@@ -82,9 +84,7 @@ class BucketThrottle(BaseThrottle):
         return found.allowed
 
     def _key(self, request: Request) -> str:
-        if request.auth is not None:
-            return f"rate:{type(request.auth).__name__}:{request.auth.pk}"
-        return f"rate:user:{request.user.pk}" if request.user.is_authenticated else f"rate:ip:{self.get_ident(request)}"
+        return f"rate:{caller_of(request) or self.get_ident(request)}"
 
     def wait(self) -> float | None:
         return self.waiting

@@ -13,7 +13,7 @@ document = SpectacularJSONAPIView.as_view(**OPEN)
 api = [
     path("openapi.json", document, name="openapi"),
     path("docs", SpectacularSwaggerView.as_view(url_name="openapi", **OPEN), name="api-docs"),
-    path("redoc", SpectacularRedocView.as_view(url_name="openapi", **OPEN), name="api-redoc"),
+    path("redoc", SpectacularRedocView.as_view(url_name="openapi", template_name="api/redoc.html", **OPEN), name="api-redoc"),
     re_path(r"^(?P<rest>.*)$", not_found),
 ]
 root = [path("doc/openapi", document), path("api", not_found)]

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
+from datastores.api.examples import DATASTORE, OPERATION
 from datastores.api.filtersets import DatastoreFilterSet, OperationFilterSet
 from datastores.api.serializers import DatastoreSerializer, OperationSerializer
 from datastores.models import Datastore, Operation
@@ -14,8 +15,8 @@ from datastores.services import abort_operation
 
 
 @extend_schema_view(
-    list=extend_schema(summary="List the datastores that you may see"),
-    retrieve=extend_schema(summary="Get one datastore"),
+    list=extend_schema(summary="List the datastores that you may see", examples=[DATASTORE]),
+    retrieve=extend_schema(summary="Get one datastore", examples=[DATASTORE]),
 )
 class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     operations: ClassVar = {"list": "datastore.read", "retrieve": "datastore.read"}
@@ -25,8 +26,8 @@ class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
 
 
 @extend_schema_view(
-    list=extend_schema(summary="List long work, newest first"),
-    retrieve=extend_schema(summary="Get the progress of one operation"),
+    list=extend_schema(summary="List long work, newest first", examples=[OPERATION]),
+    retrieve=extend_schema(summary="Get the progress of one operation", examples=[OPERATION]),
 )
 class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     operations: ClassVar = {"list": "operation.read", "retrieve": "operation.read", "abort": "operation.abort"}
@@ -38,6 +39,7 @@ class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         summary="Abort an operation",
         description="What it has done so far stays. An operation that has ended in another way is 409; aborting twice changes nothing.",
         request=None,
+        examples=[OPERATION],
     )
     def abort(self, request: Request, id: str) -> Response:
         operation = self.get_object()

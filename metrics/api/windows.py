@@ -62,10 +62,12 @@ class _Reader:
         start = self._moment("from")
         if start is None:
             start = (now_ms if until is None else until) - DAY_MS
-        end = now_ms + AHEAD_MS if until is None else until
-        if end <= start:
+        ahead = AHEAD_MS if until is None else 0
+        end = now_ms + ahead if until is None else until
+        if end - ahead <= start:
             self._wrong("until", "out_of_range", "`until` has to be later than `from`.")
-        window = Window(start, end, max_points=self._count("max_points", HARD_MAX_POINTS), step_ms=self._step(end - start))
+        max_points = self._count("max_points", HARD_MAX_POINTS)
+        window = Window(start, end, max_points=max_points, step_ms=self._step(end - start), ahead_ms=ahead)
         return Asked(window, self._choice("aggregation", get_args(Aggregation)), self._choice("times", ("iso", "unix")) == "unix")
 
     def _moment(self, name: str) -> int | None:

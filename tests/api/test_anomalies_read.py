@@ -104,19 +104,20 @@ def test_filters_find_what_they_name_and_nothing_else(as_, viewer, org, datastor
     theirs.global_tags.add(Tag.objects.create(org=org, name="Low"))
     FailedCheck.objects.create(org=org, anomaly=theirs, rule_type="between", message="-")
     client = as_(viewer)
-    day = now.astimezone(tz=None).astimezone(timezone.get_default_timezone()).date()
+    day, hour_ago = now.date(), (now - timedelta(hours=1)).isoformat().replace("+", "%2B")
     only_mine = [
-        f"metric={metric.pk}", "kind=dip", "direction=down", "search=too+lo", f"search={mine.uuid}", "timeframe=week", "timeframe=30",
-        f"assignee={viewer.pk}", "backfilled=false", f"created_date={day}", f"start_date={(now - timedelta(hours=1)).isoformat().replace('+', '%2B')}",
+        f"metric={metric.pk}", "kind=dip", "direction=down", "search=too+lo", f"search={mine.uuid}", "timeframe=week",
+        "timeframe=30",         f"assignee={viewer.pk}", "backfilled=false", f"created_date={day}", f"start_date={hour_ago}",
         f"id={mine.uuid}", f"related_to_id={theirs.pk}",
     ]  # fmt: skip
     only_theirs = [
-        f"metric={other.pk}", "kind=spike", "direction=up", f"search={theirs.pk}", "min_score=50", "tag=Low", "assignee=none", "backfilled=true",
-        "rule_type=between", f"end_date={(now - timedelta(days=30)).date()}", f"id={theirs.pk}", f"related_to_id={mine.uuid}",
+        f"metric={other.pk}", "kind=spike", "direction=up", f"search={theirs.pk}", "min_score=50", "tag=Low", "assignee=none",
+        "backfilled=true", "rule_type=between", f"end_date={(now - timedelta(days=30)).date()}", f"id={theirs.pk}",
+        f"related_to_id={mine.uuid}",
     ]  # fmt: skip
     both = [
-        "", "kind=dip,spike", "kind=dip&kind=spike", "status=Active", "anomaly_type=metric", f"datastore={datastore.pk}", "archived=include",
-        f"assignee={viewer.pk},none", "timeframe=quarter", f"metric={metric.pk},{other.pk}",
+        "", "kind=dip,spike", "kind=dip&kind=spike", "status=Active", "anomaly_type=metric", f"datastore={datastore.pk}",
+        "archived=include", f"assignee={viewer.pk},none", "timeframe=quarter", f"metric={metric.pk},{other.pk}",
     ]  # fmt: skip
     none = [
         "status=Acknowledged",

@@ -133,3 +133,9 @@ def test_a_token_of_an_inactive_user_ends(viewer):
     viewer.is_active = False
     viewer.save()
     assert client.get("/api/anomalies").status_code == 401
+
+
+def test_a_body_that_is_too_large_is_413(as_, editor, datastore):
+    anomaly = factories.make_anomaly(factories.make_metric(datastore))
+    answer = as_(editor).put(f"/api/anomalies/{anomaly.pk}", {"description": "x" * 10_000_001})
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")

@@ -1,0 +1,30 @@
+"""Examples of the OpenAPI document."""
+
+from typing import Final
+
+from drf_spectacular.utils import OpenApiExample
+
+DATASTORE: Final = OpenApiExample(
+    "What every org has from birth",
+    value={"id": 1, "name": "Metrics", "type": "metrics", "created": "2026-01-07T09:12:31.000Z"},
+    response_only=True,
+)
+OPERATION: Final = OpenApiExample(
+    "An import on its way",
+    value={
+        "id": 31,
+        "type": "import",
+        "status": "running",
+        "percent": 42.5,
+        "done": 425000,
+        "total": 1000000,
+        "message": "",
+        "counters": {"stored": 424990, "refused": 10},
+        "datastore": {"id": 1, "name": "Metrics"},
+        "user": {"id": 42, "name": "Alice Lee"},
+        "created": "2026-05-15T17:22:08.000Z",
+        "started": "2026-05-15T17:22:09.000Z",
+        "ended": None,
+    },
+    response_only=True,
+)

@@ -1,0 +1,122 @@
+"""Tests about the API as a whole: no route escapes the base class, the permission table or the OpenAPI document."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from django.urls import URLPattern, get_resolver
+from drf_spectacular.generators import SchemaGenerator
+
+from accounts.models import Level
+from accounts.permissions import PERMISSIONS
+from config.api.views import OrgViewSet
+from tests.api.conftest import ApiClient
+
+ROOT = Path(__file__).parents[2]
+# Why these do not derive from the base.
+EXEMPT = {
+    "api/health": "alive or not, for probes without a token",
+    "api/status": "the same, part by part",
+    "api/openapi.json": "describes the API to clients that have no token yet",
+    "api/docs": "reads the description",
+    "api/redoc": "reads the description",
+    "api/^(?P<rest>.*)$": "what no route takes: 404",
+    "api": "404",
+    "api/v1/write": "remote write: an ingest key, not a person",
+    "api/v1/push": "remote write",
+    "api/prom/push": "remote write",
+}
+
+
+def routes(patterns=None, prefix=""):
+    """Every address with its view; a resolver's own prefix included."""
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        here = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLPattern):
+            yield here, pattern.callback
+        else:
+            yield from routes(pattern.url_patterns, here)
+
+
+def api_routes():
+    return [(address, view) for address, view in routes() if address.startswith("api") and address not in EXEMPT]
+
+
+def test_there_are_routes_to_look_at():
+    assert len(api_routes()) >= 12
+
+
+@pytest.mark.parametrize(("address", "view"), api_routes(), ids=[address for address, _ in api_routes()])
+def test_a_route_derives_from_the_base_and_every_action_is_in_the_permission_table(address, view):
+    assert issubclass(view.cls, OrgViewSet)
+    for method, action in view.actions.items():
+        assert view.cls.operations[action] in PERMISSIONS, (address, method, action)
+        writes = method in ("post", "put", "patch", "delete")
+        assert PERMISSIONS[view.cls.operations[action]].writes is writes, (address, method, action)
+
+
+@pytest.mark.parametrize(("address", "view"), api_routes(), ids=[address for address, _ in api_routes()])
+def test_no_action_answers_without_a_caller(db, address, view):
+    path = "/" + address.replace("<str:id>", "1")
+    for method in tuple(view.actions):
+        assert getattr(ApiClient(), method)(path).status_code == 401, (method, path)
+
+
+def test_an_org_token_can_be_given_nothing_that_writes_or_needs_more_than_viewer():
+    for name, need in PERMISSIONS.items():
+        if need.org_token:
+            assert not need.writes, name
+            assert (need.level or Level.REPORTER) <= Level.VIEWER, name
+
+
+def document() -> dict:
+    return yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
+
+
+def test_the_committed_document_is_what_the_code_says(tmp_path):
+    made = tmp_path / "openapi.yaml"
+    command = [sys.executable, "manage.py", "spectacular", "--validate", "--fail-on-warn", "--file", str(made)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert made.read_text() == (ROOT / "docs" / "openapi.yaml").read_text(), "make schema writes it anew"
+
+
+def test_every_operation_has_an_id_a_tag_a_summary_and_its_errors():
+    found = [(path, method, one) for path, methods in document()["paths"].items() for method, one in methods.items()]
+    ids = [one["operationId"] for _, _, one in found]
+    assert len(ids) == len(set(ids)) >= 13
+    for path, method, one in found:
+        assert one["tags"], path
+        assert one["summary"], path
+        expected = {"401", "403", "405", "422", "429", "500", "503"} | ({"404"} if "{id}" in path else set())
+        expected |= {"400", "409", "412", "413", "415"} if method != "get" else set()
+        assert expected <= set(one["responses"]), (path, method)
+        for status in expected:
+            assert list(one["responses"][status]["content"]) == ["application/problem+json"]
+
+
+def test_every_get_with_json_has_an_example():
+    for path, methods in document()["paths"].items():
+        content = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
+        if "application/json" in content:
+            assert content["application/json"].get("examples"), path
+
+
+def test_the_document_and_its_readers_are_served_to_everyone(db):
+    client = ApiClient()
+    served = client.get("/api/openapi.json")
+    assert (served.status_code, served.json()["openapi"]) == (200, "3.1.1")
+    assert set(served.json()["paths"]) == set(document()["paths"])
+    assert client.get("/doc/openapi").json() == served.json()
+    for path in ("/api/docs", "/api/redoc"):
+        page = client.get(path)
+        assert page.status_code == 200
+        assert "http://" not in page.content.decode()
+        assert "https://" not in page.content.decode()
+
+
+def test_every_route_of_the_base_is_in_the_document():
+    described = {path.replace("{id}", "<str:id>").lstrip("/") for path in SchemaGenerator().get_schema(public=True)["paths"]}
+    assert {address for address, _ in api_routes()} == described
