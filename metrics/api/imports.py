@@ -85,7 +85,7 @@ class ImportViewSet(OrgViewSet):
         sender = request.auth if isinstance(request.auth, Sender) else self._sender_of(cast("User", request.user))
         operation = self._started(request, sender, form)
         # If the broker is away, the scheduler finds the operation later.
-        transaction.on_commit(partial(run_import.apply_async, [operation.pk], retry=False), robust=True)
+        transaction.on_commit(partial(run_import.apply_async, (operation.pk,), retry=False), robust=True)
         shown = OperationSerializer(Operation.objects.select_related("datastore", "user").get(pk=operation.pk)).data
         return Response(shown, status=202, headers={"Location": f"/api/operations/{operation.pk}"})
 

@@ -65,7 +65,9 @@ def due_orgs(family: Family) -> list[int]:
 
 def due_days(family: Family) -> list[int]:
     """Orgs with hour chunks of a day that has ended."""
-    statement = sql.SQL("SELECT DISTINCT org_id FROM {hour} WHERE t0 < %s ORDER BY 1").format(hour=sql.Identifier(family.hour))
+    statement = sql.SQL(
+        "SELECT o.id FROM orgs_org o WHERE EXISTS (SELECT FROM {hour} h WHERE h.org_id = o.id AND h.t0 < %s) ORDER BY o.id"
+    ).format(hour=sql.Identifier(family.hour))
     with binary_cursor() as cursor:
         return [row[0] for row in cursor.execute(statement, (_today() * DAY_MS,), binary=True)]
 

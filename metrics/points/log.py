@@ -155,6 +155,13 @@ def read_log(shard: int, shards: int, mark: int, *, limit: int = READ_LIMIT, unt
     )
 
 
+def first_received(mark: int) -> datetime | None:
+    """When the first request in the log from `mark` on was received, as far as it is committed; None when there is none."""
+    with binary_cursor() as cursor:
+        found = rows(cursor, "SELECT received_at FROM metrics_batch WHERE xid >= %s ORDER BY xid, id LIMIT 1", mark)
+    return found[0][0] if found else None
+
+
 def next_mark(cursor: BinaryCursor, family: Family, *, mark: int, org_id: int | None, limit: int) -> tuple[int, bool]:
     """Up to where a reader at `mark` may read now, and whether rows remain beyond it because of `limit` points."""
     horizon = int(rows(cursor, "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")[0][0])

@@ -84,7 +84,8 @@ def drop_expired(*, now: datetime) -> list[str]:
             limit = now - timedelta(days=keep)
             dropped += [p.table for p in partitions_of(f"{family.day}_k{keep}") if _ended(p) < limit and p.made < limit and drop(p.table)]
             hours = partitions_of(f"{family.hour}_k{keep}")
-            dropped += [p.table for p in hours if _ended(p) < now - timedelta(days=2) and drop(p.table, only_empty=True)]
+            old = [p for p in hours if _ended(p) < now - timedelta(days=2)]
+            dropped += [p.table for p in old if drop(p.table, only_empty=_ended(p) >= limit or p.made >= limit)]
     return dropped
 
 
