@@ -79,9 +79,11 @@ class _Scale:
 
     @classmethod
     def over(cls, window: Window, values: Floats) -> "_Scale":
-        low, high = float(values.min()), float(values.max())
+        # In halves, so that no difference of two finite values overflows.
+        low, high = float(values.min()) / 2, float(values.max()) / 2
         if high - low <= 1e-12 * max(abs(high), abs(low), 1e-300):
-            low, high = low - 1.0, high + 1.0
+            room = max(1.0, abs(high) * 1e-9)
+            low, high = low - room, high + room
         return cls(float(window.start_ms), float(max(1, window.end_ms - window.start_ms)), low, high)
 
     def x(self, times: npt.NDArray[np.generic]) -> Floats:
@@ -89,7 +91,12 @@ class _Scale:
 
     def y(self, values: Floats) -> Floats:
         room = HEIGHT - 2 * _MARGIN
-        return np.asarray(HEIGHT - _MARGIN - (values - self.low) / (self.high - self.low) * room)
+        return np.asarray(HEIGHT - _MARGIN - (values / 2 - self.low) / (self.high - self.low) * room)
+
+    def bounded_y(self, values: Floats) -> Floats:
+        """As `y`, cut where a value lies far beyond the picture."""
+        room = HEIGHT - 2 * _MARGIN
+        return np.clip(self.y(values), _MARGIN - _HEADROOM * room, HEIGHT - _MARGIN + _HEADROOM * room)
 
 
 def _within(times: Ints, start_ms: int | None, end_ms: int | None) -> npt.NDArray[np.bool_]:
@@ -143,10 +150,8 @@ def _area(band: Band, window: Window, scale: _Scale) -> str:
     if times.size < 2:
         return ""
     every = max(1, times.size // _COLUMNS)
-    room = _HEADROOM * (scale.high - scale.low)
     xs = scale.x(times[::every])
-    top = scale.y(np.clip(upper[::every], scale.low - room, scale.high + room))
-    bottom = scale.y(np.clip(lower[::every], scale.low - room, scale.high + room))
+    top, bottom = scale.bounded_y(upper[::every]), scale.bounded_y(lower[::every])
     there = "L".join(f"{x:.1f} {y:.1f}" for x, y in zip(xs, top, strict=True))
     back = "L".join(f"{x:.1f} {y:.1f}" for x, y in zip(xs[::-1], bottom[::-1], strict=True))
     return f"M{there}L{back}Z"

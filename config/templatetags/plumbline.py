@@ -1,7 +1,9 @@
 """How pages write moments, figures and sentences. `{% load plumbline %}`."""
 
+import json
 import math
 import re
+import shlex
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -70,10 +72,13 @@ def reader_zone(context: template.Context) -> tzinfo:
 
 @register.simple_tag(takes_context=True)
 def when(context: template.Context, moment: datetime | None, form: str = "both") -> SafeString | str:
-    """A <time> in the reader's zone, UTC on hover. `form`: "age" (4 min), "clock" (Sun 2 Nov, 01:30), "both"."""
+    """A <time> in the reader's zone, UTC on hover; ages count up to the context's `now`, if it has one, else to the clock.
+
+    `form`: "age" (4 min), "clock" (Sun 2 Nov, 01:30), "both".
+    """
     if moment is None:
         return ""
-    zone, now = reader_zone(context), timezone.now()
+    zone, now = reader_zone(context), context.get("now") or timezone.now()
     age = span_words((now - moment).total_seconds())
     clock = clock_words(moment.astimezone(zone), now.astimezone(zone))
     relative = f"in {age}" if moment > now else f"{age} ago"
@@ -90,6 +95,13 @@ def clock_words(moment: datetime, now: datetime) -> str:
     if abs(now - moment) < timedelta(days=300):
         return f"{moment:%a} {moment.day} {moment:%b, %H:%M}"
     return f"{moment.day} {moment:%b %Y, %H:%M}"
+
+
+@register.simple_tag(takes_context=True)
+def send_command(context: template.Context, metric: str) -> str:
+    """A command for a shell that sends one point of `metric` to this server."""
+    body = json.dumps({"key": "YOUR_INGEST_KEY", "metric": metric, "value": 42}, ensure_ascii=False)
+    return f"curl {context['request'].build_absolute_uri('/flux/metric_data_post')} \\\n  -d {shlex.quote(body)}"
 
 
 @register.simple_tag(takes_context=True)

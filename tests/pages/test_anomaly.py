@@ -1,0 +1,206 @@
+"""The page of one anomaly: what it says, who may do what on it, and what comes of it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from anomalies.models import Anomaly, Change
+from anomalies.services import change_anomaly
+from tests import factories
+from tests.pages.conftest import send_hours, spike
+
+HTMX = {"HX-Request": "true"}
+
+
+def page_of(anomaly) -> str:
+    return f"/app/anomalies/{anomaly.pk}"
+
+
+def test_the_page_begins_with_the_sentence(as_, reporter, anomaly):
+    answer = as_(reporter).get(page_of(anomaly))
+    assert answer.status_code == 200
+    assert "<strong>9.5</strong> where <strong>0.5 to 1.5</strong> were expected." in answer.content.decode()
+
+
+def test_a_sentence_is_text_and_not_markup(as_, reporter, metric):
+    wicked = spike(metric, message="<script>alert(1)</script> 9 where 1 to 2 were expected")
+    page = as_(reporter).get(page_of(wicked)).content
+    assert b"<script>alert(1)" not in page
+    assert b"&lt;script&gt;alert(1)&lt;/script&gt; <strong>9</strong>" in page
+
+
+@pytest.mark.parametrize("path", ["", "/status", "/description"])
+def test_outside_the_org_there_is_no_such_page(as_, outsider, anomaly, path):
+    client = as_(outsider)
+    assert (client.post if path else client.get)(page_of(anomaly) + path, {"status": "Acknowledged"}).status_code == 404
+    assert Change.objects.count() == 0
+
+
+def test_without_a_level_there_is_no_such_page(as_, stranger, anomaly):
+    assert as_(stranger).get(page_of(anomaly)).status_code == 404
+
+
+def test_why_it_fired_has_a_bar_per_detector(as_, reporter, metric):
+    fired = [{"name": "residual", "label": "Far from its forecast.", "score": 8.0}, {"name": "mean_12", "label": "Off.", "score": 2.0}]
+    reasons = as_(reporter).get(page_of(spike(metric, detectors=fired))).context["detail"].reasons
+    assert [(reason.name, reason.score, reason.width) for reason in reasons] == [
+        ("Off the forecast", "8.0", 100), ("Level over the last 12 points", "2.0", 25),
+    ]  # fmt: skip
+
+
+def test_the_chart_is_told_where_its_data_are_and_what_to_mark(as_, reporter, anomaly):
+    other = spike(anomaly.metric, ago=timedelta(hours=3), ended_at=timezone.now() - timedelta(hours=2))
+    config = as_(reporter).get(page_of(anomaly)).context["chart"].config
+    assert config["timeseries"] == f"/api/metrics/{anomaly.metric_id}/timeseries"
+    assert config["forecast"] == f"/api/metrics/{anomaly.metric_id}/forecast"
+    assert [(mark["id"], mark["main"], mark["end"] is None) for mark in config["marks"]] == [
+        (anomaly.pk, True, True),
+        (other.pk, False, False),
+    ]
+    assert config["end"] - config["start"] == 6 * 3600
+
+
+@pytest.mark.parametrize(
+    ("query", "length_s", "name"),
+    [("", 6 * 3600, "6h"), ("range=1d", 86400, "1d"), ("range=30d", 30 * 86400, "30d"), ("range=x", 6 * 3600, "6h"),
+     ("from=1000&to=1060", 60, ""), ("from=1060&to=1000", 6 * 3600, "6h"), ("from=a&to=9", 6 * 3600, "6h")],
+)  # fmt: skip
+def test_the_stretch_that_is_shown_is_in_the_address(as_, reporter, anomaly, query, length_s, name):
+    shown = as_(reporter).get(f"{page_of(anomaly)}?{query}").context["chart"].shown
+    assert (shown.end - shown.start, shown.name) == (length_s, name)
+
+
+def test_an_old_anomaly_is_shown_with_what_came_after(as_, reporter, metric):
+    began = timezone.now() - timedelta(days=40)
+    old = spike(metric, ago=timedelta(days=40), ended_at=began + timedelta(minutes=5))
+    shown = as_(reporter).get(page_of(old)).context["chart"].shown
+    assert shown.start < began.timestamp() < shown.end < timezone.now().timestamp() - 39 * 86400
+
+
+def test_opening_it_takes_away_the_mark_of_the_unseen(as_, reporter, anomaly):
+    as_(reporter).get(page_of(anomaly))
+    anomaly.refresh_from_db()
+    assert (anomaly.is_new, Change.objects.count()) == (False, 0)
+
+
+def test_a_demo_user_reads_and_leaves_no_trace(as_, org, anomaly):
+    visitor = factories.make_user(org, "Dana Demo", is_demo=True)
+    page = as_(visitor).get(page_of(anomaly))
+    anomaly.refresh_from_db()
+    assert (page.status_code, anomaly.is_new, b"Acknowledge" in page.content) == (200, True, False)
+    assert as_(visitor).post(page_of(anomaly) + "/status", {"status": "Acknowledged"}).status_code == 403
+
+
+def test_an_author_acknowledges_it_and_the_history_says_so(as_, author, anomaly):
+    answer = as_(author).post(page_of(anomaly) + "/status", {"status": "Acknowledged"}, headers=HTMX)
+    anomaly.refresh_from_db()
+    assert (answer.status_code, anomaly.status) == (200, "Acknowledged")
+    entries = answer.context["detail"].entries
+    assert [(entry.who, entry.text) for entry in entries] == [("", "Opened by the detector, score 87"), ("Al Author", "acknowledged it")]
+    assert b'id="side" hx-swap-oob="true"' in answer.content
+    assert b"<html" not in answer.content
+
+
+def test_without_htmx_the_page_comes_again(as_, author, anomaly):
+    answer = as_(author).post(page_of(anomaly) + "/status", {"status": "Acknowledged", "list": "type=metric"}, follow=True)
+    assert answer.redirect_chain == [(f"{page_of(anomaly)}?list=type%3Dmetric", 302)]
+    assert b"Acknowledged." in answer.content
+
+
+def test_it_can_be_made_active_again(as_, author, anomaly):
+    change_anomaly(anomaly, user=author, status="Acknowledged")
+    assert b"Back to active" in as_(author).get(page_of(anomaly)).content
+    as_(author).post(page_of(anomaly) + "/status", {"status": "Active"})
+    anomaly.refresh_from_db()
+    assert anomaly.status == "Active"
+
+
+def test_an_archived_one_is_restored_to_acknowledged(as_, author, metric):
+    archived = spike(metric, status="Resolved")
+    page = as_(author).get(page_of(archived)).content
+    assert (b"Restore" in page, b"Acknowledge <kbd" in page) == (True, False)
+    as_(author).post(page_of(archived) + "/status", {"status": "Active"})
+    archived.refresh_from_db()
+    assert archived.status == "Acknowledged"
+
+
+def test_a_status_that_there_is_not_is_refused_in_words(as_, author, anomaly):
+    answer = as_(author).post(page_of(anomaly) + "/status", {"status": "Resolved"}, headers=HTMX)
+    anomaly.refresh_from_db()
+    assert (answer.status_code, answer.context["is_error"], anomaly.status) == (200, True, "Active")
+    assert b'<p class="error">The anomaly was not changed.</p>' in answer.content
+
+
+@pytest.mark.parametrize("who", ["reporter", "viewer", "drafter"])
+def test_below_author_there_is_no_button_and_no_change(as_, cast, anomaly, who):
+    client = as_(cast[who])
+    assert b"Acknowledge <kbd" not in client.get(page_of(anomaly)).content
+    assert client.post(page_of(anomaly) + "/status", {"status": "Acknowledged"}).status_code == 403
+    anomaly.refresh_from_db()
+    assert (anomaly.status, Change.objects.count()) == ("Active", 0)
+
+
+def test_an_editor_describes_it(as_, editor, anomaly):
+    data = {"description": "Clocks went back.", "version": anomaly.updated.isoformat()}
+    answer = as_(editor).post(page_of(anomaly) + "/description", data, headers=HTMX)
+    anomaly.refresh_from_db()
+    assert (answer.status_code, anomaly.description) == (200, "Clocks went back.")
+    assert answer.context["detail"].entries[-1].quote == "Clocks went back."
+
+
+def test_a_description_made_from_an_older_version_is_refused(as_, editor, author, anomaly):
+    version = anomaly.updated.isoformat()
+    change_anomaly(anomaly, user=author, status="Acknowledged")
+    answer = as_(editor).post(page_of(anomaly) + "/description", {"description": "Late", "version": version}, headers=HTMX)
+    anomaly.refresh_from_db()
+    assert (answer.context["is_error"], anomaly.description) == (True, "")
+
+
+def test_below_editor_nobody_describes(as_, author, anomaly):
+    client = as_(author)
+    assert b"description-text" not in client.get(page_of(anomaly)).content
+    assert client.post(page_of(anomaly) + "/description", {"description": "x"}).status_code == 403
+    anomaly.refresh_from_db()
+    assert anomaly.description == ""
+
+
+def test_a_reporter_sees_no_history(as_, reporter, viewer, anomaly):
+    assert b'id="timeline"' not in as_(reporter).get(page_of(anomaly)).content
+    assert b'id="timeline"' in as_(viewer).get(page_of(anomaly)).content
+
+
+def test_the_neighbours_are_those_of_the_list_one_came_from(as_, reporter, metric, datastore):
+    first, second, third = (spike(metric, ago=timedelta(hours=hours)) for hours in (1, 3, 5))
+    spike(factories.make_metric(datastore, "other"), ago=timedelta(hours=2), message="something else")
+    step = as_(reporter).get(f"{page_of(second)}?list=search%3Dlatency").context["detail"].step
+    assert (step.place, step.address) == ("2 of 3", "search=latency")
+    assert step.before == f"/app/anomalies/{first.pk}?list=search%3Dlatency"
+    assert step.after == f"/app/anomalies/{third.pk}?list=search%3Dlatency"
+
+
+def test_anomalies_of_other_series_at_that_time_stand_beside_it(as_, reporter, anomaly, datastore, other_datastore):
+    near = spike(factories.make_metric(datastore, "near"), ago=timedelta(minutes=25))
+    spike(factories.make_metric(datastore, "far"), ago=timedelta(minutes=55))
+    spike(factories.make_metric(other_datastore, "theirs"), ago=timedelta(minutes=20))
+    assert [row.id for row in as_(reporter).get(page_of(anomaly)).context["together"]] == [near.pk]
+
+
+def test_queries_do_not_grow_with_the_history(as_, editor, anomaly, queries_of):
+    send_hours(anomaly.metric)
+    client = as_(editor)
+    client.get(page_of(anomaly))
+    few = queries_of(lambda: client.get(page_of(anomaly)))
+    for number in range(50):
+        change_anomaly(anomaly, user=editor, description=f"{number}")
+        spike(anomaly.metric, ago=timedelta(hours=1 + number))
+    assert queries_of(lambda: client.get(page_of(anomaly))) == few
+
+
+def test_a_record_anomaly_has_a_page_too(as_, editor, datastore):
+    record = Anomaly.objects.create(
+        org=datastore.org, type="record", datastore=datastore, message="3 rows lack a name", created=timezone.now()
+    )
+    page = as_(editor).get(page_of(record))
+    assert (page.status_code, page.context["chart"], page.context["detail"].title) == (200, None, "Metrics")
+    assert as_(editor).get("/app/inbox").context["page"].rows[0].spark is None

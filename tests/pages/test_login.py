@@ -1,0 +1,94 @@
+"""Coming in and going out."""
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern
+
+import accounts.urls
+import anomalies.urls
+from tests import factories
+
+PAGES = [route for urls in (accounts.urls, anomalies.urls) for route in urls.pages]
+REFUSED = "This e-mail and password do not fit together."
+
+
+def address(route: URLPattern) -> str:
+    return "/app/" + str(route.pattern).replace("<int:pk>", "1")
+
+
+@pytest.mark.parametrize("route", [route for route in PAGES if route.name != "login"], ids=lambda route: route.name)
+def test_every_page_sends_a_visitor_to_the_login(db, route):
+    answer = Client().get(address(route))
+    assert (answer.status_code, answer["Location"]) == (302, f"/app/login?next={address(route)}")
+
+
+def test_the_root_leads_to_the_pages(db, as_, viewer):
+    answer = as_(viewer).get("/")
+    assert (answer.status_code, answer["Location"]) == (302, "/app/")
+
+
+def test_a_person_logs_in_and_goes_on_to_where_they_wanted(viewer):
+    answer = Client().post("/app/login?next=/app/inbox", {"username": viewer.email, "password": factories.PASSWORD, "next": "/app/inbox"})
+    assert (answer.status_code, answer["Location"]) == (302, "/app/inbox")
+
+
+def test_an_address_is_not_sensitive_to_case(viewer):
+    answer = Client().post("/app/login", {"username": viewer.email.upper(), "password": factories.PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/app/")
+
+
+def test_a_login_never_leads_elsewhere(viewer):
+    answer = Client().post("/app/login", {"username": viewer.email, "password": factories.PASSWORD, "next": "https://evil.example/"})
+    assert (answer.status_code, answer["Location"]) == (302, "/app/")
+
+
+def test_unknown_wrong_and_closed_are_told_in_the_same_words(viewer, author):
+    author.is_active = False
+    author.save(update_fields=["is_active"])
+    tries = [("nobody@example.com", factories.PASSWORD), (viewer.email, "wrong"), (author.email, factories.PASSWORD)]
+    answers = [Client().post("/app/login", {"username": email, "password": password}) for email, password in tries]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert [answer.context["form"].non_field_errors() for answer in answers] == [[REFUSED]] * 3
+    assert all(REFUSED.encode() in answer.content for answer in answers)
+
+
+def test_the_form_tells_password_managers_what_is_what(db):
+    page = Client().get("/app/login").content.decode()
+    assert 'autocomplete="username"' in page
+    assert 'autocomplete="current-password"' in page
+
+
+def test_somebody_who_is_in_is_not_asked_again(as_, viewer):
+    answer = as_(viewer).get("/app/login")
+    assert (answer.status_code, answer["Location"]) == (302, "/app/")
+
+
+def test_going_out_needs_a_post(as_, viewer):
+    client = as_(viewer)
+    assert client.get("/app/logout").status_code == 405
+    assert client.get("/app/").status_code == 200
+    assert client.post("/app/logout")["Location"] == "/app/login"
+    assert client.get("/app/").status_code == 302
+
+
+def test_a_theme_is_kept_and_shown(as_, viewer):
+    client = as_(viewer)
+    answer = client.post("/app/theme", {"theme": "dark", "next": "/app/inbox"})
+    viewer.refresh_from_db()
+    assert (answer["Location"], viewer.theme) == ("/app/inbox", "dark")
+    assert b'<html lang="en" data-theme="dark">' in client.get("/app/").content
+
+
+@pytest.mark.parametrize("theme", ["", "neon"])
+def test_a_theme_that_there_is_not_changes_nothing(as_, viewer, theme):
+    assert as_(viewer).post("/app/theme", {"theme": theme}).status_code == 400
+    viewer.refresh_from_db()
+    assert viewer.theme == "system"
+
+
+def test_a_theme_needs_the_csrf_token(viewer):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(viewer)
+    answer = client.post("/app/theme", {"theme": "dark"})
+    assert answer.status_code == 403
+    assert b"This form is too old" in answer.content

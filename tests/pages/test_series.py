@@ -1,0 +1,135 @@
+"""The list of series, the page of one, and its points as a table."""
+
+import html
+import json
+import re
+import shlex
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests import factories
+from tests.pages.conftest import send_hours, spike
+
+HTMX = {"HX-Request": "true"}
+
+
+def names(answer) -> list[str]:
+    return [row.name for row in answer.context["page"].rows]
+
+
+def test_the_list_is_by_name_and_counts_what_is_open(as_, reporter, metric):
+    factories.make_metric(metric.datastore, "api.errors")
+    spike(metric)
+    spike(metric, ago=timedelta(hours=1), status="Acknowledged")
+    spike(metric, ago=timedelta(hours=2), status="Resolved")
+    answer = as_(reporter).get("/app/metrics")
+    assert [(row.name, row.state, row.open_anomalies) for row in answer.context["page"].rows] == [
+        ("api.errors", "learning", 0), ("checkout.latency", "active", 2),
+    ]  # fmt: skip
+
+
+def test_series_of_others_are_not_there(as_, reporter, stranger, metric, other_datastore):
+    theirs = factories.make_metric(other_datastore, "theirs")
+    assert names(as_(reporter).get("/app/metrics")) == ["checkout.latency"]
+    assert names(as_(stranger).get("/app/metrics")) == []
+    assert as_(reporter).get(f"/app/metrics/{theirs.pk}").status_code == 404
+    assert as_(reporter).get(f"/app/metrics/{theirs.pk}/points").status_code == 404
+    assert as_(stranger).get(f"/app/metrics/{metric.pk}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [("state=learning", ["new"]), ("state=active", ["calm", "wild"]), ("state=stale", ["mute"]), ("state=trouble", ["wild"]),
+     ("state=x", ["calm", "mute", "new", "wild"]), ("search=AL", ["calm"]), ("search=w&state=trouble", ["wild"]), ("page=2", [])],
+)  # fmt: skip
+def test_the_address_filters(as_, reporter, datastore, query, expected):
+    for name, fields in {
+        "calm": {"state": "active"},
+        "wild": {"state": "active"},
+        "new": {},
+        "mute": {"state": "active", "is_stale": True},
+    }.items():
+        factories.make_metric(datastore, name, **fields)
+    spike(datastore.metrics.get(name="wild"))
+    assert names(as_(reporter).get(f"/app/metrics?{query}")) == expected
+
+
+def test_a_row_shows_the_last_day(as_, reporter, metric):
+    send_hours(metric)
+    (row,) = as_(reporter).get("/app/metrics").context["page"].rows
+    assert row.spark.line.startswith("M")
+    assert row.spark.band.endswith("Z")
+    assert row.spark.hit == ""
+
+
+def test_queries_do_not_grow_with_the_series(as_, reporter, metric, queries_of):
+    send_hours(metric)
+    client = as_(reporter)
+    few = queries_of(lambda: client.get("/app/metrics"))
+    for number in range(50):
+        spike(factories.make_metric(metric.datastore, f"series {number:02}"))
+    assert queries_of(lambda: client.get("/app/metrics")) == few
+
+
+def test_htmx_gets_the_list_alone(as_, reporter, metric):
+    part = as_(reporter).get("/app/metrics?search=check", headers=HTMX)
+    assert (part.status_code, b"<html" in part.content, names(part)) == (200, False, ["checkout.latency"])
+
+
+@pytest.mark.parametrize(("query", "says"), [("", b"No series yet"), ("?search=x", b"No series like that")])
+def test_an_empty_list_says_the_next_step(as_, reporter, query, says):
+    page = as_(reporter).get(f"/app/metrics{query}").content
+    assert says in page
+    assert (b"curl http://testserver/flux/metric_data_post" in page) is (query == "")
+
+
+def test_the_page_tells_what_was_learned_and_how_to_send(as_, reporter, datastore):
+    moment = timezone.now() - timedelta(minutes=3)
+    fields = {"state": "active", "kind": "gauge", "resolution_s": 60.0, "period_s": 86400.0, "last_at": moment, "last_value": 39197.0}
+    metric = factories.make_metric(datastore, """it's{host="a"}""", labels={"host": "a"}, **fields)
+    page = as_(reporter).get(f"/app/metrics/{metric.pk}").content.decode()
+    for told in ("<strong>39,197</strong> at last", "one point every 1 min", "<dd>gauge</dd>", "<dd>1 d</dd>", '<dd class="mono">a</dd>'):
+        assert told in page
+    command = html.unescape(re.search(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)[1])
+    *words, body = shlex.split(command.replace("\\\n", ""))
+    assert words == ["curl", "http://testserver/flux/metric_data_post", "-d"]
+    assert json.loads(body) == {"key": "YOUR_INGEST_KEY", "metric": metric.name, "value": 42}
+
+
+def test_the_page_lists_its_own_anomalies(as_, reporter, anomaly):
+    spike(factories.make_metric(anomaly.datastore, "other"))
+    answer = as_(reporter).get(f"/app/metrics/{anomaly.metric_id}")
+    assert [row.id for row in answer.context["rows"]] == [anomaly.pk]
+    assert [mark["id"] for mark in answer.context["chart"].config["marks"]] == [anomaly.pk]
+
+
+def test_queries_do_not_grow_with_its_anomalies(as_, reporter, anomaly, queries_of):
+    send_hours(anomaly.metric)
+    client = as_(reporter)
+    few = queries_of(lambda: client.get(f"/app/metrics/{anomaly.metric_id}"))
+    for hours in range(1, 50):
+        spike(anomaly.metric, ago=timedelta(minutes=20 + hours))
+    assert queries_of(lambda: client.get(f"/app/metrics/{anomaly.metric_id}")) == few
+
+
+def test_points_are_told_with_what_was_expected(as_, reporter, metric):
+    times = send_hours(metric, 2)
+    answer = as_(reporter).get(f"/app/metrics/{metric.pk}/points?from={times[0] // 1000}&to={times[-1] // 1000 + 1}")
+    rows = answer.context["rows"]
+    assert (len(rows), answer.context["step_s"]) == (120, 0)
+    assert (int(rows[0].at.timestamp() * 1000), rows[-1].value) == (times[-1], 1.0)
+    assert (rows[-1].expected, rows[-1].lower, rows[-1].upper, rows[-1].is_outside) == (1.0, 0.5, 1.5, False)
+
+
+def test_many_points_are_told_as_means(as_, reporter, metric):
+    times = send_hours(metric, 20)
+    answer = as_(reporter).get(f"/app/metrics/{metric.pk}/points?from={times[0] // 1000}&to={times[-1] // 1000 + 1}", headers=HTMX)
+    assert (len(answer.context["rows"]) <= 501, answer.context["step_s"]) == (True, 144)
+    assert b"each line is the mean of 2 min 24 s" in answer.content
+    assert b"<html" not in answer.content
+
+
+def test_no_points_are_said_to_be_none(as_, reporter, metric):
+    assert b"No points in this stretch of time." in as_(reporter).get(f"/app/metrics/{metric.pk}/points").content
