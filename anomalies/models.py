@@ -80,7 +80,7 @@ class Anomaly(models.Model):
     # Type metric only; null in the others.
     metric = models.ForeignKey(Metric, null=True, blank=True, on_delete=models.CASCADE, related_name="anomalies")
     kind = models.CharField(max_length=24, blank=True, help_text="What the detector saw: spike, level shift, silence...")
-    episode_at = models.DateTimeField(null=True, blank=True, help_text="When the detector's episode began; earlier than the start of a sequel.")
+    episode_at = models.DateTimeField(null=True, blank=True, help_text="When the detector's episode began; a sequel starts later.")
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     peak_at = models.DateTimeField(null=True, blank=True)
@@ -104,10 +104,12 @@ class Anomaly(models.Model):
                 fields=("metric", "kind", "started_at"), condition=models.Q(type="metric"), name="one_anomaly_per_excursion"
             ),
             models.CheckConstraint(
-                condition=~models.Q(type="metric") | models.Q(metric__isnull=False, started_at__isnull=False), name="metric_anomaly_has_a_metric"
+                condition=~models.Q(type="metric") | models.Q(metric__isnull=False, started_at__isnull=False),
+                name="metric_anomaly_has_a_metric",
             ),
             models.CheckConstraint(
-                condition=models.Q(fingerprint=None) | models.Q(fingerprint__gte=0, fingerprint__lt=2**53), name="fingerprint_is_exact_in_json"
+                condition=models.Q(fingerprint=None) | models.Q(fingerprint__gte=0, fingerprint__lt=2**53),
+                name="fingerprint_is_exact_in_json",
             ),
         )
         indexes = (

@@ -208,7 +208,7 @@ CELERY_BEAT_SCHEDULE = {
         for shard in range(DETECT_SHARDS)
     },
     "fold points into chunks": every("metrics.tasks.fold", 60),
-    "flush what was learned": every("anomalies.tasks.learned", 60),
+    "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},

@@ -98,10 +98,9 @@ class DetectionStep(models.Model):
     shard = models.PositiveSmallIntegerField()
     seq = models.BigIntegerField()
     mark = models.BigIntegerField(help_text="The log was read up to here.")
-    now_ms = models.BigIntegerField()
+    now_ms = models.BigIntegerField(help_text="Everything received before it had been read.")
     clock_ms = models.BigIntegerField(help_text="The detector's clock before the step.")
     pause_ms = models.BigIntegerField(help_text="A longer hole without step and arrival is a stop of the detector.")
-    is_current = models.BooleanField(help_text="Nothing was left in the log, so the clock was asked for silence.")
     orders = models.JSONField(default=list)
 
     class Meta:

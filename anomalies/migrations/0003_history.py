@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
             model_name="anomaly",
             name="episode_at",
             field=models.DateTimeField(
-                blank=True, help_text="When the detector's episode began; earlier than the start of a sequel.", null=True
+                blank=True, help_text="When the detector's episode began; a sequel starts later.", null=True
             ),
         ),
         migrations.AddField(

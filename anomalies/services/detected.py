@@ -20,8 +20,7 @@ from anomalies.services.weights import metric_weight
 from anomalies.services.wording import sentence
 
 RENDER_TASK: Final = "metrics.tasks.render_chart"
-HOUR_MS: Final = 3_600_000
-CHART_BEFORE_MS: Final = 24 * HOUR_MS
+PICTURES_PER_STEP: Final = 50  # when everything breaks at once, the others are drawn when somebody looks
 
 # Deleting a series waits until the step is over; the other way round, the step leaves the series out.
 SERIES: Final = "SELECT id, org_id, datastore_id FROM metrics_metric WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
@@ -68,7 +67,7 @@ INSERT INTO anomalies_anomaly
 SELECT gen_random_uuid(), 'metric', 'Active', true, '', false, %s, %s, {", ".join(BIRTH_COLUMNS)}
 FROM json_to_recordset(%s) AS born ({", ".join(f"{name} {kind}" for name, kind in BIRTH_COLUMNS.items())})
 ON CONFLICT (metric_id, kind, started_at) WHERE type = 'metric' DO NOTHING
-RETURNING id, org_id, metric_id, weight, started_at, is_backfilled
+RETURNING id, org_id, metric_id, weight, started_at, peak_at, is_backfilled
 """  # noqa: S608 - column names of this module
 
 CHANGE: Final = f"""
@@ -268,17 +267,17 @@ def open_all(births: Sequence[dict[str, Any]], *, now: datetime) -> tuple[int, .
     with connection.cursor() as cursor:
         cursor.execute(OPEN, [now, now, packed(births)])
         born = cursor.fetchall()
-    lines = [Line(org_id, pk, {"status": (None, "Active"), "weight": (None, weight)}) for pk, org_id, _, weight, _, _ in born]
+    lines = [Line(org_id, pk, {"status": (None, "Active"), "weight": (None, weight)}) for pk, org_id, _, weight, *_ in born]
     write_history(lines, actor=DETECTOR, at=now)
-    for pk, org_id, metric_id, _, started_at, is_backfilled in born:
-        if not is_backfilled:
-            transaction.on_commit(partial(order_picture, pk, org_id=org_id, metric_id=metric_id, started_at=started_at))
+    live = [(metric_id, started_at, peak_at) for _, _, metric_id, _, started_at, peak_at, is_backfilled in born if not is_backfilled]
+    for metric_id, started_at, peak_at in live[:PICTURES_PER_STEP]:
+        transaction.on_commit(partial(order_picture, metric_id, started_at=started_at, peak_at=peak_at), robust=True)
     return tuple(row[0] for row in born)
 
 
-def order_picture(anomaly_id: int, *, org_id: int, metric_id: int, started_at: datetime) -> None:
-    """Asks a worker to draw the series around the start. The task is named, not imported: it belongs to the layer below."""
-    current_app.send_task(RENDER_TASK, args=[anomaly_id, org_id, metric_id, milliseconds(started_at)])
+def order_picture(metric_id: int, *, started_at: datetime, peak_at: datetime) -> None:
+    """Asks a worker to draw the series around the start. Without a broker it is drawn when somebody looks: nothing waits for it."""
+    current_app.send_task(RENDER_TASK, args=[metric_id, milliseconds(started_at), milliseconds(peak_at)], retry=False, expires=120)
 
 
 def tag_points(anomaly_ids: Sequence[int]) -> dict[int, int]:

@@ -25,13 +25,13 @@ from metrics.models import DetectionOrder, DetectionShard
 from metrics.points import Points
 from metrics.shards import attributes, saved
 from metrics.shards.states import BLOCK, ShardStates
-from metrics.shards.steps import Step, StepVerdicts, take_step
+from metrics.shards.steps import Order, Step, StepVerdicts, take_step
 
 log = structlog.get_logger(__name__)
 
 POINTS_PER_STEP: Final = 500_000  # of all shards; bounds a step's memory and the length of its transaction
-CYCLE_S: Final = 600  # every block is saved once in so long
-REPLAY_POINTS: Final = 2_000_000  # and once in so many points of the shard: some seconds of replay
+CYCLE_S: Final = 600  # every block is saved anew before it is older than this
+REPLAY_POINTS: Final = 2_000_000  # and before the shard has taken so many points since: some seconds of replay
 PAUSE_MS: Final = 30_000
 PAUSE_STEPS: Final = 3
 PUBLISHED_PER_STEP: Final = 256
@@ -51,12 +51,18 @@ class StepResult:
 
 @dataclass
 class Memory:
-    """What a process knows of its shard between two steps. `blocks` and `digests`: the step and the content of each saved block."""
+    """What a process knows of its shard between two steps.
+
+    `blocks` and `digests`: the step and the content of each saved block. `taken` points since the process began, `saved_at` of them
+    when a block was saved.
+    """
 
     states: ShardStates
     seq: int
     blocks: dict[int, int]
     digests: dict[int, bytes]
+    taken: int = 0
+    saved_at: dict[int, int] = field(default_factory=dict)
     published: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, attributes.SHOWN))
     publish_from: int = 0
 
@@ -121,17 +127,16 @@ class ShardWorker:
         yield "blocks saved"
         saved.save_shard(standing, step, blocks=list(memory.blocks.values()), now=now)
         memory.seq = step.seq
-        self.result = StepResult(points=len(step.log.series), more=not step.is_current, recorded=recorded)
+        self.result = StepResult(points=len(step.log.series), more=step.log.more, recorded=recorded)
         yield "mark moved"
 
-    def _next_step(self, standing: DetectionShard, orders: tuple[saved.Order, ...], now: datetime, until: int | None) -> Step:
+    def _next_step(self, standing: DetectionShard, orders: tuple[Order, ...], now: datetime, until: int | None) -> Step:
         read = points.read_log(self.shard, self.shards, standing.mark, limit=POINTS_PER_STEP, until=until)
         return Step(
             seq=standing.seq + 1,
-            now_ms=round(now.timestamp() * 1000),
+            now_ms=standing.clock_ms if until else heard_until(read.mark, now),
             clock_ms=standing.clock_ms,
             pause_ms=max(PAUSE_MS, PAUSE_STEPS * 1000 * settings.DETECT_INTERVAL_S),
-            is_current=not read.more and until is None,
             log=read,
             orders=orders,
         )
@@ -152,10 +157,11 @@ class ShardWorker:
         urgent = set((rows[rows >= 0] // BLOCK).tolist())
         for block in range(memory.states.blocks):
             memory.blocks.setdefault(block, step.seq - 1)
-        oldest = sorted(memory.blocks, key=lambda block: (memory.blocks[block], block))
-        turn = urgent | set(oldest[: turns(len(oldest), points=len(step.log.series))])
+        memory.taken += len(step.log.series)
+        turn = urgent | set(due_blocks(memory, step))
         saved.save_blocks(self.shard, memory.states, sorted(turn), seq=step.seq, digests=memory.digests)
         memory.blocks.update(dict.fromkeys(turn, step.seq))
+        memory.saved_at.update(dict.fromkeys(turn, memory.taken))
 
     def _published(self) -> Iterator[str]:
         """Tells people what was learned about the next few series. Apart from the step: its loss would cost nothing."""
@@ -166,10 +172,18 @@ class ShardWorker:
         yield "attributes published"
 
 
-def turns(blocks: int, *, points: int) -> int:
-    """How many blocks to save with a step: all of them within CYCLE_S and within REPLAY_POINTS."""
-    share = max(settings.DETECT_INTERVAL_S / CYCLE_S, points / REPLAY_POINTS)
-    return min(blocks, math.ceil(blocks * share))
+def due_blocks(memory: Memory, step: Step) -> list[int]:
+    """The blocks to save with a step, oldest first: those half as old as they may become, and so few of them that each has its turn in
+    the other half."""
+    steps_allowed = CYCLE_S / settings.DETECT_INTERVAL_S / 2
+    points_allowed = REPLAY_POINTS / 2
+    old = [
+        block
+        for block, seq in memory.blocks.items()
+        if step.seq - seq >= steps_allowed or memory.taken - memory.saved_at.get(block, 0) >= points_allowed
+    ]
+    share = max(1 / steps_allowed, len(step.log.series) / points_allowed)
+    return sorted(old, key=lambda block: (memory.blocks[block], block))[: math.ceil(len(memory.blocks) * share)]
 
 
 def remember(shard: int, standing: DetectionShard, *, shards: int) -> Memory:
@@ -192,7 +206,17 @@ def differing(places: NDArray[np.int64], states: ShardStates) -> list[int]:
     """Blocks whose series are no longer those that were saved there: what was saved is worth no more than not having been saved."""
     before = np.zeros(states.size, np.int64)
     before[: min(len(places), states.size)] = places[: states.size]
-    return np.unique(np.flatnonzero(before != states.series[: states.size]) // BLOCK).tolist()
+    moved = np.flatnonzero(before != states.series[: states.size])
+    return [int(block) for block in np.unique(moved // BLOCK)]
+
+
+def heard_until(mark: int, now: datetime) -> int:
+    """The time up to which all that was received has been read: now, or when the first request that is not read yet was received.
+
+    A long transaction anywhere holds all readers of the log back. Points that wait behind it are not silence.
+    """
+    waiting = points.first_received(mark)
+    return round(min(now, waiting or now).timestamp() * 1000)
 
 
 def stored_points(states: ShardStates, now: datetime) -> Callable[[int, int, int], Points]:

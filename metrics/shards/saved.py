@@ -80,7 +80,6 @@ def note_step(shard: int, step: Step) -> None:
         now_ms=step.now_ms,
         clock_ms=step.clock_ms,
         pause_ms=step.pause_ms,
-        is_current=step.is_current,
         orders=[[order.op, order.series, order.argument] for order in step.orders],
     )
 
@@ -95,7 +94,6 @@ def noted_steps(shard: int, *, shards: int, after: int, mark: int) -> Iterator[S
             now_ms=noted.now_ms,
             clock_ms=noted.clock_ms,
             pause_ms=noted.pause_ms,
-            is_current=noted.is_current,
             log=log,
             orders=tuple(Order(*order) for order in noted.orders),
         )
@@ -126,13 +124,12 @@ def save_blocks(shard: int, memory: ShardStates, blocks: Sequence[int], *, seq: 
         states = memory.states[rows]
         ids = np.concatenate([memory.series[rows], memory.orgs[rows]]).tobytes()
         digest = hashlib.blake2b(states.tobytes() + ids, digest_size=16).digest()
-        place = {"shard": shard, "block": block}
         if digests.get(block) == digest:
-            DetectionBlock.objects.filter(**place).update(seq=seq)
+            DetectionBlock.objects.filter(shard=shard, block=block).update(seq=seq)
             continue
         packed = bytes(cramjam.lz4.compress_block(states.tobytes()))
         fields = {"seq": seq, "version": engine.VERSION, "digest": digest, "series": ids, "states": packed}
-        DetectionBlock.objects.update_or_create(**place, defaults=fields)
+        DetectionBlock.objects.update_or_create(shard=shard, block=block, defaults=fields)
         digests[block] = digest
         written += len(packed)
     return written
@@ -163,7 +160,7 @@ def blank_states(series: Ints) -> NDArray[np.void]:
     return engine.new_states(len(series))
 
 
-def unpacked(states: bytes) -> NDArray[np.void]:
+def unpacked(states: bytes | memoryview) -> NDArray[np.void]:
     return np.frombuffer(bytes(cramjam.lz4.decompress_block(bytes(states))), engine.STATE)
 
 

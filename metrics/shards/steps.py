@@ -31,19 +31,22 @@ class Order:
 
 @dataclass(frozen=True)
 class Step:
-    """Everything that decides what a step does. `clock_ms` is the clock before it; `is_current` says that `log` left nothing behind."""
+    """Everything that decides what a step does.
+
+    `now_ms`: whatever was received before it is in `log` or was in an earlier step's; so it is no later than the oldest request that
+    `log` leaves behind. `clock_ms`: the detector's clock before the step.
+    """
 
     seq: int
     now_ms: int
     clock_ms: int
     pause_ms: int
-    is_current: bool
     log: LogSlice
     orders: tuple[Order, ...] = ()
 
     @property
     def clock_after_ms(self) -> int:
-        return clock_after(self.log.received_ms, clock_ms=self.clock_ms, now_ms=self.now_ms, is_current=self.is_current)
+        return clock_after(self.log.received_ms, clock_ms=self.clock_ms, now_ms=self.now_ms)
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,8 @@ def take_step(shard: ShardStates, step: Step, *, history: History) -> StepVerdic
         shard.allot(newcomers, done=step.seq - 1)
     parts = _Parts()
     take_points(shard, step, parts)
-    if step.is_current:
-        due = np.flatnonzero((shard.series[: shard.size] > 0) & (shard.done[: shard.size] < step.seq))
-        keep(parts, shard, engine.tick(shard.states, step.clock_after_ms, due), backfill=False)
+    due = np.flatnonzero((shard.series[: shard.size] > 0) & (shard.done[: shard.size] < step.seq))
+    keep(parts, shard, engine.tick(shard.states, step.clock_after_ms, due), backfill=False)
     shard.done[: shard.size] = np.maximum(shard.done[: shard.size], step.seq)
     return joined(shard, parts)
 
@@ -125,9 +127,7 @@ def take_points(shard: ShardStates, step: Step, parts: _Parts) -> None:
     """Advances the due rows, stretch by stretch: between two stretches the clock stood still, or a series turned into sums."""
     log = step.log
     rows = shard.rows_of(log.series)
-    stops = dict(
-        holes(log.received_ms, clock_ms=step.clock_ms, now_ms=step.clock_after_ms if step.is_current else None, pause_ms=step.pause_ms)
-    )
+    stops = dict(holes(log.received_ms, clock_ms=step.clock_ms, now_ms=step.now_ms, pause_ms=step.pause_ms))
     due = shard.done[rows] < step.seq
     sums = turns_into_sums(shard, rows, log, due)
     shard.orgs[rows[due]] = log.org_ids[due]
@@ -181,7 +181,7 @@ def ends(shard: ShardStates, verdicts: NDArray[np.void]) -> Ints:
     """When what a verdict closes was over: with the first of the calm points that closed it; a silence, with the point that broke it."""
     times = verdicts["timestamp_ms"]
     calm_ms = (constants.CLOSE_AFTER - 1) * shard.states["step_ms"][verdicts["row"]]
-    ended = np.maximum(times - calm_ms, verdicts["episode_ms"])
+    ended: Ints = np.maximum(times - calm_ms, verdicts["episode_ms"])
     for place in np.flatnonzero((verdicts["event"] & CLOSE != 0) & (verdicts["kind"] == SILENCE)).tolist():
         following = [
             later for later in (place + 1, place + 2) if later < len(verdicts) and verdicts["row"][later] == verdicts["row"][place]
