@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from config.celery import sign_of
 
-# Older signs of life than this mean that something hangs: each part leaves one every two seconds.
-SILENT_AFTER_S: Final = 20.0
+# Each part leaves a sign of life every two seconds, but a worker that compiles its kernels for the first time is silent for a while.
+SILENT_AFTER_S: Final = 45.0
 # The answer is the same for everybody this long: what is open to all must not cost a query per call.
 KEPT_S: Final = 1.0
 

@@ -1,12 +1,16 @@
 """The product as one whole: made ready, run under the supervisor, greeted, stopped."""
 
+import hashlib
 import http.client
 import json
+import os
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import connection
 
@@ -25,9 +29,29 @@ class PortTakenError(Exception):
 def prepare() -> None:
     """Brings the database, the static files and (PLUMBLINE_DEMO) the demo to where this version wants them."""
     call_command("migrate", interactive=False, verbosity=0)
-    call_command("collectstatic", interactive=False, verbosity=0)
+    collect_static()
     if settings.PLUMBLINE_DEMO:
         call_command("demo")
+    sys.stdout.flush()
+
+
+def collect_static() -> None:
+    """Copies, names by content and compresses the static files, unless that was done for exactly these files."""
+    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    now = static_digest()
+    if not stamp.is_file() or stamp.read_text() != now:
+        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        stamp.write_text(now)
+
+
+def static_digest() -> str:
+    """Changes when a static file of any app is added, removed, or written."""
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in finder.list([]):
+            found = os.stat(storage.path(name))
+            digest.update(f"{name} {found.st_mtime_ns} {found.st_size}\n".encode())
+    return digest.hexdigest()
 
 
 def run(*, before: Callable[[], None] | None = None) -> None:
