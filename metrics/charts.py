@@ -5,6 +5,8 @@ matplotlib is imported by the first picture of a process, not with this module: 
 
 import functools
 import io
+import logging
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -108,9 +110,12 @@ def _know_fonts() -> None:
 
     for path in sorted(FONTS.glob("*.ttf")):
         font_manager.fontManager.addfont(path)
+    # A weight or a glyph that no font here has is drawn as well as can be; nobody can act on being told for each picture.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font", category=UserWarning)
 
 
-def _style(look: Look) -> dict[str, Any]:
+def _style(look: Look) -> Any:
     return {
         "font.family": ["Inter", "DejaVu Sans"],
         "font.size": 8.5,
@@ -205,7 +210,7 @@ def _draw_now(axes: "Axes", picture: Picture, look: Look) -> None:
         return
     axes.axvline(now_ms / 1000, color=look.mute, linewidth=0.9, linestyle=(0, (1, 2)), zorder=3)
     inside = now_ms < picture.end_ms - 0.05 * (picture.end_ms - picture.start_ms)
-    place = {"xytext": (4 if inside else -4, -8), "ha": "left" if inside else "right"}
+    place: Any = {"xytext": (4 if inside else -4, -8), "ha": "left" if inside else "right"}
     axes.annotate(
         "now", (now_ms / 1000, 1), xycoords=("data", "axes fraction"), textcoords="offset points", color=look.mute, fontsize=8, **place
     )
@@ -312,7 +317,7 @@ def time_ticks(start_ms: int, end_ms: int, *, most: int, zone: tzinfo) -> list[t
     """Round local times in the range with their words, at most about `most`. Across a clock change the wall clock stays round."""
     length = (end_ms - start_ms) / 1000
     step = next((step for step in TIME_STEPS if length / step <= most), TIME_STEPS[-1])
-    ticks = []
+    ticks: list[tuple[int, str]] = []
     wall = _wall_seconds(start_ms, zone) // step * step
     while (at_ms := _real_ms(wall, zone)) <= end_ms:
         if at_ms >= start_ms:
@@ -344,13 +349,18 @@ def value_ticks(low: float, high: float, *, most: int) -> Floats:
     rough = (high - low) / most
     power = 10.0 ** np.floor(np.log10(rough))
     step = next(nice * power for nice in (1, 2, 2.5, 5, 10) if nice * power >= rough)
-    return np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    ticks: Floats = np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step
+    return ticks
+
+
+# From how much on an axis is told in which unit; 4,000 is read more easily than 4k.
+UNITS: Final = ((1e12, "T", 1e12), (1e9, "G", 1e9), (1e6, "M", 1e6), (1e3, "k", 5e3))
 
 
 def short_numbers(values: Floats) -> list[str]:
     """The values of an axis in one unit and with as few digits as tell them apart: 0, 10k, 20k."""
     largest = float(np.max(np.abs(values))) if values.size else 0.0
-    scale, unit = next(((s, u) for s, u in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if largest >= 10 * s / 2), (1.0, ""))
+    scale, unit = next(((scale, unit) for scale, unit, least in UNITS if largest >= least), (1.0, ""))
     if largest >= 1e16 or 0 < largest < 1e-4:
         return [f"{value:.3g}" for value in values]
     scaled = values / scale

@@ -135,4 +135,5 @@ def _means(column: Floats, starts: Ints) -> Floats:
     known = ~np.isnan(column)
     count = np.add.reduceat(known.astype(np.float64), starts)
     total = np.add.reduceat(np.where(known, column, 0.0), starts)
-    return np.divide(total, count, out=np.full(starts.size, np.nan), where=count > 0)
+    mean: Floats = np.divide(total, count, out=np.full(starts.size, np.nan), where=count > 0)
+    return mean

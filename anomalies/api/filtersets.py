@@ -13,7 +13,7 @@ from django.utils import timezone
 from anomalies.models import Anomaly, FailedCheck
 from anomalies.querysets import AnomalyQuerySet
 from config.api.fields import parse_moment
-from config.api.filters import ListFilter, MomentFilter, StrictFilterSet, TrueFalseFilter, one_of, whole_number, words
+from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one_of, whole_number, words
 
 TIMEFRAMES: Final = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 MAX_TIMEFRAME_DAYS: Final = 3650
@@ -66,7 +66,7 @@ class EdgeField(forms.Field):
             raise ValidationError(str(exc), code="invalid_time") from exc
 
 
-class EdgeFilter(MomentFilter):
+class EdgeFilter(django_filters.Filter):
     field_class = EdgeField
 
 
@@ -118,7 +118,7 @@ class AnomalyFilterSet(StrictFilterSet):
     }
     order: ClassVar = ("-created", "-weight", "-pk")
 
-    def filter_queryset(self, queryset: AnomalyQuerySet) -> AnomalyQuerySet:  # type: ignore[override]
+    def filter_queryset(self, queryset: AnomalyQuerySet) -> AnomalyQuerySet:
         chosen = self.form.cleaned_data
         names_archived = set(chosen["status"]) & {str(status) for status in Anomaly.ARCHIVED}
         if not chosen["archived"] and not names_archived:

@@ -33,7 +33,7 @@ class FailedCheckSerializer(serializers.Serializer[Any]):
 
 class DetectorSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    label = serializers.CharField(required=False)
+    label = serializers.CharField(required=False)  # type: ignore[assignment]  # the contract's name
     score = serializers.FloatField()
 
 

@@ -28,8 +28,8 @@ def parse_moment(text: str) -> datetime:
 class MomentField(serializers.DateTimeField):
     """Out: UTC with `Z` and milliseconds. In: any offset; a naive time is refused."""
 
-    def to_representation(self, value: Any) -> str | None:
-        return None if value is None else iso_millis(value)
+    def to_representation(self, value: Any) -> str:
+        return iso_millis(value)
 
     def to_internal_value(self, value: Any) -> datetime:
         try:

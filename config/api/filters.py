@@ -115,7 +115,7 @@ class StrictFilterSet(django_filters.FilterSet):
 class StrictFilterBackend(BaseFilterBackend):
     """Applies the view's `filterset_class`. Raises Invalid for an unknown name, an unknown sort and every value that does not do."""
 
-    def filter_queryset(self, request: Request, queryset: QuerySet[Model], view: "APIView") -> QuerySet[Model]:
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: "APIView") -> QuerySet[Any]:
         filterset_class = getattr(view, "filterset_class", None)
         if filterset_class is None:
             refuse_unknown(request, PAGING)

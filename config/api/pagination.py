@@ -31,7 +31,7 @@ class EnvelopePagination(BasePagination):
     total: int
     capped: bool
 
-    def paginate_queryset(self, queryset: QuerySet[Model], request: Request, view: "APIView | None" = None) -> list[Model]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: "APIView | None" = None) -> list[Any]:
         self.page, self.size = _numbers(request)
         start = (self.page - 1) * self.size
         ids = list(queryset.values_list("pk", flat=True)[start : start + self.size])

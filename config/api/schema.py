@@ -102,7 +102,9 @@ class PlumblineSchema(AutoSchema):
         return {"POST": [IDEMPOTENCY_KEY], "PUT": [IF_MATCH], "DELETE": [IF_MATCH]}.get(self.method, [])
 
     def _error(self, status: int) -> dict[str, Any]:
-        component = ResolvedComponent(name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="problem")
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+            name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="problem"
+        )
         self.registry.register_on_missing(component)
         return {"description": PROBLEMS[status][1], "content": {CONTENT_TYPE: {"schema": component.ref}}}
 

@@ -55,7 +55,7 @@ class _Buckets:
         if time.monotonic() < self._silent_until:
             return None
         try:
-            allowed, remaining, wait_ms = self._open().eval(BUCKET, 1, key, str(rate_s), str(burst))  # type: ignore[misc]  # sync client
+            allowed, remaining, wait_ms = self._open().eval(BUCKET, 1, key, str(rate_s), str(burst))
         except redis.RedisError:
             self._silent_until = time.monotonic() + PAUSE_S
             return None

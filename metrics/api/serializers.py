@@ -35,7 +35,7 @@ class ColumnsSerializer(serializers.Serializer[Any]):
 
 
 class TimeseriesSerializer(ColumnsSerializer):
-    values = serializers.ListField(child=serializers.FloatField(allow_null=True))  # type: ignore[assignment]  # the contract's name
+    values = serializers.ListField(child=serializers.FloatField(allow_null=True))
     minimum = serializers.ListField(
         child=serializers.FloatField(allow_null=True), required=False, help_text="Least of each step, rolled up only."
     )

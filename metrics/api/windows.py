@@ -76,9 +76,12 @@ class _Reader:
             return None
         try:
             at_ms = round(1000 * float(text)) if text.replace(".", "", 1).isdigit() else _millis(parse_moment(text))
+            if 0 <= at_ms <= YEAR_9999_MS:
+                return at_ms
+            self._wrong(name, "out_of_range", "From 1970 to 9999.")
         except (ValueError, OverflowError) as exc:
-            return self._wrong(name, "invalid_time", str(exc))
-        return at_ms if 0 <= at_ms <= YEAR_9999_MS else self._wrong(name, "out_of_range", "From 1970 to 9999.")
+            self._wrong(name, "invalid_time", str(exc))
+        return None
 
     def _count(self, name: str, maximum: int) -> int | None:
         text = self.query.get(name)
@@ -86,12 +89,13 @@ class _Reader:
             return None
         if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum:
             return int(text)
-        return self._wrong(name, "out_of_range", f"A whole number from 1 to {maximum:,}.")
+        self._wrong(name, "out_of_range", f"A whole number from 1 to {maximum:,}.")
+        return None
 
     def _step(self, length_ms: int) -> int | None:
         step = self._count("step", 31_536_000)
         if step is not None and length_ms > 0 and length_ms / (1000 * step) > HARD_MAX_POINTS:
-            return self._wrong("step", "out_of_range", f"That would be more than {HARD_MAX_POINTS:,} steps.")
+            self._wrong("step", "out_of_range", f"That would be more than {HARD_MAX_POINTS:,} steps.")
         return None if step is None else 1000 * step
 
     def _choice(self, name: str, words: tuple[str, ...]) -> Any:
