@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from metrics import pictures
+from metrics.charts import Span
 from metrics.ingest import imports
 from metrics.models import Metric
 from metrics.points import partitions
@@ -76,4 +77,4 @@ def render_chart(metric_id: int, started_ms: int, peak_ms: int) -> None:
     """Pictures of an anomaly that has just opened; a series that is gone meanwhile has none. Drawing twice is drawing once."""
     metric = Metric.objects.select_related("org").filter(pk=metric_id).first()
     if metric is not None:
-        pictures.draw_opening(metric, pictures.Span(started_ms, None, peak_ms), now_ms=int(time.time() * 1000))
+        pictures.draw_opening(metric, Span(started_ms, None, peak_ms), now_ms=int(time.time() * 1000))
