@@ -209,6 +209,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "fold points into chunks": every("metrics.tasks.fold", 60),
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
+    "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},
