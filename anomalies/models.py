@@ -115,6 +115,15 @@ class Anomaly(models.Model):
         indexes = (
             # The inbox and the API's default list: one status, default order.
             models.Index(fields=("org", "status", "-created", "-weight", "-id"), name="anomaly_inbox"),
+            # The list that shows what is open, of whichever status; a member's datastores are looked up in the index as well.
+            models.Index(
+                fields=("org", "-created", "-weight", "-id"),
+                include=("datastore",),
+                condition=models.Q(deleted=None, status__in=("Active", "Acknowledged")),
+                name="anomaly_open",
+            ),
+            # The same list with archived ones.
+            models.Index(fields=("org", "-created", "-weight", "-id"), include=("datastore", "status"), name="anomaly_all"),
             # A series' anomalies, newest first: the metric page and the worker's open episodes.
             models.Index(fields=("org", "metric", "-started_at"), name="anomaly_of_metric"),
             # Related anomalies: the same problem again.
