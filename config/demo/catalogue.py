@@ -29,10 +29,12 @@ class Source:
     step_ms: int
 
     @property
-    def span(self) -> float:
-        """The width of the usual values: 5 % to 95 %, never 0."""
-        low, high = np.quantile(self.values, (0.05, 0.95))
-        return float(max(high - low, abs(high) * 0.1, 1.0))
+    def least(self) -> float:
+        return float(self.values.min())
+
+    @property
+    def most(self) -> float:
+        return float(self.values.max())
 
     def points(self, anchor_ms: int, after_ms: int, until_ms: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Timestamps and values in (after, until] of the series whose last row of the file lies at `anchor_ms`."""

@@ -9,7 +9,6 @@ from config.demo.catalogue import Source
 
 FIRST_AFTER_MS: Final = 15_000
 EVERY_MS: Final = 600_000
-SIZE: Final = 4.0  # in widths of the series' usual values: nobody doubts it
 
 
 @dataclass(frozen=True)
@@ -20,12 +19,14 @@ class Fault:
     kind: str  # spike | burst | level shift
     start_ms: int
     end_ms: int
+    size: float = 1.0  # in widths of everything the series has shown, on top of its maximum: nobody doubts it
 
     def applies(self, metric: str, timestamp_ms: int) -> bool:
         return metric == self.metric and self.start_ms <= timestamp_ms <= self.end_ms
 
     def distort(self, value: float, source: Source) -> float:
-        return value + SIZE * source.span
+        """Above anything the series has shown, whatever the usual value is."""
+        return value + (1.0 + self.size) * (source.most - source.least)
 
 
 LENGTHS: Final = {"spike": 1, "burst": 3, "level shift": 8}  # points
@@ -35,7 +36,9 @@ def planned(number: int, sources: list[Source], start_ms: int) -> Fault:
     """The `number`-th fault: series and kinds take turns, so that one series rests while the others are at fault."""
     source = sources[number % len(sources)]
     kind = list(LENGTHS)[number % len(LENGTHS)]
-    return Fault(source.metric, kind, start_ms, start_ms + LENGTHS[kind] * source.step_ms - 1)
+    # What was seen before surprises less: each round is larger than the last, in turns of three.
+    size = 1.0 + 0.5 * (number // len(sources) % 3)
+    return Fault(source.metric, kind, start_ms, start_ms + LENGTHS[kind] * source.step_ms - 1, size)
 
 
 def record(path: Path, fault: Fault, timestamp_ms: int, value: float, usual: float) -> None:

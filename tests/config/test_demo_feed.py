@@ -60,6 +60,7 @@ def test_a_planted_fault_leaves_its_label(tmp_path):
         "kind": "spike",
         "start_ms": ANCHOR + 5,
         "end_ms": ANCHOR + MINUTE_MS - 1,
-        "value": 10.0 + 4.0 * source.span,
+        "size": 1.0,
+        "value": 10.0 + 2.0 * (source.most - source.least),
         "usual": 10.0,
     }
