@@ -10,10 +10,10 @@ import numpy as np
 from metrics.detection import constants as k
 from metrics.detection.compiled import inline
 
-# The lowest octave of each feature's histogram: ratios to a scale start at 1/32, distances in scales at 1/512.
-LOWEST = (-5, -5, -9, -9, -9, -9, -9)
+# The lowest octave of each feature's histogram: ratios to a scale start at 1/32, distances in scales at 1/256.
+LOWEST = (-5, -5, -8, -8, -8, -8, -8)
 # Added to a feature's surprise, log10 units: residual, time_of_day, mean_12, mean_40, shape_8, shape_32, shape_64.
-OFFSETS = (-0.3, 0.0, 0.6, 0.0, 0.0, 0.0, -0.3)
+OFFSETS = (-0.3, 0.0, 0.45, -0.15, 0.0, 0.0, -0.3)
 SQUARED_OFFSETS = tuple(10.0 ** (2.0 * offset) for offset in OFFSETS)
 # Natural logarithm of the middle of each of the 8 bins of an octave.
 MIDDLE = tuple(math.log(1.0 + (i + 0.5) / 8.0) for i in range(8))
@@ -110,6 +110,15 @@ def age(s):
 
 
 @inline
+def seconded(s, p):
+    """The rarity of a residual, up to three times more common when neither of the two points before was as rare: two of three count."""
+    second = max(min(s.spiked[0], s.spiked[1]), min(max(s.spiked[0], s.spiked[1]), p))
+    s.spiked[1] = s.spiked[0]
+    s.spiked[0] = p
+    return max(p, min(second, k.LONE_SPIKE * p, 1.0))
+
+
+@inline
 def surprise(s, w):
     """Joint surprise of the features in w.feature (log10 units; NaN feature = not defined), and each one's in w.power.
 
@@ -122,6 +131,8 @@ def surprise(s, w):
         if np.isnan(v):
             continue
         p = rarity(s, stream, v)
+        if stream == 0:
+            p = seconded(s, p)
         w.power[stream] = SQUARED_OFFSETS[stream] / (p * p)
         mean += w.power[stream] / k.STREAMS
         count(s, stream, v)

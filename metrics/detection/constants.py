@@ -59,7 +59,7 @@ SHAPE_GAIN: Final = 0.02
 
 # Calibration.
 STREAMS: Final = 7
-BINS: Final = 96  # 8 per octave
+BINS: Final = 88  # 8 per octave
 COUNT: Final = 7  # weight of one new value, so that 8,656 of them (half-life 6,000) stay below 65,536
 AGE_EVERY: Final = 128  # points between two agings of the histograms
 HALF_LIFE: Final = 6000.0
@@ -70,6 +70,7 @@ PRIOR_WEIGHT: Final = 10.0
 ALPHA_MIN: Final = 1.5
 ALPHA_MAX: Final = 12.0
 P_MIN: Final = 1e-12
+LONE_SPIKE: Final = 3.2  # a residual without a second in three points counts as this much more common: half a decade
 LENGTH_TERM: Final = 0.5
 LENGTH_MAX: Final = 8640.0
 

@@ -50,7 +50,7 @@ def remember(memory, count, where, z, gain, share):
 def experts(s, w, t_ms):
     """Fills w.forecast from what was known before this point; returns their weighted mean.
 
-    s.expert: last value, fast mean, slow mean, Holt level, Holt slope, unused.
+    s.expert: last value, fast mean, slow mean, Holt level, Holt slope.
     """
     f = w.forecast
     f[0] = s.expert[0]

@@ -5,6 +5,7 @@ import numpy as np
 from metrics.detection import constants as k
 from metrics.detection.compiled import inline
 from metrics.detection.forecast import phase
+from metrics.detection.scale import fixed
 
 
 @inline
@@ -69,14 +70,15 @@ def time_of_day(s, t_ms, z, scale):
     """Deviation from the mean of this time of the cycle over its usual deviation; NaN before the third visit. Learns `z`."""
     count = min(np.int64(np.rint(s.cycle_ms / s.step_ms)), k.SEASON_BINS)
     b = min(np.int64(phase(t_ms, s.cycle_ms) * count), count - 1)
-    off = abs(z - s.season_mean[b])
+    mean, spread = s.season_mean[b] / k.FIXED, s.season_spread[b] / k.FIXED
+    off = abs(z - mean)
     seen = s.season_count[b]
-    out = off / (s.season_spread[b] + 0.1 * scale + 1e-9) if seen >= 3 else np.nan
+    out = off / (spread + 0.1 * scale + 1e-9) if seen >= 3 else np.nan
     seen = min(seen + 1, 200)
     s.season_count[b] = seen
     gain = max(1.0 / seen, 0.02)
     if seen > 10:
-        off = min(off, 6.0 * (s.season_spread[b] + 0.05 * scale))
-    s.season_spread[b] += gain * ((off if seen > 1 else 0.0) - s.season_spread[b])
-    s.season_mean[b] += gain * (z - s.season_mean[b])
+        off = min(off, 6.0 * (spread + 0.05 * scale))
+    s.season_spread[b] = fixed(spread + gain * ((off if seen > 1 else 0.0) - spread))
+    s.season_mean[b] = fixed(mean + gain * (z - mean))
     return out

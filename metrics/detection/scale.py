@@ -53,10 +53,11 @@ def rebase(s, reference, unit):
     _move(s.expert[:], ratio, shift)
     _move(s.recent_now[:], ratio, shift)
     _move(s.recent_before[:], ratio, shift)
-    _move(s.season_mean[:], ratio, shift)
     _move(s.ring[:], ratio, shift)
     s.top = s.top * ratio + shift
     s.bottom = s.bottom * ratio + shift
+    _move_fixed(s.season_mean[:], ratio, shift)
+    _move_fixed(s.season_spread[:], ratio, 0.0)
     _move_fixed(s.day[:], ratio, shift)
     _move_fixed(s.week[:], ratio, shift)
     for i in range(4):
@@ -64,7 +65,6 @@ def rebase(s, reference, unit):
     _move(s.error[:], ratio, 0.0)
     _move(s.level_scale[:], ratio, 0.0)
     _move(s.phase_scale[:], ratio, 0.0)
-    _move(s.season_spread[:], ratio, 0.0)
     s.expert[4] -= shift
     s.day_offset *= ratio
     s.slow *= ratio

@@ -7,7 +7,7 @@ import numpy as np
 from metrics.detection import constants as k
 from metrics.detection import layout as lay
 from metrics.detection.compiled import inline
-from metrics.detection.scale import spread
+from metrics.detection.scale import fixed, spread
 
 
 @inline
@@ -117,8 +117,9 @@ def clear(s):
     s.recent_slot = -1
     s.histogram[:] = 0
     s.season_count[:] = 0
-    s.season_mean[:] = 0.0
-    s.season_spread[:] = 0.0
+    s.season_mean[:] = 0
+    s.season_spread[:] = 0
+    s.spiked[:] = 1.0
     s.phase_count[:] = 0
     s.phase_scale[:] = 0.0
     s.level_count[:] = 0
@@ -185,7 +186,7 @@ def accept_level(s, w, t_ms):
     set_quantiles(s, ordered, n, 0.0, 1.0)
     moved = s.quantile[1] - old
     for b in range(k.SEASON_BINS):
-        s.season_mean[b] += moved
+        s.season_mean[b] = fixed(s.season_mean[b] / k.FIXED + moved)
         s.season_count[b] = min(s.season_count[b], 3)
     s.day_offset += moved
     s.day_origin_ms = t_ms - 2 * s.cycle_ms
