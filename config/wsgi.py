@@ -1,6 +1,24 @@
+"""The web application, as the web server's workers load it."""
+
+import importlib
 import os
+import threading
+from typing import Final
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
+
+# The first remote write needs compiled code, which takes a second or two from the cache and longer without. Pages come first.
+WARM_AFTER_S: Final = 4.0
+
+
+def warm() -> None:
+    for name in ("metrics.ingest.remote_write", "metrics.ingest.remote_intake"):
+        importlib.import_module(name)
+
+
+_warming = threading.Timer(WARM_AFTER_S, warm)
+_warming.daemon = True
+_warming.start()
