@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -107,6 +110,14 @@ AWAY = Trouble(
     "The database does not answer right now. Points that were acknowledged are safe.",
     "This page tries again by itself.",
 )
+
+
+@login_not_required
+def operators_only(request: HttpRequest) -> HttpResponse:
+    """Instead of the admin's own log-in, so that there is one door: the product's log-in, or a refusal for those who are in."""
+    if request.user.is_authenticated:
+        raise PermissionDenied
+    return redirect_to_login(request.GET.get("next", reverse("admin:index")))
 
 
 def trouble_page(request: HttpRequest, trouble: Trouble) -> HttpResponse:

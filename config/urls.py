@@ -9,13 +9,14 @@ import anomalies.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
-from config import health
+from config import health, pages
 from config.api import urls as api_urls
 
 APPS = (orgs.urls, accounts.urls, datastores.urls, metrics.urls, anomalies.urls)
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/app/", permanent=False), name="home"),
+    path("admin/login/", pages.operators_only),
     path("admin/", admin.site.urls),
     path("app/", include([route for app in APPS for route in app.pages])),
     path("api/health", health.health, name="health"),

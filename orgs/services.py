@@ -1,8 +1,10 @@
 """Making an org's secrets, and ending them."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
+from django.db import transaction
 from django.utils import timezone
 
 from orgs import keys
@@ -11,11 +13,17 @@ from orgs.models import IngestKey, Org, OrgToken, StoredSecret
 if TYPE_CHECKING:
     from datastores.models import Datastore
 
+# How long a rotated secret still works, so that agents can be changed one after the other.
+ROTATION_GRACE: Final = timedelta(hours=24)
+NEW_SECRETS: Final[Mapping[type[StoredSecret], Callable[[], str]]] = {OrgToken: keys.new_org_token, IngestKey: keys.new_ingest_key}
+
 
 def create_org_token(org: Org, *, name: str, expires: datetime | None = None) -> tuple[OrgToken, str]:
     """The stored token and its secret, which cannot be read again."""
     secret = keys.new_org_token()
-    return OrgToken.objects.create(org=org, name=name, expires=expires, digest=keys.digest_of(secret), prefix=keys.prefix_of(secret)), secret
+    return OrgToken.objects.create(
+        org=org, name=name, expires=expires, digest=keys.digest_of(secret), prefix=keys.prefix_of(secret)
+    ), secret
 
 
 def create_ingest_key(datastore: "Datastore", *, name: str, rule: str = IngestKey.Rule.LAST) -> tuple[IngestKey, str]:
@@ -32,3 +40,18 @@ def revoke(secret: StoredSecret) -> None:
     if secret.revoked is None:
         secret.revoked = timezone.now()
         secret.save(update_fields=["revoked"])
+
+
+@transaction.atomic
+def rotate(old: StoredSecret, *, grace: timedelta = ROTATION_GRACE) -> tuple[StoredSecret, str]:
+    """A successor that may do the same, and its secret, which cannot be read again. The old one ends after `grace`, if not before."""
+    secret = NEW_SECRETS.get(type(old), keys.new_bearer_token)()
+    ends = timezone.now() + grace
+    if old.expires is None or old.expires > ends:
+        old.expires = ends
+        old.save(update_fields=["expires"])
+    new = type(old).objects.get(pk=old.pk)
+    new.pk, new.expires, new.revoked, new.last_used = None, None, None, None
+    new.digest, new.prefix = keys.digest_of(secret), keys.prefix_of(secret)
+    new.save(force_insert=True)
+    return new, secret

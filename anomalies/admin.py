@@ -1,0 +1,107 @@
+"""The operators' admin of anomalies and their history. Whatever it changes goes through the services and is written down."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from accounts.models import User
+from anomalies.models import Anomaly, Change, FailedCheck, Tag
+from anomalies.services import change_anomaly, close_anomaly
+from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
+from orgs.errors import DomainError
+
+
+class NeverChanged(TabularInline):
+    """Rows of a page that can only be read."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ChangeInline(NeverChanged):
+    model = Change
+    fields = readonly_fields = ("timestamp", "actor", "user", "changeset")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Change]:
+        found: QuerySet[Change] = super().get_queryset(request)
+        return found.select_related("user")
+
+
+class FailedCheckInline(NeverChanged):
+    model = FailedCheck
+    fields = readonly_fields = ("rule_type", "message")
+
+
+@admin.register(Anomaly)
+class AnomalyAdmin(ReadOnlyAdmin):
+    list_display = ("id", "org", "type", "status", "weight", "metric", "said", "kind", "created", "ended_at")
+    list_filter = ("status", "type", "kind", "direction", "is_backfilled", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "metric")
+    search_fields = ("=id", "=uuid", "message", "metric__name")
+    date_hierarchy = "created"
+    inlines = (FailedCheckInline, ChangeInline)
+    actions = ("acknowledge", "close")
+
+    @admin.display(description="message")
+    def said(self, anomaly: Anomaly) -> str:
+        return anomaly.message if len(anomaly.message) <= 100 else f"{anomaly.message[:99]}…"
+
+    def has_triage_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("anomalies.change_anomaly")
+
+    @admin.action(description="Acknowledge", permissions=["triage"])
+    def acknowledge(self, request: HttpRequest, chosen: QuerySet[Anomaly]) -> None:
+        self._each(request, chosen, lambda anomaly, user: change_anomaly(anomaly, user=user, status=Anomaly.Status.ACKNOWLEDGED))
+
+    @admin.action(description="Close as resolved", permissions=["triage"])
+    def close(self, request: HttpRequest, chosen: QuerySet[Anomaly]) -> None:
+        self._each(request, chosen, lambda anomaly, user: close_anomaly(anomaly, user=user))
+
+    def _each(self, request: HttpRequest, chosen: QuerySet[Anomaly], change: Callable[[Anomaly, User], Anomaly]) -> None:
+        """Changes one after the other and says which were refused."""
+        user, done = request.user, 0
+        assert isinstance(user, User)  # noqa: S101 - the admin stands behind a login
+        for anomaly in chosen:
+            try:
+                change(anomaly, user)
+                done += 1
+            except DomainError as refused:
+                self.message_user(request, f"#{anomaly.pk}: {refused.detail}", messages.ERROR)
+        self.message_user(request, f"{done} changed.")
+
+
+@admin.register(Change)
+class ChangeAdmin(ReadOnlyAdmin):
+    list_display = ("timestamp", "org", "anomaly_id", "actor", "user", "changeset")
+    list_filter = ("actor", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "user")
+    search_fields = ("=anomaly__id", "=transaction_id", "user__email")
+    date_hierarchy = "timestamp"
+    ordering = ("-timestamp", "-pk")
+
+
+@admin.register(FailedCheck)
+class FailedCheckAdmin(ReadOnlyAdmin):
+    list_display = ("anomaly_id", "org", "rule_type", "message")
+    list_filter = ("rule_type",)
+    list_select_related = ("org",)
+    search_fields = ("=anomaly__id", "message")
+
+
+@admin.register(Tag)
+class TagAdmin(PlumblineAdmin):
+    list_display = ("name", "org", "weight_modifier", "description")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org",)
+    search_fields = ("name", "org__name")
+    autocomplete_fields = ("org",)

@@ -1,0 +1,167 @@
+"""The operators' admin of orgs and their secrets, and the bases that every app's admin shares."""
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet, ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+
+from orgs import keys
+from orgs.models import IdempotentAnswer, IngestKey, Org, OrgToken, RefusedSeries, StoredSecret
+from orgs.services import NEW_SECRETS, revoke, rotate
+
+
+class PlumblineAdmin(ModelAdmin):
+    """Lists that stay quick on big tables: no count of everything, one query for what a row names."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    list_filter_submit = True
+    compressed_fields = True
+    warn_unsaved_form = True
+
+
+class WithOrgRows(PlumblineAdmin):
+    """Rows that are edited inside another's page belong to that page's org."""
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001
+        for row in formset.save(commit=False):
+            row.org_id = form.instance.org_id
+            row.save()
+        for row in formset.deleted_objects:
+            row.delete()
+
+
+class SameOrgFormSet(BaseInlineFormSet):
+    """Rows inside another's page that name only things of its org."""
+
+    def clean(self) -> None:
+        super().clean()
+        for form in self.forms:
+            named = (value for value in getattr(form, "cleaned_data", {}).values() if hasattr(value, "org_id"))
+            if any(value.org_id != self.instance.org_id for value in named):
+                form.add_error(None, "That belongs to another org.")
+
+
+class ReadOnlyAdmin(PlumblineAdmin):
+    """What the product writes and nobody may alter."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class StoredSecretAdmin(PlumblineAdmin):
+    """Secrets by name and prefix. A new one is shown once, on the page after it was made."""
+
+    list_display: ClassVar[tuple[str, ...]] = ("name", "org", "prefix", "is_live", "last_used", "expires", "created")
+    list_filter: ClassVar[tuple[Any, ...]] = (("org", admin.RelatedOnlyFieldListFilter), "expires", "revoked")
+    list_select_related: ClassVar[tuple[str, ...]] = ("org",)
+    search_fields: ClassVar[tuple[str, ...]] = ("name", "prefix", "org__name")
+    autocomplete_fields: ClassVar[tuple[str, ...]] = ("org",)
+    readonly_fields: ClassVar[tuple[str, ...]] = ("prefix", "created", "last_used", "revoked")
+    date_hierarchy = "created"
+    actions: ClassVar[tuple[str, ...]] = ("rotate_secrets", "revoke_secrets")
+
+    @admin.display(boolean=True, description="live")
+    def is_live(self, secret: StoredSecret) -> bool:
+        return secret.is_live(timezone.now())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """Whose a secret is cannot change: it would hand over what it opens."""
+        return (*self.readonly_fields, *self.autocomplete_fields) if obj else self.readonly_fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Revoked, never deleted: the list says what there once was."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: StoredSecret, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001
+        if not change:
+            obj.plain = NEW_SECRETS.get(type(obj), keys.new_bearer_token)()  # type: ignore[attr-defined]  # for the next page only
+            obj.digest, obj.prefix = keys.digest_of(obj.plain), keys.prefix_of(obj.plain)  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def response_add(self, request: HttpRequest, obj: StoredSecret, post_url_continue: str | None = None) -> HttpResponse:
+        return self.shown_once(request, [(obj, obj.plain)])  # type: ignore[attr-defined]
+
+    def shown_once(self, request: HttpRequest, made: list[tuple[StoredSecret, str]]) -> HttpResponse:
+        """The only page that ever holds these secrets; kept by no session, and by no cache, like every page of the admin."""
+        context = self.admin_site.each_context(request) | {"title": "Shown once", "opts": self.opts, "made": made}
+        return TemplateResponse(request, "admin/shown_once.html", context)
+
+    @admin.action(description="Rotate: make a successor, end the old one in 24 hours", permissions=["change"])
+    def rotate_secrets(self, request: HttpRequest, chosen: QuerySet[StoredSecret]) -> HttpResponse:
+        return self.shown_once(request, [rotate(secret) for secret in chosen.filter(revoked=None)])
+
+    @admin.action(description="Revoke now", permissions=["change"])
+    def revoke_secrets(self, request: HttpRequest, chosen: QuerySet[StoredSecret]) -> None:
+        for secret in chosen:
+            revoke(secret)
+        self.message_user(request, f"{len(chosen)} revoked.")
+
+
+@admin.register(Org)
+class OrgAdmin(PlumblineAdmin):
+    list_display = ("name", "slug", "plan", "metric_limit", "retention_days", "timezone", "created")
+    list_filter = ("plan", "retention_days")
+    search_fields = ("name", "slug")
+    readonly_fields = ("created",)
+    date_hierarchy = "created"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An org goes with everything it has; that is no click in a list."""
+        return False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """`datastores.services.create_org` makes one with what it needs to live."""
+        return False
+
+
+@admin.register(OrgToken)
+class OrgTokenAdmin(StoredSecretAdmin):
+    fields = ("org", "name", "prefix", "expires", "revoked", "last_used", "created")
+
+
+@admin.register(IngestKey)
+class IngestKeyAdmin(StoredSecretAdmin):
+    fields = ("datastore", "name", "rule", "prefix", "expires", "revoked", "last_used", "created")
+    list_display = ("name", "org", "datastore", "rule", "prefix", "is_live", "last_used", "expires", "created")
+    list_select_related = ("org", "datastore")
+    autocomplete_fields = ("datastore",)
+
+    def save_model(self, request: HttpRequest, obj: StoredSecret, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001
+        if isinstance(obj, IngestKey):
+            obj.org_id = obj.datastore.org_id
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(RefusedSeries)
+class RefusedSeriesAdmin(ReadOnlyAdmin):
+    list_display = ("org", "day", "refused", "example")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org",)
+    search_fields = ("org__name", "example")
+    date_hierarchy = "day"
+
+
+@admin.register(IdempotentAnswer)
+class IdempotentAnswerAdmin(ReadOnlyAdmin):
+    """What was answered is not shown: an answer may have held a new token."""
+
+    fields = ("org", "caller", "key", "status", "created")
+    list_display = ("key", "org", "caller", "status", "created")
+    list_filter = ("status",)
+    list_select_related = ("org",)
+    search_fields = ("key", "caller")
+    date_hierarchy = "created"

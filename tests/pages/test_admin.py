@@ -1,0 +1,205 @@
+"""The operators' admin: who gets in, what it shows and hides, and what its actions do."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.models import PersonalToken, TeamMember, User
+from accounts.tokens import create_personal_token
+from anomalies.models import Anomaly, Change
+from anomalies.services import change_anomaly
+from datastores.models import Operation, TeamAccess
+from metrics.models import DetectionOrder
+from orgs import keys
+from orgs.models import IngestKey, OrgToken
+from tests import factories
+from tests.pages.conftest import spike
+
+OURS = ("orgs", "accounts", "billing", "datastores", "metrics", "anomalies")
+MODELS = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+SECRETS = (OrgToken, IngestKey, PersonalToken)
+
+
+@pytest.fixture
+def operator(org) -> User:
+    return factories.make_user(org, "Olga Operator", is_staff=True, is_superuser=True, role="admin")
+
+
+@pytest.fixture
+def desk(as_, operator) -> Client:
+    return as_(operator)
+
+
+def list_of(model) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def run(desk, model, action: str, *rows):
+    return desk.post(list_of(model), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_every_model_has_a_list_that_opens(desk, model):
+    assert model in admin.site._registry
+    assert desk.get(list_of(model), {"q": "1"}).status_code == 200
+
+
+def test_a_visitor_goes_through_the_one_login(db):
+    client = Client()
+    assert client.get("/admin/")["Location"] == "/admin/login/?next=/admin/"
+    assert client.get("/admin/login/?next=/admin/")["Location"] == "/app/login?next=/admin/"
+
+
+def test_who_is_no_operator_is_refused(as_, admin):
+    answer = as_(admin).get("/admin/", follow=True)
+    assert (answer.status_code, b"That is not yours to do" in answer.content) == (403, True)
+
+
+@pytest.mark.parametrize("model", [Anomaly, Change, Operation, TeamMember, TeamAccess], ids=lambda model: model.__name__)
+def test_what_the_product_writes_is_only_read(desk, viewer, model, anomaly, operator):
+    change_anomaly(anomaly, user=operator, status="Acknowledged")
+    Operation.objects.create(org=anomaly.org, datastore=anomaly.datastore, kind="import")
+    row = model.objects.order_by("pk").first()
+    change = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(row.pk,))
+    assert desk.get(change).status_code == 200
+    assert desk.post(change, {}).status_code == 403
+    assert desk.get(list_of(model) + "add/").status_code == 403
+    assert desk.post(change.removesuffix("change/") + "delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("model", SECRETS, ids=lambda model: model.__name__)
+def test_a_secret_is_shown_by_its_prefix_alone(desk, org, datastore, operator, model):
+    secret = {
+        OrgToken: lambda: factories.make_org_token(org),
+        IngestKey: lambda: factories.make_ingest_key(datastore)[1],
+        PersonalToken: lambda: create_personal_token(operator, name="laptop")[1],
+    }[model]()
+    row = model.objects.get()
+    change = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(row.pk,))
+    for page in (desk.get(list_of(model)), desk.get(change)):
+        text = page.content.decode()
+        assert (keys.prefix_of(secret) in text, secret in text, row.digest.hex() in text, "digest" in text) == (True, False, False, False)
+
+
+def shown(answer) -> str:
+    return re.search(r'<code id="secret-\d+">([^<]+)</code>', answer.content.decode())[1]
+
+
+@pytest.mark.parametrize("rule", ["last", "sum"])
+def test_rotating_shows_the_successor_once_and_leaves_time_to_change_over(desk, datastore, rule):
+    old, _ = factories.make_ingest_key(datastore, rule=rule)
+    answer = run(desk, IngestKey, "rotate_secrets", old)
+    new = IngestKey.objects.exclude(pk=old.pk).get()
+    old.refresh_from_db()
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    assert bytes(new.digest) == keys.digest_of(shown(answer))
+    assert (new.name, new.org, new.datastore, new.rule, new.expires, new.revoked) == (old.name, old.org, datastore, rule, None, None)
+    assert timedelta(hours=23) < old.expires - timezone.now() <= timedelta(hours=24)
+    assert old.is_live(timezone.now())
+    assert shown(answer).encode() not in desk.get(list_of(IngestKey)).content
+
+
+def test_rotating_never_lengthens_a_life(desk, org):
+    factories.make_org_token(org)
+    soon = timezone.now() + timedelta(hours=1)
+    old = OrgToken.objects.get()
+    old.expires = soon
+    old.save()
+    run(desk, OrgToken, "rotate_secrets", old)
+    old.refresh_from_db()
+    assert old.expires == soon
+
+
+def test_a_personal_token_is_followed_by_one_of_its_kind(desk, operator):
+    old, _ = create_personal_token(operator, name="laptop", scopes=["read"])
+    secret = shown(run(desk, PersonalToken, "rotate_secrets", old))
+    new = PersonalToken.objects.exclude(pk=old.pk).get()
+    assert secret.startswith("plb_")
+    assert (new.user, new.scopes, bytes(new.digest)) == (operator, ["read"], keys.digest_of(secret))
+
+
+def test_what_is_revoked_has_no_successor(desk, datastore):
+    key, _ = factories.make_ingest_key(datastore)
+    run(desk, IngestKey, "revoke_secrets", key)
+    key.refresh_from_db()
+    assert not key.is_live(timezone.now())
+    answer = run(desk, IngestKey, "rotate_secrets", key)
+    assert (b"Nothing was rotated" in answer.content, IngestKey.objects.count()) == (True, 1)
+
+
+def test_a_new_key_is_shown_once(desk, datastore):
+    answer = desk.post(list_of(IngestKey) + "add/", {"datastore": datastore.pk, "name": "agents", "rule": "sum"})
+    key = IngestKey.objects.get()
+    assert (key.org_id, key.rule, bytes(key.digest)) == (datastore.org_id, "sum", keys.digest_of(shown(answer)))
+
+
+def test_no_page_of_a_person_shows_the_hash_of_the_password(desk, viewer):
+    text = desk.get(reverse("admin:accounts_user_change", args=(viewer.pk,))).content.decode()
+    assert ("argon2" in text, viewer.password in text) == (False, False)
+
+
+def test_a_person_is_made_and_can_log_in(desk, org):
+    password = "a plumb line hangs true"
+    person = {"org": org.pk, "email": "new@example.com", "name": "Nora New", "role": "member"}
+    desk.post(list_of(User) + "add/", person | {"password1": password, "password2": password, "usable_password": "true"})
+    assert Client().post("/app/login", {"username": "new@example.com", "password": password})["Location"] == "/app/"
+
+
+def test_a_team_takes_nobody_of_another_org(desk, org, outsider, viewer):
+    team = org.teams.get(is_public=True)
+    change = reverse("admin:accounts_team_change", args=(team.pk,))
+    rows = {"teammember_set-TOTAL_FORMS": 1, "teammember_set-INITIAL_FORMS": 0, "teammember_set-0-id": "", "teammember_set-0-team": team.pk}
+    answer = desk.post(change, {"org": org.pk, "name": "Public", **rows, "teammember_set-0-user": outsider.pk})
+    assert b"That belongs to another org." in answer.content
+    desk.post(change, {"org": org.pk, "name": "Public", **rows, "teammember_set-0-user": viewer.pk})
+    assert list(TeamMember.objects.filter(team=team).values_list("user", "org")) == [(viewer.pk, org.pk)]
+
+
+def test_closing_goes_through_the_service(desk, operator, metric):
+    first, second = spike(metric), spike(metric, ago=timedelta(hours=2))
+    answer = run(desk, Anomaly, "close", first, second)
+    assert b"2 changed." in answer.content
+    assert set(Anomaly.objects.values_list("status", flat=True)) == {"Resolved"}
+    assert list(Change.objects.values_list("user", "changeset")) == [(operator.pk, {"status": ["Active", "Resolved"]})] * 2
+
+
+def test_acknowledging_goes_through_the_service(desk, anomaly):
+    run(desk, Anomaly, "acknowledge", anomaly)
+    anomaly.refresh_from_db()
+    assert (anomaly.status, Change.objects.count()) == ("Acknowledged", 1)
+
+
+@pytest.mark.parametrize(("action", "op"), [("replay", "rebuild"), ("relearn", "relearn")])
+def test_a_series_is_replayed_by_its_detector(desk, metric, action, op):
+    DetectionOrder.objects.all().delete()
+    run(desk, type(metric), action, metric)
+    assert list(DetectionOrder.objects.values_list("metric_id", "op")) == [(metric.pk, op)]
+
+
+def test_only_the_sensitivity_of_a_series_can_be_set(desk, metric):
+    desk.post(reverse("admin:metrics_metric_change", args=(metric.pk,)), {"sensitivity": "high", "name": "renamed", "state": "learning"})
+    metric.refresh_from_db()
+    assert (metric.sensitivity, metric.name, metric.state) == ("high", "checkout.latency", "active")
+
+
+@pytest.mark.parametrize("name", ["anomalies_anomaly", "metrics_metric", "accounts_user", "orgs_ingestkey", "anomalies_change"])
+def test_queries_do_not_grow_with_the_rows(desk, operator, metric, queries_of, name):
+    def add(number: int) -> None:
+        one = spike(factories.make_metric(metric.datastore, f"series {number}"), ago=timedelta(hours=number))
+        change_anomaly(one, user=operator, status="Acknowledged")
+        factories.make_user(metric.org, f"User {number}")
+        factories.make_ingest_key(metric.datastore)
+
+    add(0)
+    address = reverse(f"admin:{name}_changelist")
+    few = queries_of(lambda: desk.get(address))
+    for number in range(1, 40):
+        add(number)
+    assert queries_of(lambda: desk.get(address)) == few
