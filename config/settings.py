@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
@@ -138,6 +139,23 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+
+# The operators' admin, in the product's colours (static/css/tokens.css).
+UNFOLD = {
+    "SITE_TITLE": "Plumbline",
+    "SITE_HEADER": "Plumbline",
+    "SITE_SUBHEADER": "for operators",
+    "SITE_URL": "/app/",
+    "SITE_ICON": lambda request: static("img/plumbline.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/plumbline.svg")}],
+    "SHOW_HISTORY": True,
+    "COLORS": {
+        "primary": {
+            "50": "#f3faf9", "100": "#e6f3f1", "200": "#c5e4e0", "300": "#94cdc7", "400": "#3fb8af", "500": "#1d918b",
+            "600": "#0b7a75", "700": "#096661", "800": "#0a524f", "900": "#0c4442", "950": "#042927",
+        }
+    },
+}  # fmt: skip
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["config.api.authentication.TokenAuthentication", "config.api.authentication.SessionAuthentication"],
