@@ -89,6 +89,14 @@ class Recorded:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where an anomaly begins, and its peak so far."""
+
+    at_ms: int
+    peak: Peak
+
+
+@dataclass(frozen=True)
 class Home:
     """Where a series lives."""
 
@@ -100,23 +108,31 @@ def record(findings: Sequence[Finding], *, now: datetime) -> Recorded:
     """Opens, extends, escalates and closes, with the history of each, in the caller's transaction.
 
     Doing it twice changes nothing. Series that no longer exist are left out. An archived anomaly only learns when it ended; if its
-    excursion escalates, a new anomaly begins there. Pictures of what was opened live are ordered on commit.
+    excursion escalates, a new anomaly begins there. So it does where an excursion that imported history began goes on live: what
+    happens now must not hide behind what nobody was told of. Pictures of what was opened live are ordered on commit.
     """
     if not findings:
         return Recorded()
     homes = homes_of({finding.series for finding in findings})
     known = [finding for finding in findings if finding.series in homes]
-    standing = standing_anomalies(known, homes)
+    past = record_part([finding for finding in known if finding.backfilled], homes, now=now)
+    present = record_part([finding for finding in known if not finding.backfilled], homes, now=now)
+    return Recorded(opened=past.opened + present.opened, changed=past.changed + present.changed)
+
+
+def record_part(findings: Sequence[Finding], homes: Mapping[int, Home], *, now: datetime) -> Recorded:
+    """The same for findings of which each is about another excursion."""
+    if not findings:
+        return Recorded()
+    standing = standing_anomalies(findings, homes)
     births, changes = [], []
-    for place, finding in enumerate(known):
+    for place, finding in enumerate(findings):
         anomaly = standing.get(place)
-        if begins_anew(finding, anomaly):
-            births.append(birth_of(finding, homes[finding.series], sequel=anomaly is not None or not finding.opened))
-        if anomaly is not None and (changed := changed_by(finding, anomaly)):
+        if start := beginning(finding, anomaly):
+            births.append(birth_of(finding, homes[finding.series], start=start))
+        if anomaly is not None and (changed := changed_by(finding, anomaly, successor=start)):
             changes.append((anomaly, changed))
-    opened = open_all(births, now=now)
-    change_all(changes, now=now)
-    return Recorded(opened=opened, changed=tuple(anomaly.pk for anomaly, _ in changes))
+    return Recorded(opened=open_all(births, now=now), changed=change_all(changes, now=now))
 
 
 def homes_of(series: Iterable[int]) -> dict[int, Home]:
@@ -149,19 +165,23 @@ def is_settled(anomaly: Anomaly) -> bool:
     return anomaly.is_archived or anomaly.deleted is not None
 
 
-def begins_anew(finding: Finding, anomaly: Anomaly | None) -> bool:
+def beginning(finding: Finding, anomaly: Anomaly | None) -> Start | None:
+    """Where a new anomaly begins, if one does, beside the newest that the excursion has."""
+    escalation = None
+    if finding.escalated_ms is not None and finding.escalated_peak is not None:
+        escalation = Start(finding.escalated_ms, finding.escalated_peak)
     if anomaly is None:
-        return finding.peak is not None and (finding.opened or finding.escalated_ms is not None)
-    return is_settled(anomaly) and finding.escalated_peak is not None
+        return Start(finding.episode_ms, finding.peak) if finding.opened and finding.peak else escalation
+    if is_settled(anomaly):
+        return escalation
+    if anomaly.is_backfilled and not finding.backfilled and finding.peak:
+        return Start(finding.first_ms, finding.peak)
+    return None
 
 
-def birth_of(finding: Finding, home: Home, *, sequel: bool) -> dict[str, Any]:
-    """The row of a new anomaly. A sequel begins where the excursion grew worse."""
-    peak, started_ms = finding.peak, finding.episode_ms
-    if sequel and finding.escalated_peak is not None and finding.escalated_ms is not None:
-        peak, started_ms = finding.escalated_peak, finding.escalated_ms
-    if peak is None:
-        raise ValueError("An anomaly is opened by a point over the threshold.")
+def birth_of(finding: Finding, home: Home, *, start: Start) -> dict[str, Any]:
+    """The row of a new anomaly."""
+    peak, started_ms = start.peak, start.at_ms
     end_ms = finding.ended_ms if finding.ended_ms is None else max(finding.ended_ms, started_ms)
     return state_of(
         peak,
@@ -184,15 +204,18 @@ def birth_of(finding: Finding, home: Home, *, sequel: bool) -> dict[str, Any]:
     }
 
 
-def changed_by(finding: Finding, anomaly: Anomaly) -> Finding | None:
+def changed_by(finding: Finding, anomaly: Anomaly, *, successor: Start | None) -> Finding | None:
     """The finding, cut down to what may still change the anomaly; None when nothing may."""
-    if is_settled(anomaly):
-        end_ms = finding.escalated_ms or finding.ended_ms
-        return None if anomaly.ended_at or end_ms is None else replace(finding, peak=None, ended_ms=end_ms)
-    return finding
+    if successor is None and not is_settled(anomaly):
+        return finding
+    end_ms = successor.at_ms if successor else finding.ended_ms
+    return None if anomaly.ended_at or end_ms is None else replace(finding, peak=None, ended_ms=end_ms)
 
 
-def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> None:
+def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> tuple[int, ...]:
+    """Brings anomalies up to date; the ids of those that something people see has changed of."""
+    if not changes:
+        return ()
     tags = tag_points([anomaly.pk for anomaly, _ in changes])
     rows, lines = [], []
     for anomaly, finding in changes:
@@ -205,6 +228,7 @@ def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> 
         with connection.cursor() as cursor:
             cursor.execute(CHANGE, [now, packed(rows)])
         write_history(lines, actor=DETECTOR, at=now)
+    return tuple(line.anomaly_id for line in lines)
 
 
 def after_finding(anomaly: Anomaly, finding: Finding, *, tags: int) -> dict[str, Any]:

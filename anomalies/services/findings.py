@@ -42,8 +42,8 @@ class Finding:
     """What one step of detection says about one excursion of one series.
 
     `ended_ms` is set when the excursion is over at the end of the step, and None while it lasts. `peak` is None when the step
-    saw only its end, and `last_ms` the newest point that was part of it (0 when none was). `escalated_ms` is the first moment
-    in the step at which it grew much worse, and `escalated_peak` the peak since.
+    saw only its end; `first_ms` and `last_ms` are the times of the first and last points that were part of it (0 when none was).
+    `escalated_ms` is the first moment in the step at which it grew much worse, and `escalated_peak` the peak since.
     """
 
     series: int
@@ -53,6 +53,7 @@ class Finding:
     opened: bool
     peak: Peak | None
     ended_ms: int | None
+    first_ms: int = 0
     last_ms: int = 0
     escalated_ms: int | None = None
     escalated_peak: Peak | None = None
@@ -62,35 +63,38 @@ class Finding:
 def findings_of(
     verdicts: NDArray[np.void], *, series: NDArray[np.int64], ended_ms: NDArray[np.int64], backfill: NDArray[np.bool_]
 ) -> list[Finding]:
-    """One finding per series and excursion of which `verdicts` holds an event, ordered by series, kind and start.
+    """One finding per series and excursion of which `verdicts` holds an event, ordered by series, kind and start; two of an excursion
+    that began in imported history and goes on live, history first.
 
     verdicts : ndarray[VERDICT] of shape (n,), each series' in order of time; `series`, `ended_ms` and `backfill` of shape (n,) say
     whose verdict it is, when an excursion that it closes ended, and whether it comes from imported history.
     """
     some = np.flatnonzero(verdicts["event"])
-    keys = zip(series[some].tolist(), verdicts["kind"][some].tolist(), verdicts["episode_ms"][some].tolist(), some.tolist(), strict=True)
-    grouped = itertools.groupby(sorted(keys), key=lambda key: key[:3])
+    columns = (series[some], verdicts["kind"][some], verdicts["episode_ms"][some], ~backfill[some], some)
+    keys = sorted(zip(*(column.tolist() for column in columns), strict=True))
     return [
-        finding_of(who, kind, episode, [(verdicts[place], int(ended_ms[place]), bool(backfill[place])) for *_, place in group])
-        for (who, kind, episode), group in grouped
+        finding_of(who, kind, episode, [(verdicts[place], int(ended_ms[place])) for *_, place in group], backfilled=not is_live)
+        for (who, kind, episode, is_live), group in itertools.groupby(keys, key=lambda key: key[:4])
     ]
 
 
-def finding_of(series: int, kind: int, episode_ms: int, seen: list[tuple[Any, int, bool]]) -> Finding:
-    escalation = next((place for place, (verdict, _, _) in enumerate(seen) if verdict["event"] & ESCALATE), None)
-    last, ended_ms, _ = seen[-1]
+def finding_of(series: int, kind: int, episode_ms: int, seen: list[tuple[Any, int]], *, backfilled: bool) -> Finding:
+    escalation = next((place for place, (verdict, _) in enumerate(seen) if verdict["event"] & ESCALATE), None)
+    alerting = [int(verdict["timestamp_ms"]) for verdict, _ in seen if verdict["event"] & ALERTING]
+    last, ended_ms = seen[-1]
     return Finding(
         series=series,
         kind=KINDS[kind],
         episode_ms=episode_ms,
         direction=DIRECTIONS[int(seen[0][0]["direction"])],
-        opened=any(verdict["event"] & OPEN for verdict, _, _ in seen),
-        peak=peak_of(verdict for verdict, _, _ in seen),
+        opened=any(verdict["event"] & OPEN for verdict, _ in seen),
+        peak=peak_of(verdict for verdict, _ in seen),
         ended_ms=ended_ms if last["event"] & CLOSE else None,
-        last_ms=max((int(verdict["timestamp_ms"]) for verdict, _, _ in seen if verdict["event"] & ALERTING), default=0),
+        first_ms=min(alerting, default=0),
+        last_ms=max(alerting, default=0),
         escalated_ms=None if escalation is None else int(seen[escalation][0]["timestamp_ms"]),
-        escalated_peak=None if escalation is None else peak_of(verdict for verdict, _, _ in seen[escalation:]),
-        backfilled=seen[0][2],
+        escalated_peak=None if escalation is None else peak_of(verdict for verdict, _ in seen[escalation:]),
+        backfilled=backfilled,
     )
 
 

@@ -121,18 +121,34 @@ def save_blocks(shard: int, memory: ShardStates, blocks: Sequence[int], *, seq: 
     written = 0
     for block in blocks:
         rows = memory.rows_in(block)
-        states = memory.states[rows]
-        ids = np.concatenate([memory.series[rows], memory.orgs[rows]]).tobytes()
-        digest = hashlib.blake2b(states.tobytes() + ids, digest_size=16).digest()
+        digest = digest_of(memory.states[rows], memory.series[rows], memory.orgs[rows])
         if digests.get(block) == digest:
             DetectionBlock.objects.filter(shard=shard, block=block).update(seq=seq)
             continue
-        packed = bytes(cramjam.lz4.compress_block(states.tobytes()))
-        fields = {"seq": seq, "version": engine.VERSION, "digest": digest, "series": ids, "states": packed}
-        DetectionBlock.objects.update_or_create(shard=shard, block=block, defaults=fields)
+        written += write_block(shard, block, memory.states[rows], series=memory.series[rows], orgs=memory.orgs[rows], seq=seq)
         digests[block] = digest
-        written += len(packed)
     return written
+
+
+def write_block(shard: int, block: int, states: NDArray[np.void], *, series: Ints, orgs: Ints, seq: int) -> int:
+    """Saves one block, instead of what was saved in its place; bytes written."""
+    packed = bytes(cramjam.lz4.compress_block(states.tobytes()))
+    fields = {
+        "seq": seq,
+        "version": engine.VERSION,
+        "digest": digest_of(states, series, orgs),
+        "series": np.concatenate([series, orgs]).tobytes(),
+        "states": packed,
+    }
+    DetectionBlock.objects.update_or_create(shard=shard, block=block, defaults=fields)
+    return len(packed)
+
+
+def digest_of(states: NDArray[np.void], series: Ints, orgs: Ints) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for column in (states, series, orgs):
+        digest.update(column.tobytes())
+    return digest.digest()
 
 
 def load_blocks(shard: int, memory: ShardStates) -> tuple[dict[int, int], dict[int, bytes]]:
