@@ -88,7 +88,8 @@ def body_of(request: HttpRequest) -> bytes:
     if declared.isdigit() and int(declared) > BODY_LIMIT:
         raise _too_large()
     # Django reads no body without a Content-Length; a chunked one is read from the server's own stream.
-    stream = request if declared else request.META["wsgi.input"]
+    is_chunked = not declared and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    stream = request.META["wsgi.input"] if is_chunked else request
     body: bytes = stream.read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise _too_large()

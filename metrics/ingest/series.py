@@ -52,6 +52,11 @@ def find(sender: Sender, wanted: Iterable[Series]) -> dict[str, int]:
     return dict(rows.values_list("name", "pk"))
 
 
+def forget() -> None:
+    """Drops what this process remembers of names."""
+    _remembered.clear()
+
+
 def room_left(org_id: int) -> int:
     """How many series the org may still make."""
     return max(0, Org.objects.get(pk=org_id).metric_limit - Metric.objects.for_org(org_id).count())

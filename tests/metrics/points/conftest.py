@@ -1,15 +1,21 @@
 """Helpers of the point store's tests: short calls, and times of today, yesterday and long ago."""
 
-import threading
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from django.db import connections
 from django.utils import timezone
+from hypothesis import HealthCheck, settings
 
 from metrics import points
 from metrics.points import DAY_MS
+from tests.metrics.threads import in_thread
+
+__all__ = ["in_thread"]
+
+# Test machines are shared: slowness is not what the property tests are about.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture
@@ -51,28 +57,3 @@ def pairs(org):
         return list(zip(found.timestamps_ms.tolist(), found.values.tolist(), strict=True))
 
     return read
-
-
-@pytest.fixture
-def in_thread():
-    """Runs functions in threads with connections of their own; the first error is raised at the end."""
-    threads, errors = [], []
-
-    def run(function):
-        def body():
-            try:
-                function()
-            except BaseException as error:  # noqa: BLE001 - raised below
-                errors.append(error)
-            finally:
-                connections.close_all()
-
-        threads.append(threading.Thread(target=body))
-        threads[-1].start()
-        return threads[-1]
-
-    yield run
-    for thread in threads:
-        thread.join(60)
-    if errors:
-        raise errors[0]

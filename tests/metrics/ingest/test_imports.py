@@ -1,0 +1,210 @@
+"""POST /api/metrics/import: history in the background, with progress, resumable, and honest about bad lines."""
+
+import io
+
+import orjson
+import pytest
+from django.db import OperationalError
+
+from accounts.models import Level
+from datastores.models import Operation
+from datastores.services import abort_operation
+from metrics import points
+from metrics.ingest import history, imports
+from metrics.ingest.history import Form
+from metrics.ingest.senders import Sender, sender_of
+from metrics.models import Metric
+from metrics.points import Rule
+from metrics.tasks import resume_imports
+from orgs.models import IngestKey
+from tests import factories
+from tests.api.conftest import client_with
+
+pytestmark = pytest.mark.django_db(transaction=True)
+URL = "/api/metrics/import"
+NDJSON = "application/x-ndjson"
+
+
+@pytest.fixture
+def send(agent):
+    def post(body, *, secret, form=NDJSON, url=URL):
+        return agent.post(url, body, content_type=form, headers={"Authorization": f"Bearer {secret}"})
+
+    return post
+
+
+def lines(*rows):
+    return b"".join(orjson.dumps(dict(zip(("metric", "timestamp", "value"), row, strict=True))) + b"\n" for row in rows)
+
+
+def test_a_file_is_stored_and_the_operation_tells_how_it_went(send, key, now, stored):
+    answer = send(lines(("a", now - 60, 1), ("b", now, 2), ("a", now, 3)), secret=key)
+    assert (answer.status_code, answer["Location"]) == (202, f"/api/operations/{answer.json()['id']}")
+    operation = Operation.objects.get(pk=answer.json()["id"])
+    assert (operation.status, operation.percent, operation.message) == ("success", 100.0, "3 points stored.")
+    counted = {name: operation.counters[name] for name in ("lines", "stored", "refused", "new_series")}
+    assert counted == {"lines": 3, "stored": 3, "refused": 0, "new_series": 2}
+    assert stored() == {"a": [(now - 60, 1.0), (now, 3.0)], "b": [(now, 2.0)]}
+    assert not imports.path_of(operation).exists()
+
+
+def test_history_is_marked_as_such_and_comes_oldest_first(send, key, now):
+    mark = points.read_log(0, 1, 0).mark
+    send(lines(("a", now, 3), ("a", now - 60, 2), ("a", now - 120, 1)), secret=key)
+    got = points.read_log(0, 1, mark)
+    assert (got.values.tolist(), got.backfill.tolist()) == ([1, 2, 3], [True] * 3)
+
+
+@pytest.mark.parametrize("head", ["metric,timestamp,value", "value,metric,timestamp,more", "\ufeffMetric, Timestamp ,VALUE"])
+def test_csv_with_its_header_in_any_order(send, key, now, stored, head):
+    cells = {"metric": '"a{b=""c,d""}"', "timestamp": str(now), "value": "1.5", "more": "x"}
+    row = ",".join(cells[name.strip().lower().lstrip("\ufeff")] for name in head.split(","))
+    answer = send(f"{head}\n{row}\n".encode(), secret=key, form="text/csv; charset=utf-8")
+    assert (answer.status_code, stored()) == (202, {'a{b="c,d"}': [(now, 1.5)]})
+
+
+def test_bad_lines_are_reported_by_number_and_good_ones_stored(send, key, now, stored):
+    body = b"not json\n" + lines(("a", now, 1)) + b"\n" + lines(("a", 5, 1), ("", now, 1)) + b"[]\n" + lines(("b", now, "x"))[:-1]
+    counters = Operation.objects.get(pk=send(body, secret=key).json()["id"]).counters
+    assert [(line["line"], line["code"]) for line in counters["refused_lines"]] == [
+        (1, "line_invalid"),
+        (4, "timestamp_out_of_range"),
+        (5, "name_missing"),
+        (6, "line_invalid"),
+        (7, "value_invalid"),
+    ]
+    assert (counters["lines"], counters["stored"], counters["refused"], stored()) == (7, 1, 5, {"a": [(now, 1.0)]})
+
+
+def test_line_numbers_of_csv_count_the_header(send, key, now):
+    body = f"metric,timestamp,value\na,{now},1\na,{now}\n".encode()
+    counters = Operation.objects.get(pk=send(body, secret=key, form="text/csv").json()["id"]).counters
+    assert [line["line"] for line in counters["refused_lines"]] == [3]
+
+
+def test_a_line_without_end_is_refused_without_being_held(send, key, now, stored):
+    body = b"x" * (3 * history.LINE_LIMIT) + b"\n" + lines(("a", now, 1))
+    counters = Operation.objects.get(pk=send(body, secret=key).json()["id"]).counters
+    assert [(line["line"], line["code"]) for line in counters["refused_lines"]] == [(1, "line_too_long")]
+    assert stored() == {"a": [(now, 1.0)]}
+
+
+def test_a_sum_key_sums_history_too(send, datastore, now, stored):
+    secret = factories.make_ingest_key(datastore, rule=IngestKey.Rule.SUM)[1]
+    minute = now - now % 60
+    send(lines(("a", minute, 1), ("a", minute + 30, 2)), secret=secret)
+    assert stored() == {"a": [(minute, 3.0)]}
+
+
+class TestWhoMay:
+    def test_an_editor_may(self, send, editor, now, stored):
+        answer = send(lines(("a", now, 1)), secret=factories.make_personal_token(editor))
+        assert (answer.status_code, answer.json()["user"]["id"], stored()) == (202, editor.pk, {"a": [(now, 1.0)]})
+
+    @pytest.mark.parametrize("who", ["reporter", "viewer", "drafter", "author"])
+    def test_a_lower_level_may_not_and_nothing_changes(self, send, request, org, now, who):
+        user = request.getfixturevalue(who)
+        answer = send(lines(("a", now, 1)), secret=factories.make_personal_token(user))
+        assert (answer.status_code, Operation.objects.count(), Metric.objects.for_org(org).count()) == (403, 0, 0)
+
+    def test_another_orgs_datastore_is_404(self, send, org, now):
+        other = factories.make_org("Other")
+        stranger = factories.make_user(other, level=Level.EDITOR)
+        mine = org.datastores.get().pk
+        answer = send(lines(("a", now, 1)), secret=factories.make_personal_token(stranger), url=f"{URL}?datastore={mine}")
+        assert (answer.status_code, Operation.objects.count()) == (404, 0)
+
+    @pytest.mark.parametrize("secret", ["", "x", "plb_00000000_nothing"])
+    def test_nobody_is_401(self, send, db, secret):
+        answer = send(b"", secret=secret)
+        assert (answer.status_code, answer["Content-Type"]) == (401, "application/problem+json")
+
+    def test_a_token_that_only_reads_may_not(self, send, editor, now):
+        assert send(lines(("a", now, 1)), secret=factories.make_personal_token(editor, "read")).status_code == 403
+
+    def test_an_org_token_may_not(self, send, org):
+        assert send(b"", secret=factories.make_org_token(org)).status_code == 403
+
+
+class TestForms:
+    @pytest.mark.parametrize("form", ["application/json", "", "text/plain"])
+    def test_another_content_type_is_415(self, send, key, form):
+        assert send(b"x", secret=key, form=form).status_code == 415
+
+    @pytest.mark.parametrize("head", [b"\n", b"a,b,c\n", b"metric,timestamp\n", b"\xff\xff\n"])
+    def test_csv_without_its_header_is_422_and_leaves_nothing(self, send, key, head):
+        answer = send(head, secret=key, form="text/csv")
+        assert (answer.status_code, Operation.objects.count()) == (422, 0)
+
+    def test_a_file_beyond_the_limit_is_413_and_leaves_nothing(self, send, key, monkeypatch, settings):
+        monkeypatch.setattr(imports, "FILE_LIMIT", 100)
+        assert send(b"x" * 101, secret=key).status_code == 413
+        assert list((settings.PLUMBLINE_HOME / "imports").iterdir()) == []
+
+    def test_get_is_405(self, key):
+        assert client_with(key).get(URL).status_code == 405
+
+
+class TestSteps:
+    @pytest.fixture
+    def started(self, key, now, monkeypatch):
+        """An import of 10 lines that nobody has begun to read, with steps of 3 lines."""
+        monkeypatch.setattr(imports, "_STEP_LINES", 3)
+        body = lines(*[("a", now - 10 + k, k) for k in range(10)])
+        return imports.start(sender_of(key), io.BytesIO(body), form=Form.NDJSON, user_id=None)
+
+    @pytest.fixture
+    def everything(self, now):
+        return {"a": [(now - 10 + k, float(k)) for k in range(10)]}
+
+    def test_a_file_is_read_in_steps(self, started, stored, everything):
+        assert imports.run(started.pk) == 3
+        started.refresh_from_db()
+        assert (started.status, started.counters["lines"], stored()) == ("success", 10, everything)
+
+    def test_one_cut_off_goes_on_where_it_was(self, started, stored, everything, monkeypatch):
+        store, calls = imports.intake.store_ready, []
+
+        def dying(*args, **options):
+            store(*args, **options)
+            calls.append(1)
+            if len(calls) == 2:
+                raise OperationalError("the server closed the connection")
+
+        monkeypatch.setattr(imports.intake, "store_ready", dying)
+        with pytest.raises(OperationalError):
+            imports.run(started.pk)
+        started.refresh_from_db()
+        assert (started.status, started.counters["stored"], len(stored()["a"])) == ("running", 3, 3)
+        resume_imports()
+        started.refresh_from_db()
+        assert (started.status, started.counters["stored"], stored()) == ("success", 10, everything)
+
+    def test_an_aborted_one_stops_and_keeps_what_it_has(self, started, stored):
+        imports._step(started.pk)
+        abort_operation(started)
+        assert imports.run(started.pk) == 0
+        started.refresh_from_db()
+        assert (started.status, len(stored()["a"])) == ("aborted", 3)
+        assert not imports.path_of(started).exists()
+
+    def test_a_finished_one_is_not_read_again(self, started, stored, everything):
+        imports.run(started.pk)
+        assert (imports.run(started.pk), stored()) == (0, everything)
+
+    def test_a_lost_file_is_a_failure_that_says_so(self, started):
+        imports.path_of(started).unlink()
+        imports.run(started.pk)
+        started.refresh_from_db()
+        assert (started.status, started.message) == ("failure", "The spooled file is gone; send it again.")
+
+    def test_two_readers_of_one_import_store_every_line_once(self, datastore, now, stored, monkeypatch, in_thread):
+        monkeypatch.setattr(imports, "_STEP_LINES", 5)
+        minute = now - now % 60
+        sender = Sender(0, datastore.org_id, datastore.pk, Rule.SUM, 0)
+        operation = imports.start(sender, io.BytesIO(lines(*[("a", minute, 1)] * 200)), form=Form.NDJSON, user_id=None)
+        threads = [in_thread(lambda: imports.run(operation.pk)) for _ in range(3)]
+        for thread in threads:
+            thread.join(60)
+        imports.run(operation.pk)
+        assert stored() == {"a": [(minute, 200.0)]}
