@@ -13,12 +13,14 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from anomalies import services
+from anomalies.api.documents import document, documents
 from anomalies.api.examples import ANOMALY, CHANGE, HISTORY
 from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.serializers import AnomalyChangeSerializer, AnomalySerializer, HistoryEntrySerializer
 from anomalies.models import Anomaly
 from anomalies.pictures import span_of
 from config.api.arrays import page_of
+from config.api.pagination import EnvelopePagination
 from config.api.views import ListMixin, OrgViewSet
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
 from metrics.models import Metric
@@ -42,18 +44,20 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
     }
     parameters: ClassVar = {"history": ("page", "size"), "image": IMAGE_NAMES}
     volatile: ClassVar = ("is_new",)
-    queryset = Anomaly.objects.select_related("datastore", "container", "metric").prefetch_related(
-        "global_tags", "assignees", "failed_checks"
-    )
+    queryset = Anomaly.objects.all()
     serializer_class = AnomalySerializer
     filterset_class = AnomalyFilterSet
 
     def get_queryset(self) -> QuerySet[Anomaly]:
         found: QuerySet[Anomaly] = super().get_queryset()
-        if self.action == "update":
-            return found.select_for_update(of=("self",))  # as it is now, and kept from others until the change is done
-        # What hangs on the anomaly, or a picture, needs none of its parts.
-        return found.select_related(None).prefetch_related(None) if self.action in ("history", "image") else found
+        # For a change: as it is now, and kept from others until the change is done.
+        return found.select_for_update() if self.action == "update" else found
+
+    def shown(self, row: Anomaly) -> dict[str, Any]:
+        return document(row.pk)
+
+    def shown_page(self, pagination: EnvelopePagination, queryset: QuerySet[Anomaly]) -> Any:
+        return documents(pagination.paginate_ids(queryset, self.request))
 
     @extend_schema(
         summary="Get one anomaly",
@@ -62,7 +66,7 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
     )
     def retrieve(self, request: Request, id: str) -> Response:
         anomaly = self.get_object()
-        answer = self.versioned(self.get_serializer(anomaly).data)
+        answer = self.versioned(self.shown(anomaly))
         if isinstance(request.user, User) and not request.user.is_demo:
             services.mark_seen(anomaly)
         return answer
@@ -80,7 +84,7 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
         change = self.validated(request, anomaly)
         self.check_version(anomaly)
         changed = services.change_anomaly(anomaly, user=cast(User, self.caller), **change)  # an org token writes nothing
-        return self.versioned(self.get_serializer(changed).data)
+        return self.versioned(self.shown(changed))
 
     def validated(self, request: Request, anomaly: Anomaly) -> dict[str, Any]:
         body = AnomalyChangeSerializer(data=request.data)

@@ -32,12 +32,17 @@ class EnvelopePagination(BasePagination):
     capped: bool
 
     def paginate_queryset(self, queryset: Any, request: Request, view: "APIView | None" = None) -> list[Any]:
+        ids = self.paginate_ids(queryset, request)
+        by_id = {row.pk: row for row in _whole(queryset, ids)}
+        return [by_id[pk] for pk in ids if pk in by_id]
+
+    def paginate_ids(self, queryset: Any, request: Request) -> list[Any]:
+        """The keys of the page, for lists that make their rows themselves."""
         self.page, self.size = _numbers(request)
         start = (self.page - 1) * self.size
         ids = list(queryset.values_list("pk", flat=True)[start : start + self.size])
         self._count(queryset, start, len(ids))
-        by_id = {row.pk: row for row in _whole(queryset, ids)}
-        return [by_id[pk] for pk in ids if pk in by_id]
+        return ids
 
     def _count(self, queryset: QuerySet[Model], start: int, found: int) -> None:
         """Sets total and capped; a page that is not full has the exact total by itself."""

@@ -17,6 +17,7 @@ from accounts.permissions import level_needed
 from config.api import etags, idempotency
 from config.api.authentication import REALM
 from config.api.filters import refuse_unknown
+from config.api.pagination import EnvelopePagination
 from config.api.problems import problem_response
 from config.api.throttling import BucketThrottle, rate_headers
 from datastores.models import Datastore
@@ -112,7 +113,11 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
     def check_version(self, row: Model) -> None:
         """Raises StaleVersion if If-Match names another version than the row's. The row must be locked."""
         if etags.asks_for_version(self.request):
-            etags.check_if_match(self.request, etags.etag_of(self.get_serializer(row).data, without=self.volatile))
+            etags.check_if_match(self.request, etags.etag_of(self.shown(row), without=self.volatile))
+
+    def shown(self, row: Any) -> Mapping[str, Any]:
+        """One row as the API shows it."""
+        return cast(Mapping[str, Any], self.get_serializer(row).data)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, idempotency.Replay):
@@ -133,15 +138,19 @@ class ListMixin:
     """`list`: filtered, sorted, a page at a time."""
 
     def list(self: Any, request: Request) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)  # type: ignore[no-any-return]
+        page = self.shown_page(self.paginator, self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(page)  # type: ignore[no-any-return]
+
+    def shown_page(self: Any, pagination: EnvelopePagination, queryset: QuerySet[Any]) -> Any:
+        """The rows of the page that is asked for, as the API shows them."""
+        return self.get_serializer(pagination.paginate_queryset(queryset, self.request), many=True).data
 
 
 class RetrieveMixin:
     """`retrieve`: one thing with its version."""
 
     def retrieve(self: Any, request: Request, id: str) -> Response:
-        return self.versioned(self.get_serializer(self.get_object()).data)  # type: ignore[no-any-return]
+        return self.versioned(self.shown(self.get_object()))  # type: ignore[no-any-return]
 
 
 def reference(ref: str, model: type[Model]) -> dict[str, Any]:

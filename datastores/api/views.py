@@ -44,4 +44,4 @@ class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     def abort(self, request: Request, id: str) -> Response:
         operation = self.get_object()
         self.check_version(operation)
-        return self.versioned(self.get_serializer(abort_operation(operation)).data)
+        return self.versioned(self.shown(abort_operation(operation)))
