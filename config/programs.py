@@ -9,9 +9,9 @@ from config.supervisor import Program
 
 
 def programs() -> list[Program]:
-    """The web server first; the rest once it answers."""
-    found = [Program("web", web(), first=True)]
-    found += [Program(f"detect.{shard}", worker(f"detect.{shard}", "--pool=solo")) for shard in range(settings.DETECT_SHARDS)]
+    """The web server and the compiler first; the rest once the web server answers, detection also not before its code is compiled."""
+    found = [Program("web", web(), first=True), Program("compile", (sys.executable, "-m", "config.kernels"), first=True, once=True)]
+    found += [Program(f"detect.{n}", worker(f"detect.{n}", "--pool=solo"), after="compile") for n in range(settings.DETECT_SHARDS)]
     found.append(Program("worker", worker("default", f"--concurrency={settings.WORKER_PROCESSES}")))
     found.append(Program("beat", celery("beat", "--scheduler=config.celery:Scheduler", "--pidfile=", f"--schedule={schedule_file()}")))
     if settings.PLUMBLINE_DEMO:

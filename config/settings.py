@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from config import logs
 from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, plumbline_home
+from config.kernels import cache_folder
 
 PLUMBLINE_HOME: Final = plumbline_home()
 VERSION: Final = "0.1.0"
@@ -236,4 +237,4 @@ CELERY_BEAT_SCHEDULE = {
 if not DEBUG and len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
 
-os.environ.setdefault("NUMBA_CACHE_DIR", str(PLUMBLINE_HOME / "numba"))
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))

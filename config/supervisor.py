@@ -31,11 +31,17 @@ PR_SET_PDEATHSIG: Final = 1
 
 @dataclass(frozen=True)
 class Program:
-    """One command to keep running. Programs that are not `first` wait until the product answers (or long enough in vain)."""
+    """One command to keep running.
+
+    Programs that are not `first` wait until the product answers (or long enough in vain). One that is to run `once` is not started again
+    after it has succeeded; one that comes `after` another waits until that one has succeeded or has failed twice.
+    """
 
     name: str
     command: tuple[str, ...]
     first: bool = False
+    once: bool = False
+    after: str = ""
 
 
 @dataclass
@@ -48,11 +54,16 @@ class Child:
     started: float = 0.0
     due: float = 0.0
     failures: int = 0
+    done: bool = False
     unfinished: bytes = field(default=b"", repr=False)
 
     @property
     def runs(self) -> bool:
         return self.process is not None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.done or self.failures > 1
 
 
 class Supervisor:
@@ -120,11 +131,21 @@ class Supervisor:
             self.next_watch = time.monotonic() + 1.0
         self._greet(now)
         for child in self.children:
-            if not child.runs and now >= child.due and (child.program.first or self.ready or now > self.begun + LATEST_READY_S):
+            if self._may_start(child, now):
                 self._start(child)
         self._listen()
         for child in self.children:
             self._notice_death(child)
+
+    def _may_start(self, child: Child, now: float) -> bool:
+        open_to_all = self.ready or now > self.begun + LATEST_READY_S
+        waits_for = [other for other in self.children if other.program.name == child.program.after]
+        return (
+            not (child.runs or child.done)
+            and now >= child.due
+            and (child.program.first or open_to_all)
+            and all(other.is_settled for other in waits_for)
+        )
 
     def _greet(self, now: float) -> None:
         if not self.ready and self.is_ready():
@@ -166,6 +187,9 @@ class Supervisor:
             return
         lived = time.monotonic() - child.started
         self._bury(child)
+        if child.program.once and process.returncode == 0:
+            child.done = True
+            return
         child.failures = 1 if lived > HEALTHY_AFTER_S else child.failures + 1
         delay = min(FIRST_DELAY_S * 2 ** (child.failures - 1), LONGEST_DELAY_S)
         child.due = time.monotonic() + delay

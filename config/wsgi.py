@@ -10,8 +10,8 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-# The first remote write needs compiled code, which takes a second or two from the cache and longer without. Pages come first.
-WARM_AFTER_S: Final = 4.0
+# The first remote write needs compiled code, which takes a second or two to load. Pages come first, and compiling (config/kernels.py).
+WARM_AFTER_S: Final = 10.0
 
 
 def warm() -> None:

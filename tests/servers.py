@@ -10,10 +10,12 @@ from pathlib import Path
 
 from config.embedded import ensure_servers, stop_servers
 from config.embedded.keys import provide_keys
+from config.environment import BASE_DIR
 
 
 def provide_session_servers() -> None:
     """Starts them once per session; a worker of pytest-xdist inherits their addresses and takes a Redis database of its own."""
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(BASE_DIR / ".cache/numba"))  # compiled once per version, not per session
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
         os.environ["REDIS_URL"] += f"?db={1 + int(worker.removeprefix('gw')) % 15}"

@@ -83,7 +83,7 @@ def test_a_secret_comes_from_the_variable_then_its_file_then_the_fallback(monkey
 def variables_read() -> set[str]:
     """The first argument of every reader's call in the settings and in the readers' own module."""
     found = set()
-    for path in (BASE_DIR / "config/settings.py", BASE_DIR / "config/environment.py"):
+    for path in (BASE_DIR / "config" / name for name in ("settings.py", "environment.py", "kernels.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             named = isinstance(node, ast.Call) and getattr(node.func, "id", "") in READERS and node.args
             if named and isinstance(node.args[0], ast.Constant):

@@ -26,7 +26,7 @@ def supervise(folder: Path, programs: str, **options: str) -> subprocess.Popen:
         from config.supervisor import Program, Supervisor
         from pathlib import Path
         import sys
-        programs = [Program(name, (sys.executable, "-u", "-c", code)) for name, code in {programs}]
+        programs = [Program(name, (sys.executable, "-u", "-c", code), *more) for name, code, *more in {programs}]
         try:
             with sole_runner(Path({str(folder)!r})):
                 Supervisor(programs, mark={str(folder)!r}, {arguments}).run()
@@ -180,3 +180,22 @@ def test_programs_wait_for_the_first_ones_to_answer(start, tmp_path):
 def test_a_watch_is_called_again_and_again(start, tmp_path):
     start([("a", SLEEPS)], watch="lambda: print('watched', flush=True)")
     assert wait_for(tmp_path, "watched", count=3) == ["watched"] * 3
+
+
+def test_what_comes_after_a_program_that_runs_once_waits_for_its_success(start, tmp_path):
+    flag = tmp_path / "may succeed"
+    tries = f"import pathlib, time; print('tries'); time.sleep(0.2); exit(not pathlib.Path({str(flag)!r}).exists())"
+    start([("once", tries, False, True), ("later", SLEEPS, False, False, "once")])
+    wait_for(tmp_path, "tries")
+    flag.touch()
+    wait_for(tmp_path, r"later .*pid (\d+)")
+    time.sleep(1.5)
+    said = (tmp_path / "out").read_text()
+    assert said.count("tries") in (1, 2)
+    assert said.rindex("tries") < said.index("later  | pid")
+
+
+def test_what_comes_after_a_program_that_fails_twice_starts_all_the_same(start, tmp_path):
+    start([("once", "exit(1)", False, True), ("later", SLEEPS, False, False, "once")])
+    wait_for(tmp_path, r"later .*pid (\d+)")
+    assert len(re.findall("once ended", (tmp_path / "out").read_text())) == 2
