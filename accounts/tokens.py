@@ -52,8 +52,8 @@ def _check(scopes: list[str], expires_in_days: int | None) -> None:
 
 
 def personal_token_of(secret: str, *, now: datetime) -> PersonalToken | None:
-    """The live token with this secret and an active user, the user and org loaded with it; None if there is none."""
-    found = PersonalToken.objects.select_related("user__org").filter(digest=keys.digest_of(secret), user__is_active=True)
+    """The live token with this secret and an active user, the user loaded with it; None if there is none."""
+    found = PersonalToken.objects.select_related("user").filter(digest=keys.digest_of(secret), user__is_active=True)
     return found.filter(_live(now)).first()
 
 

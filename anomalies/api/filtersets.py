@@ -120,8 +120,8 @@ class AnomalyFilterSet(StrictFilterSet):
 
     def filter_queryset(self, queryset: AnomalyQuerySet) -> AnomalyQuerySet:
         chosen = self.form.cleaned_data
-        names_archived = set(chosen["status"]) & {str(status) for status in Anomaly.ARCHIVED}
-        if not chosen["archived"] and not names_archived:
+        names_archived = set(chosen.get("status", ())) & {str(status) for status in Anomaly.ARCHIVED}
+        if not chosen.get("archived") and not names_archived:
             queryset = queryset.open()
         return super().filter_queryset(queryset)  # type: ignore[no-any-return]
 

@@ -111,6 +111,11 @@ class StrictFilterSet(django_filters.FilterSet):
     sorts: ClassVar[Mapping[str, str]] = {}
     order: ClassVar[tuple[str, ...]] = ("-pk",)
 
+    def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
+        # Only what is asked for: copying and cleaning twenty filters that nobody named costs more than the query.
+        self.base_filters = {name: filter_ for name, filter_ in type(self).base_filters.items() if name in (data or ())}
+        super().__init__(data, *args, **kwargs)
+
 
 class StrictFilterBackend(BaseFilterBackend):
     """Applies the view's `filterset_class`. Raises Invalid for an unknown name, an unknown sort and every value that does not do."""
