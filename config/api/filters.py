@@ -108,12 +108,14 @@ class TrueFalseFilter(django_filters.Filter):
 class StrictFilterSet(django_filters.FilterSet):
     """One per list. `sorts` maps the name after `sort_` to a column; `order` is the default, ends with the key and breaks every tie."""
 
+    base_filters: ClassVar[Mapping[str, Any]]
     sorts: ClassVar[Mapping[str, str]] = {}
     order: ClassVar[tuple[str, ...]] = ("-pk",)
 
     def __init__(self, data: Any = None, *args: Any, **kwargs: Any) -> None:
         # Only what is asked for: copying and cleaning twenty filters that nobody named costs more than the query.
-        self.base_filters = {name: filter_ for name, filter_ in type(self).base_filters.items() if name in (data or ())}
+        asked = {name: filter_ for name, filter_ in type(self).base_filters.items() if name in (data or ())}
+        self.base_filters = asked  # type: ignore[misc]  # the library copies them from here
         super().__init__(data, *args, **kwargs)
 
 

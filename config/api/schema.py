@@ -72,7 +72,7 @@ class PlumblineSchema(AutoSchema):
 
     def _get_paginator(self) -> Any:
         # What hangs on one thing is a plain array; only lists come in the envelope.
-        return super()._get_paginator() if getattr(self.view, "action", None) == "list" else None
+        return super()._get_paginator() if getattr(self.view, "action", None) == "list" else None  # type: ignore[no-untyped-call]
 
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0].removesuffix(".json")]
