@@ -25,6 +25,7 @@ LONGEST_DELAY_S: Final = 30.0
 HEALTHY_AFTER_S: Final = 30.0
 LATEST_READY_S: Final = 15.0
 MARK: Final = "PLUMBLINE_SUPERVISED"
+OWN_NAME: Final = "plumbline"
 COLORS: Final = (36, 33, 32, 35, 34, 96, 93, 92, 95, 94)
 PR_SET_PDEATHSIG: Final = 1
 
@@ -89,7 +90,7 @@ class Supervisor:
         self.output = output or sys.stdout.buffer
         self.colors = colors
         self.watch, self.is_ready, self.when_ready = watch, is_ready, when_ready
-        self.width = max((len(program.name) for program in programs), default=0)
+        self.width = max(len(name) for name in (OWN_NAME, *(program.name for program in programs)))
         self.selector = selectors.DefaultSelector()
         self.signals = 0
         self.ready = False
@@ -105,7 +106,7 @@ class Supervisor:
             finally:
                 self._stop()
 
-    def say(self, words: str, name: str = "plumbline", color: int = 97) -> None:
+    def say(self, words: str, name: str = OWN_NAME, color: int = 97) -> None:
         prefix = f"{name:<{self.width}} | "
         line = f"\x1b[{color}m{prefix}\x1b[0m{words}\n" if self.colors else f"{prefix}{words}\n"
         try:
