@@ -65,7 +65,7 @@ def experts(s, w, t_ms):
         f[4] = f[1] if np.isnan(day) else day + s.day_offset
         hours = min(np.int64(k.WEEK_MS // s.step_ms), k.WEEK_SLOTS)
         week = recall(s.week, hours, phase(t_ms, k.WEEK_MS), 1.5 * hours * s.step_ms < k.WEEK_MS)
-        f[5] = f[4] if np.isnan(week) else week + s.day_offset
+        f[5] = f[4] if np.isnan(week) else week + s.week_offset
     return mixture(s, w)
 
 
@@ -117,4 +117,7 @@ def learn_cycles(s, t_ms, z):
     days = (t_ms - s.day_origin_ms) // s.cycle_ms + 1.0
     remember(s.day, count, where, z, max(1.0 / days, k.DAY_GAIN), max(share, 1.0))
     hours = min(np.int64(k.WEEK_MS // s.step_ms), k.WEEK_SLOTS)
+    known = s.week[min(np.int64(phase(t_ms, k.WEEK_MS) * hours), hours - 1)]
+    if known != k.UNKNOWN:
+        s.week_offset += k.OFFSET_GAIN * (z - known / k.FIXED - s.week_offset)
     remember(s.week, hours, phase(t_ms, k.WEEK_MS), z, k.WEEK_GAIN, max(k.WEEK_MS / (hours * s.step_ms), 1.0))

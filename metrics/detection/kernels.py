@@ -300,9 +300,11 @@ def join(s, v, t_ms, x):
 
 
 @inline
-def closes_bin(s, t_ms, now_ms):
-    """Whether a point at `t_ms` that comes at `now_ms` finds the open bin over."""
-    return s.bin_count > 0 and (t_ms >= s.bin_ms + s.bin_width_ms or bin_is_over(s, now_ms))
+def closes_bin(s, kind, t_ms, now_ms):
+    """Whether the open bin is over: by the time of a point, or by the clock, which history does not have."""
+    if kind != lay.CLOCK and s.bin_count > 0 and t_ms >= s.bin_ms + s.bin_width_ms:
+        return True
+    return kind != lay.BACKFILL and bin_is_over(s, now_ms)
 
 
 @kernel(nb.int64(_STATES, _VERDICTS, _WORK, _INTS, _INTS, _FLOATS, _INTS, _KINDS))
@@ -320,7 +322,7 @@ def advance(states, out, work, rows, times_ms, values, received_ms, kinds):
             n += arrive(s, out[n], row, now_ms)
         queued = 0
         target = n
-        if s.bin_width_ms > 0 and (closes_bin(s, t_ms, now_ms) if kinds[i] != lay.BACKFILL else closes_bin(s, t_ms, t_ms)):
+        if closes_bin(s, kinds[i], t_ms, now_ms):
             queued = close_bin(s, w, out[n], row)
             n += 1
         if kinds[i] != lay.CLOCK:

@@ -92,6 +92,7 @@ _FIELDS: Final[list[tuple[str, object]]] = [
     ("expert", "f4", (5,)),
     ("error", "f4", (6,)),
     ("day_offset", "f4"),
+    ("week_offset", "f4"),
     ("slow", "f4"),
     ("fast", "f4"),
     ("band_scale", "f4"),

@@ -49,7 +49,7 @@ def residual(s, t_ms, distance, scale):
     """`distance` over the largest of its slow, fast, time-of-day and level scales, which then learn it."""
     b = min(np.int64(phase(t_ms, s.cycle_ms) * k.PHASE_BINS), k.PHASE_BINS - 1) if s.is_seasonal else 0
     place = (s.expert[0] - s.quantile[1]) / scale * (k.LEVEL_BINS // 2) + k.LEVEL_BINS / 2
-    level = np.int64(min(max(place, 0.0), k.LEVEL_BINS - 1.0))
+    level = min(max(np.int64(place), 0), k.LEVEL_BINS - 1)
     usual = max(s.slow, k.RESIDUAL_FLOOR * scale, s.fast)
     if s.is_seasonal and s.phase_count[b] > 8:
         usual = max(usual, s.phase_scale[b])

@@ -67,6 +67,7 @@ def rebase(s, reference, unit):
     _move(s.phase_scale[:], ratio, 0.0)
     s.expert[4] -= shift
     s.day_offset *= ratio
+    s.week_offset *= ratio
     s.slow *= ratio
     s.fast *= ratio
     s.band_scale *= ratio

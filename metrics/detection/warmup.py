@@ -87,9 +87,8 @@ def measure_values(s, w):
     ordered = w.sorted[:n]
     ordered.sort()
     s.reference = quantile_of(ordered, n, 0.5)
-    s.unit = 1.0
-    set_quantiles(s, ordered, n, s.reference, 1.0)
-    wide = max(s.quantile[2] - s.quantile[0], k.RANGE_FLOOR * (ordered[n - 1] - ordered[0]))
+    usual = quantile_of(ordered, n, 0.95) - quantile_of(ordered, n, 0.05)
+    wide = max(usual, k.RANGE_FLOOR * (ordered[n - 1] - ordered[0]))
     largest = max(abs(ordered[0]), abs(ordered[n - 1]))
     s.unit = max(wide, k.TINY * largest, k.SMALLEST)
     set_quantiles(s, ordered, n, s.reference, s.unit)
@@ -136,6 +135,7 @@ def clear(s):
     s.flat_run = 0
     s.flat_longest = 0
     s.day_offset = 0.0
+    s.week_offset = 0.0
     s.slow = 0.0
     s.fast = 0.0
     s.band_scale = 0.0
@@ -189,6 +189,7 @@ def accept_level(s, w, t_ms):
         s.season_mean[b] = fixed(s.season_mean[b] / k.FIXED + moved)
         s.season_count[b] = min(s.season_count[b], 3)
     s.day_offset += moved
+    s.week_offset += moved
     s.day_origin_ms = t_ms - 2 * s.cycle_ms
     s.error[:] = 0.1 * spread(s)
     s.shifted = 0
