@@ -19,9 +19,9 @@ from psycopg_pool import PoolTimeout
 from accounts.models import User
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
+from anomalies.pages.listing import capped_count, in_words
 from config.api.problems import problem_response
 
-COUNT_CAP: Final = 1000
 DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 
@@ -36,15 +36,10 @@ class Place:
     count: str = ""
 
 
-def capped(count: int, *, cap: int = COUNT_CAP) -> str:
-    """A count that was taken of at most `cap` + 1 rows, in words."""
-    return f"{cap:,}+" if count > cap else f"{count:,}"
-
-
 def waiting(user: User) -> str:
-    """How many active anomalies wait for somebody; empty for none."""
-    count = Anomaly.objects.visible_to(user).open()[: COUNT_CAP + 1].count()
-    return capped(count) if count else ""
+    """How many open anomalies there are; empty for none."""
+    count = capped_count(Anomaly.objects.visible_to(user).open())
+    return in_words(count) if count else ""
 
 
 def places(request: HttpRequest, user: User) -> tuple[Place, ...]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, reader
-from anomalies.pages.listing import CAP, PAGE_SIZE, Listing, Tab, capped_count, facet_counts, whole
+from anomalies.pages.listing import PAGE_SIZE, Listing, Tab, capped_count, facet_counts, in_words, newest_of, whole
 from anomalies.pages.rows import Row, rows_of
 from anomalies.services import change_anomaly
 from datastores.models import Datastore
@@ -68,10 +68,6 @@ class Page:
     newest: int
     may_change: bool
     has_metrics: bool
-
-
-def in_words(count: int) -> str:
-    return f"{CAP:,}+" if count > CAP else f"{count:,}"
 
 
 @require_GET
@@ -143,11 +139,6 @@ def chips_of(listing: Listing, names: dict[int, str]) -> tuple[Chip, ...]:
     if listing.search:
         chips.append(Chip(f"“{listing.search}”", replace(first, search="").address()))
     return tuple(chips)
-
-
-def newest_of(user: User) -> int:
-    """The id of the newest anomaly that the user can see, 0 for none: what "new" is counted from."""
-    return Anomaly.objects.visible_to(user).order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 @require_GET

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from django.db.models import Count, Q, QuerySet, Subquery
 from django.http import QueryDict
@@ -105,9 +105,19 @@ def searched(text: str) -> tuple[Q, ...]:
     return (condition,)
 
 
-def capped_count(rows: "QuerySet[Anomaly]") -> int:
+def capped_count(rows: "QuerySet[Any]") -> int:
     """How many rows, counted up to CAP + 1 of them."""
     return int(rows.order_by()[: CAP + 1].count())
+
+
+def in_words(count: int) -> str:
+    """A count by `capped_count`."""
+    return f"{CAP:,}+" if count > CAP else f"{count:,}"
+
+
+def newest_of(user: User) -> int:
+    """The id of the newest anomaly that the user can see, 0 for none: what "new" is counted from."""
+    return Anomaly.objects.visible_to(user).order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, reader
-from anomalies.pages.listing import CAP, capped_count
+from anomalies.pages.listing import capped_count, in_words, newest_of
 from anomalies.pages.rows import rows_of
 from anomalies.pages.series import series_of, series_rows
 from metrics.pulse import MINUTES, Pulse, ingest_pulse
@@ -30,10 +30,6 @@ class Bar:
     height: int
 
 
-def in_words(count: int) -> str:
-    return f"{CAP:,}+" if count > CAP else f"{count:,}"
-
-
 @require_GET
 def overview(request: HttpRequest) -> HttpResponse:
     """The page. The number of queries does not grow with what there is."""
@@ -45,12 +41,13 @@ def overview(request: HttpRequest) -> HttpResponse:
     stale = series_of(user, state="stale")
     context = {
         "rows": rows_of(heaviest[:HEAVIEST_SHOWN], user, now=now, allowed=allowed_datastores(user, "anomaly.update")),
+        "newest": newest_of(user),
         "open": in_words(capped_count(unsettled)),
         "unseen": in_words(capped_count(unsettled.filter(is_new=True))),
-        "series": in_words(series_of(user).order_by()[: CAP + 1].count()),
-        "troubled": in_words(troubled.order_by()[: CAP + 1].count()),
-        "stale": in_words(stale.order_by()[: CAP + 1].count()),
-        "learning": in_words(learning.order_by()[: CAP + 1].count()),
+        "series": in_words(capped_count(series_of(user))),
+        "troubled": in_words(capped_count(troubled)),
+        "stale": in_words(capped_count(stale)),
+        "learning": in_words(capped_count(learning)),
         "rate": pulse.rate,
         "bars": bars_of(pulse),
         "width": BAR_WIDTH * MINUTES,

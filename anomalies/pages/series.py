@@ -21,7 +21,7 @@ from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, metric_for, reader
 from anomalies.pages.charts import chart_of, stretch_of
 from anomalies.pages.evidence import milliseconds, picture
-from anomalies.pages.listing import CAP, PAGE_SIZE, whole
+from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
 from metrics import points
 from metrics.models import Metric
@@ -100,7 +100,7 @@ def page_of(user: User, *, search: str, state: str, number: int) -> SeriesPage:
     matching = series_of(user, search=search, state=state)
     start = (number - 1) * PAGE_SIZE
     found = list(matching.select_related("datastore")[start : start + PAGE_SIZE + 1])
-    shown, total = found[:PAGE_SIZE], int(matching.order_by()[: CAP + 1].count())
+    shown, total = found[:PAGE_SIZE], capped_count(matching)
 
     def address(**changes: object) -> str:
         kept = {"search": search, "state": state} | changes
@@ -114,7 +114,7 @@ def page_of(user: User, *, search: str, state: str, number: int) -> SeriesPage:
         rows=series_rows(shown, user, timezone.now()),
         first=start + 1 if shown else 0,
         last=start + len(shown),
-        total=f"{CAP:,}+" if total > CAP else f"{total:,}",
+        total=in_words(total),
         before=address(page=number - 1 if number > 2 else None) if number > 1 else "",
         after=address(page=number + 1) if len(found) > PAGE_SIZE else "",
     )

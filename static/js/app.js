@@ -62,6 +62,12 @@
     if (row && !event.target.closest("a, input, label, button") && !getSelection().toString()) location.assign(row.dataset.url);
   });
 
+  // Facets stand outside their form, which does not hear of them by itself.
+
+  document.addEventListener("change", ({ target }) => {
+    if (target.form?.id === "filters" && !target.form.contains(target)) target.form.requestSubmit();
+  });
+
   // Lists: the row we are on, and the rows that are selected.
 
   const rows = () => $$(".rows tr[data-url]");
@@ -177,10 +183,10 @@
   // "3 new": asked for every 15 s while the page is seen and nobody types.
 
   async function lookForArrivals() {
-    const inbox = $("#inbox");
-    if (!inbox || document.hidden || typing()) return;
-    const address = new URL(inbox.dataset.arrivals, location.href);
-    address.searchParams.set("since", inbox.dataset.newest);
+    const list = $("[data-arrivals]");
+    if (!list || document.hidden || typing()) return;
+    const address = new URL(list.dataset.arrivals, location.href);
+    address.searchParams.set("since", list.dataset.newest);
     const answer = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
     if (answer?.ok && !answer.redirected && $("#arrivals")) $("#arrivals").innerHTML = await answer.text();
   }

@@ -1,0 +1,74 @@
+"""The chart: what it draws, the zoom that is in the address, the figures under the pointer and in the table."""
+
+import re
+
+from playwright.sync_api import expect
+
+SHOWN = re.compile(r"[?&]from=(\d+)&to=(\d+)")
+
+
+def drawn(page):
+    expect(page.locator("#plot canvas")).to_be_visible()
+    expect(page.locator(".plot-state")).to_have_count(0)
+    return page
+
+
+def test_a_drag_zooms_and_the_address_says_where(desk, world):
+    page = drawn(desk.go(f"/app/anomalies/{world.anomalies[0].pk}?range=1d"))
+    box = page.locator(".u-over").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 60, steps=5)
+    page.mouse.up()
+    expect(page).to_have_url(SHOWN)
+    start, end = map(int, SHOWN.search(page.url).groups())
+    assert 4.5 * 3600 < end - start < 5.1 * 3600
+    page.reload()
+    assert drawn(page).evaluate("JSON.parse(document.getElementById('plot-config').textContent).start") == start
+
+
+def test_a_range_is_chosen_without_a_new_page(desk, world):
+    page = drawn(desk.go(f"/app/metrics/{world.metric.pk}"))
+    page.evaluate("window.stays = true")
+    page.get_by_role("link", name="6 h").click()
+    expect(page.get_by_role("link", name="6 h")).to_have_attribute("aria-current", "")
+    assert page.url.endswith("?range=6h")
+    assert page.evaluate("window.stays")
+
+
+def test_the_figures_under_the_pointer(desk, world):
+    page = drawn(desk.go(f"/app/anomalies/{world.anomalies[0].pk}"))
+    expect(page.locator(".readout")).to_have_text("Drag over the chart to zoom in.")
+    page.locator(".u-over").hover()
+    expect(page.locator(".readout")).to_have_text(
+        re.compile(r"^\w+ \d+ \w+, \d\d:\d\d:\d\d · value [\d.]+ · expected [\d.]+ · range [\d.]+ to [\d.]+$")
+    )
+
+
+def test_the_table_holds_what_the_chart_shows(desk, world):
+    page = drawn(desk.go(f"/app/anomalies/{world.anomalies[0].pk}?range=6h"))
+    page.get_by_role("link", name="table").click()
+    expect(page.locator("#plot-table tbody tr")).to_have_count(72)
+    expect(page.locator("#plot-table tr.hit")).to_have_count(12)
+    page.get_by_role("link", name="table").click()
+    expect(page.locator("#plot-table table")).to_have_count(0)
+
+
+def test_the_scale_can_be_logarithmic(desk, world):
+    page = drawn(desk.go(f"/app/metrics/{world.metric.pk}"))
+    page.get_by_role("button", name="log", exact=True).click()
+    expect(page.get_by_role("button", name="log", exact=True)).to_have_attribute("aria-pressed", "true")
+    drawn(page)
+
+
+def test_a_stretch_without_points_says_so(desk, world):
+    page = desk.go(f"/app/metrics/{world.metric.pk}?from=1000000000&to=1000003600")
+    expect(page.locator(".plot-state")).to_have_text("No points in this stretch of time.")
+
+
+def test_a_refusal_is_told_in_the_chart(desk, world):
+    desk.page.route("**/timeseries?*", lambda route: route.fulfill(status=503, json={"detail": "The database does not answer."}))
+    page = desk.go(f"/app/metrics/{world.metric.pk}")
+    expect(page.locator(".plot-state")).to_have_text("The database does not answer.")
+    assert desk.complaints == ["Failed to load resource: the server responded with a status of 503 (Service Unavailable)"]
+    desk.complaints.clear()

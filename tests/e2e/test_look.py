@@ -1,0 +1,110 @@
+"""Every page, wide and narrow, light and dark: no complaint of the console, none of axe, nothing that scrolls sideways. Keeps pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests import factories
+from tests.e2e.conftest import ARTIFACTS
+
+AXE = next((Path(__file__).parent / "vendor").glob("axe-*/axe.min.js"))
+PAGES = {
+    "overview": "/app/", "inbox": "/app/inbox", "anomaly": "/app/anomalies/{anomaly}?list=all", "metrics": "/app/metrics",
+    "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?tab=archived",
+    "missing": "/app/nowhere",
+}  # fmt: skip
+VIEWPORTS = {"wide": {"width": 1500, "height": 900}, "narrow": {"width": 360, "height": 780}}
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def violations(page) -> list[str]:
+    """What axe has to say against WCAG 2.2 AA."""
+    page.evaluate(AXE.read_text())
+    result = page.evaluate("tags => axe.run({runOnly: tags})", WCAG)
+    assert len(result["passes"]) > 5
+    found = result["violations"]
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(VIEWPORTS))
+def test_every_page_is_clean(open_desk, world, size, theme):
+    desk = open_desk(viewport=VIEWPORTS[size], color_scheme=theme)
+    ARTIFACTS.mkdir(exist_ok=True)
+    wrong: dict[str, list[str]] = {}
+    for name, path in PAGES.items():
+        page = desk.go(path.format(anomaly=world.anomalies[0].pk, metric=world.metric.pk))
+        page.screenshot(path=ARTIFACTS / f"{name}-{size}-{theme}.png", full_page=size == "narrow")
+        said = violations(page)
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > VIEWPORTS[size]["width"]:
+            said.append(f"{width} px wide")
+        if said:
+            wrong[name] = said
+    expected = [text for text in desk.complaints if "404" in text]  # the page that there is not
+    assert (wrong, len(expected)) == ({}, 1), json.dumps(wrong, indent=1)
+    desk.complaints.remove(expected[0])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_login_is_clean(browser, live_server, db, theme):
+    context = browser.new_context(viewport=VIEWPORTS["narrow"], color_scheme=theme)
+    page = context.new_page()
+    page.goto(f"{live_server.url}/app/login")
+    page.screenshot(path=ARTIFACTS / f"login-narrow-{theme}.png")
+    assert violations(page) == []
+    context.close()
+
+
+def test_the_theme_is_switched_and_kept(desk):
+    page = desk.go("/app/")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    assert page.evaluate(ground) == "rgb(247, 247, 245)"
+    page.get_by_role("button", name="Theme as the system").click()
+    expect(page.get_by_role("button", name="Theme dark")).to_be_visible()
+    assert page.evaluate(ground) == "rgb(20, 24, 27)"
+
+
+def test_the_letters_are_our_own_with_figures_of_one_width(desk):
+    page = desk.go("/app/")
+    assert page.evaluate("document.fonts.check('13.5px Inter')")
+    widths = page.evaluate(
+        """() => [...'0123456789'].map(digit => {
+            const span = document.createElement('span'); span.textContent = digit.repeat(20);
+            document.querySelector('main').append(span); return span.getBoundingClientRect().width })"""
+    )
+    assert len(set(widths)) == 1
+
+
+def test_the_menu_of_a_narrow_screen_opens(open_desk):
+    page = open_desk(viewport=VIEWPORTS["narrow"]).go("/app/")
+    expect(page.get_by_role("link", name="Metrics")).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Metrics").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Metrics")
+
+
+def test_the_focus_is_seen_and_the_content_can_be_skipped_to(desk):
+    page = desk.go("/app/inbox")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_the_admin_works_under_its_policy(open_desk, world):
+    operator = factories.make_user(world.author.org, "Olga Operator", is_staff=True, is_superuser=True, role="admin")
+    key, _ = factories.make_ingest_key(world.metric.datastore)
+    desk = open_desk(operator)
+    for path in ("/admin/", "/admin/anomalies/anomaly/", f"/admin/metrics/metric/{world.metric.pk}/change/", "/admin/accounts/user/add/"):
+        desk.go(path)
+    page = desk.go("/admin/orgs/ingestkey/")
+    page.screenshot(path=ARTIFACTS / "admin-wide-light.png")
+    page.locator(f'input[name="_selected_action"][value="{key.pk}"]').check()
+    page.locator('select[name="action"]').select_option("rotate_secrets")
+    page.locator('button[name="index"]').click()
+    expect(page.locator("code")).to_have_text(re.compile(r"^[A-Za-z0-9]{32}$"))
+    desk.complaints[:] = [text for text in desk.complaints if "404" not in text]
