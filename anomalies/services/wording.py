@@ -2,10 +2,12 @@
 
 import math
 from datetime import UTC, datetime
+from typing import Final
 
 from anomalies.services.findings import Peak
 
-UNITS = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
+UNITS: Final = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
+SMALLEST_SHARE: Final = 0.01
 
 
 def sentence(kind: str, *, peak: Peak, direction: str, started_ms: int, lasted_s: float) -> str:
@@ -35,12 +37,15 @@ def against(peak: Peak) -> str:
 
 
 def beyond(value: float, lower: float, upper: float) -> str:
-    """How far outside, when the width of the range says something."""
-    width = upper - lower
-    outside = max(value - upper, lower - value)
-    if not 0 < width < math.inf or outside < width:
-        return ""
-    return f", {number(outside / width)} times the width of the range {'above' if value > upper else 'below'} it"
+    """How far outside, where a share says something: not across zero, and not below one in a hundred."""
+    if value > upper > 0:
+        too_high = value / upper - 1
+        return f": {number(value / upper)} times the highest expected" if too_high >= 1 else percent(too_high, "high")
+    return percent(1 - value / lower, "low") if 0 <= value < lower else ""
+
+
+def percent(share: float, word: str) -> str:
+    return f": {100 * share:.0f} % too {word}" if share >= SMALLEST_SHARE else ""
 
 
 def lasting(seconds: float) -> str:
