@@ -98,8 +98,10 @@ def draw(picture: Picture, *, form: Form, theme: Theme = "light", width: int = 9
     with matplotlib.rc_context(_style(look)):
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=look.panel)
         FigureCanvasAgg(figure)
-        axes = _axes(figure, look, width=width, height=height)
-        _draw_all(axes, picture, look, columns=width - MARGINS[0] - MARGINS[1], rows=height - MARGINS[2] - MARGINS[3])
+        box = Box(width, height)
+        axes = _axes(figure, box)
+        _draw_all(axes, picture, look, box)
+        _label(figure, axes, picture, look, box)
         return _written(figure, form)
 
 
@@ -137,26 +139,45 @@ def _written(figure: "Figure", form: Form) -> bytes:
     return out.getvalue()
 
 
-def _axes(figure: "Figure", look: Look, *, width: int, height: int) -> "Axes":
-    left, right, top, bottom = MARGINS
-    axes = figure.add_axes((left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height), facecolor="none")
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0, pad=6, labelcolor=look.mute)
-    axes.grid(axis="y", color=look.line, linewidth=0.8)
-    axes.set_axisbelow(True)
+@dataclass(frozen=True)
+class Box:
+    """Where the axes are in the picture, and fractions of the picture for pixels counted from the axes' left and bottom edge."""
+
+    width: int
+    height: int
+
+    @property
+    def columns(self) -> int:
+        return self.width - MARGINS[0] - MARGINS[1]
+
+    @property
+    def rows(self) -> int:
+        return self.height - MARGINS[2] - MARGINS[3]
+
+    def x(self, pixels: float) -> float:
+        return (MARGINS[0] + pixels) / self.width
+
+    def y(self, pixels: float) -> float:
+        return (MARGINS[3] + pixels) / self.height
+
+
+def _axes(figure: "Figure", box: Box) -> "Axes":
+    """Axes without ticks and frame: matplotlib's take half of the time of a picture, ours are lines and words."""
+    axes = figure.add_axes((box.x(0), box.y(0), box.columns / box.width, box.rows / box.height), facecolor="none")
+    axes.set_axis_off()
     return axes
 
 
-def _draw_all(axes: "Axes", picture: Picture, look: Look, *, columns: int, rows: int) -> None:
-    seconds, values = thinned(*with_gaps(picture.timestamps_ms, picture.values), columns=columns, within=(picture.start_ms, picture.end_ms))
+def _draw_all(axes: "Axes", picture: Picture, look: Look, box: Box) -> None:
+    within = (picture.start_ms, picture.end_ms)
+    seconds, values = thinned(*with_gaps(picture.timestamps_ms, picture.values), columns=box.columns, within=within)
     axes.set_xlim(picture.start_ms / 1000, picture.end_ms / 1000)
     axes.set_ylim(*_limits(picture, values))
     _draw_spans(axes, picture, look)
-    _draw_band(axes, picture, look, columns=columns)
+    _draw_band(axes, picture, look, columns=box.columns)
     axes.plot(seconds, values, color=look.ink, linewidth=1.1, solid_joinstyle="round", zorder=4)
     _draw_anomalous(axes, picture, look, seconds, values)
     _draw_now(axes, picture, look)
-    _label(axes, picture, look, columns=columns, rows=rows)
 
 
 def _draw_spans(axes: "Axes", picture: Picture, look: Look) -> None:
@@ -216,37 +237,47 @@ def _draw_now(axes: "Axes", picture: Picture, look: Look) -> None:
     )
 
 
-def _label(axes: "Axes", picture: Picture, look: Look, *, columns: int, rows: int) -> None:
-    left, _, top, _ = MARGINS
-    times = time_ticks(picture.start_ms, picture.end_ms, most=max(2, columns // PIXELS_PER_TIME), zone=picture.zone)
-    axes.set_xticks([at_ms / 1000 for at_ms, _ in times], [text for _, text in times])
-    values = value_ticks(*axes.get_ylim(), most=max(2, rows // PIXELS_PER_VALUE))
-    axes.set_yticks(values, short_numbers(values))
-    has_legend = columns >= LEGEND_PIXELS + 80
-    letters = (columns - LEGEND_PIXELS * has_legend) // PIXELS_PER_LETTER
+def _label(figure: "Figure", axes: "Axes", picture: Picture, look: Look, box: Box) -> None:
+    _label_values(figure, axes, look, box)
+    _label_times(figure, picture, look, box)
+    right = _legend(figure, picture, look, box) if box.columns >= LEGEND_PIXELS + 80 else 0
+    letters = (box.columns - right) // PIXELS_PER_LETTER
     title = picture.title if len(picture.title) <= letters else f"{picture.title[: letters - 1]}…"
-    axes.annotate(
-        title, (0, 1), (14 - left, top - 16), xycoords="axes fraction", textcoords="offset pixels", va="top", fontsize=10, weight=600
-    )
-    if has_legend:
-        _legend(axes, picture, look)
+    figure.text(14 / box.width, 1 - 16 / box.height, title, va="top", fontsize=10, weight=600)
 
 
-def _legend(axes: "Axes", picture: Picture, look: Look) -> None:
+def _label_values(figure: "Figure", axes: "Axes", look: Look, box: Box) -> None:
+    low, high = axes.get_ylim()
+    values = value_ticks(low, high, most=max(2, box.rows // PIXELS_PER_VALUE))
+    axes.hlines(values, *axes.get_xlim(), color=look.line, linewidth=0.8, zorder=0.5)
+    for value, text in zip(values, short_numbers(values), strict=True):
+        figure.text(box.x(-8), box.y(box.rows * (value - low) / (high - low)), text, ha="right", va="center_baseline", color=look.mute)
+
+
+def _label_times(figure: "Figure", picture: Picture, look: Look, box: Box) -> None:
+    length = picture.end_ms - picture.start_ms
+    for at_ms, text in time_ticks(picture.start_ms, picture.end_ms, most=max(2, box.columns // PIXELS_PER_TIME), zone=picture.zone):
+        figure.text(box.x(box.columns * (at_ms - picture.start_ms) / length), box.y(-8), text, ha="center", va="top", color=look.mute)
+
+
+def _legend(figure: "Figure", picture: Picture, look: Look, box: Box) -> int:
+    """The keys of what is drawn, from the right edge leftwards; returns how many pixels they take."""
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
-    entries: list[Any] = [Line2D([], [], color=look.ink, linewidth=1.6, label="value")]
+    keys: list[tuple[str, int, dict[str, Any]]] = [("value", 30, {"color": look.ink, "linewidth": 1.6})]
     if picture.band_ms.size:
-        entries.append(Line2D([], [], color=look.accent, linewidth=1.2, linestyle=(0, (2.5, 1.5)), label="expected"))
-        entries.append(Patch(color=look.band[0], alpha=look.band[1] * 1.6, linewidth=0, label="99 % band"))
+        keys.append(("expected", 53, {"color": look.accent, "linewidth": 1.2, "linestyle": (0, (2.5, 1.5))}))
+        keys.append(("99 % band", 62, {"color": look.band[0], "alpha": 2 * look.band[1], "linewidth": 6, "solid_capstyle": "butt"}))
     if picture.spans:
-        entries.append(Line2D([], [], color=look.anomaly, linewidth=1.6, label="anomaly"))
-    legend = axes.legend(
-        handles=entries, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=len(entries), frameon=False,
-        labelcolor=look.mute, fontsize=8, handlelength=1.3, handletextpad=0.5, columnspacing=1.4, borderaxespad=0,
-    )  # fmt: skip
-    legend.set_zorder(7)
+        keys.append(("anomaly", 48, {"color": look.anomaly, "linewidth": 1.6}))
+    edge, height = box.columns, box.y(box.rows + 15)
+    for text, width, style in reversed(keys):
+        edge -= width
+        figure.text(box.x(edge), height, text, va="center_baseline", color=look.mute, fontsize=8)
+        ends = [box.x(edge - 20), box.x(edge - 6)]
+        figure.add_artist(Line2D(ends, [height - 1.5 / box.height] * 2, transform=figure.transFigure, **style))
+        edge -= 34
+    return box.columns - edge
 
 
 def _limits(picture: Picture, shown: Floats) -> tuple[float, float]:

@@ -97,3 +97,22 @@ def test_query_counts(as_, viewer, editor, org, datastore, operation, same_queri
     same_queries("GET /api/operations, 21 rows", lambda: client.get("/api/operations"))
     same_queries("GET /api/operations/{id}", lambda: client.get(f"/api/operations/{operation.pk}"))
     same_queries("PUT /api/operations/abort/{id}", lambda: other.put(f"/api/operations/abort/{operation.pk}"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_that_is_sent_twice_with_one_key_is_one_operation(as_, editor):
+    client = as_(editor)
+    body = b"metric,timestamp,value\n" + b"".join(
+        b"cpu,%d,1.5\n" % (1_700_000_000 + 60 * n) for n in range(200_000)
+    )  # larger than memory is used for
+
+    def send(content: bytes):
+        headers = {"Idempotency-Key": "history-1"}
+        return client.post("/api/metrics/import", content, content_type="text/csv", headers=headers)
+
+    first, second = send(body), send(body)
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"] == Operation.objects.get().pk
+    assert send(body[:-1]).status_code == 422
+    done = client.get(f"/api/operations/{first.json()['id']}").json()
+    assert (done["status"], done["counters"]["stored"]) == ("success", 60_000)

@@ -112,6 +112,7 @@ def test_equal_pictures_are_equal_bytes():
         {"now_ms": None, "spans": ()},
     ],
 )
+@pytest.mark.filterwarnings("ignore:Glyph")
 def test_odd_input_is_drawn_too(changes):
     if "values" in changes:
         none = np.empty(0)
