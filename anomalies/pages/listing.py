@@ -165,8 +165,8 @@ def neighbours(listing: Listing, user: User, anomaly: Anomaly) -> Neighbours:
 
 
 def _beyond(side: str, row: Anomaly) -> Q:
-    """Rows on one side of a row in ORDER."""
+    """Rows on one side of a row in ORDER. The first condition says no more than the others do, but an index understands it."""
     newer = Q((f"created__{side}", row.created))
     heavier = Q(created=row.created) & Q((f"weight__{side}", row.weight))
     later = Q(created=row.created, weight=row.weight) & Q((f"pk__{side}", row.pk))
-    return newer | heavier | later
+    return Q((f"created__{side}e", row.created)) & (newer | heavier | later)

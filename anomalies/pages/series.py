@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 import numpy as np
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -23,6 +23,7 @@ from anomalies.pages.charts import chart_of, stretch_of
 from anomalies.pages.evidence import milliseconds, picture
 from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
+from anomalies.querysets import AnomalyQuerySet
 from metrics import points
 from metrics.models import Metric
 from metrics.sparklines import Spark, Window
@@ -131,7 +132,7 @@ def series_of(user: User, *, search: str = "", state: str = "") -> "QuerySet[Met
         case "learning" | "active":
             return found.filter(state=state, is_stale=False)
         case "trouble":
-            return found.filter(pk__in=Anomaly.objects.visible_to(user).open().exclude(metric=None).values("metric"))
+            return found.filter(Exists(open_ones(user).filter(metric=OuterRef("pk"))))
     return found
 
 
@@ -157,8 +158,13 @@ def series_rows(metrics: Iterable[Metric], user: User, now: datetime) -> tuple[S
     )
 
 
+def open_ones(user: User) -> AnomalyQuerySet:
+    """Open anomalies of the org, for a look by series: an anomaly lies in the datastore of its series."""
+    return Anomaly.objects.for_org(user.org_id).filter(deleted=None).open()
+
+
 def open_counts(shown: Sequence[Metric], user: User) -> Mapping[int, int]:
-    found = Anomaly.objects.visible_to(user).open().filter(metric__in=[metric.pk for metric in shown]).order_by()
+    found = open_ones(user).filter(metric__in=[metric.pk for metric in shown]).order_by()
     return dict(found.values_list("metric").annotate(Count("pk")))
 
 
