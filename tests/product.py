@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 from config.embedded import Place, Postgres, Valkey, stop_servers
 from config.environment import BASE_DIR
 from config.supervisor import MARK
+from tests.servers import reap_later
 
 PYTHON = sys.executable
 UP = (PYTHON, "manage.py", "up", "--prepare")
@@ -145,9 +145,10 @@ def new_product(**variables: str) -> Iterator[Product]:
     """A product that has not been started, in a folder that goes away with it."""
     home = Path(tempfile.mkdtemp(prefix="plumbline-product-"))
     home.chmod(0o755)
+    reaper = reap_later(home)
     product = Product(home, **variables)
     try:
         yield product
     finally:
         product.stop()
-        shutil.rmtree(home, ignore_errors=True)
+        reaper.communicate()

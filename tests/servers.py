@@ -11,6 +11,7 @@ from pathlib import Path
 from config.embedded import ensure_servers, stop_servers
 from config.embedded.keys import provide_keys
 from config.environment import BASE_DIR
+from config.supervisor import end_leftovers
 
 
 def provide_session_servers() -> None:
@@ -23,21 +24,22 @@ def provide_session_servers() -> None:
     home = Path(tempfile.mkdtemp(prefix="plumbline-test-"))
     home.chmod(0o755)  # the account of the servers must be able to enter when the tests run as root
     os.environ["PLUMBLINE_HOME"] = str(home)
-    reap_later(home)
+    atexit.register(reap_later(home).communicate)
     provide_keys(home)
     (home / "staticfiles").mkdir()
     ensure_servers(home, durable=False)
 
 
-def reap_later(home: Path) -> None:
-    """Starts the process that outlives this one, sees its end by the closing of a pipe, and clears up."""
-    reaper = subprocess.Popen([sys.executable, "-m", "tests.servers", str(home)], stdin=subprocess.PIPE, start_new_session=True)
-    atexit.register(reaper.communicate)
+def reap_later(home: Path) -> subprocess.Popen[bytes]:
+    """Starts the process that outlives this one and clears up when its pipe is closed: by `communicate`, or by our end, whatever it is."""
+    command = [sys.executable, "-m", "tests.servers", str(home)]
+    return subprocess.Popen(command, cwd=BASE_DIR, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def main() -> None:
     home = Path(sys.argv[1])
     sys.stdin.read()
+    end_leftovers(str(home))
     stop_servers(home)
     shutil.rmtree(home, ignore_errors=True)
 
