@@ -49,7 +49,10 @@ class Replay:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One alert from its start to its end (None while it lasts), told at its most surprising point. Times as the file writes them."""
+    """One alert from its start to its end (None while it lasts), told at its most surprising point outside the band.
+
+    Times are as the file writes them, `score` is 0 to 100, `detectors` hold each detector's surprise.
+    """
 
     start: str
     end: str | None
@@ -164,7 +167,10 @@ def alerts(found: Replay) -> Iterator[Alert]:
 def _alert(series: Series, events: NDArray[np.void], start_ms: int) -> Alert:
     like = series.texts[0]
     within = events[events["event"] & PART != 0]
-    top = within[np.argmax(within["surprise"])]
+    # Shapes and means stay strange while the excursion is in their window: the peak is where the value itself is outside the band.
+    is_outside = (within["value"] < within["lower"]) | (within["value"] > within["upper"])
+    outside = within[is_outside] if is_outside.any() else within
+    top = outside[np.argmax(outside["surprise"])]
     is_over = bool(events[-1]["event"] & engine.CLOSE)
     return Alert(
         start=write_time(start_ms, like=like),

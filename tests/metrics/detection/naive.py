@@ -201,8 +201,7 @@ class Detector:
         centre, size = self.scale.q[1], self.scale.size
         distance = explained(self.values, i, abs(x - y))
         out = [self.residual.ratio(i, hour, distance, size, self.forecast.last - centre), self.time_of_day.ratio(hour, x, size)]
-        for w in (12, 40):
-            out.append(abs(sum(self.values[i + 1 - w : i + 1]) / w - centre) / size if i + 1 >= w else None)
+        out += [abs(sum(self.values[i + 1 - w : i + 1]) / w - centre) / size if i + 1 >= w else None for w in (12, 40)]
         for shapes, w in zip(self.shapes, (8, 32, 64), strict=True):
             out.append(shapes.novelty(self.values[i + 1 - w : i + 1], centre, size) if i + 1 >= w else None)
         return y, out

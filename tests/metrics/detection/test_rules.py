@@ -241,8 +241,7 @@ def test_a_points_reception_closes_the_minute_like_a_tick():
 def episode(offsets):
     """Events of the points after a learned series, each moved by its offset."""
     states, at, values = learned()
-    verdicts = feed(states, at[: len(offsets)], values[: len(offsets)] + np.array(offsets))
-    return verdicts
+    return feed(states, at[: len(offsets)], values[: len(offsets)] + np.array(offsets))
 
 
 def test_an_episode_opens_once_extends_and_closes_five_calm_points_later():
