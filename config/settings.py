@@ -177,6 +177,13 @@ API_BURST = env_int("API_BURST", 600, minimum=1)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Plumbline",
     "VERSION": VERSION,
+    "DESCRIPTION": "Anomalies in time series and tables, and everything around them. What holds everywhere is told in docs/api.md.",
+    "TAGS": [
+        {"name": "anomalies", "description": "What was found, and what people do about it."},
+        {"name": "metrics", "description": "Series, their points, what was expected of them, and imports of history."},
+        {"name": "datastores", "description": "Where data lives, and where levels are granted."},
+        {"name": "operations", "description": "Long work and its progress."},
+    ],
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -6,6 +6,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
 
+from accounts.permissions import PERMISSIONS
 from config.api.problems import CONTENT_TYPE, PROBLEMS
 
 ALWAYS: Final = (401, 403, 405, 422, 429, 500, 503)
@@ -116,6 +117,11 @@ class PlumblineSchema(AutoSchema):
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     target_class = "config.api.authentication.TokenAuthentication"
     name = ["bearer", "orgToken"]  # noqa: RUF012 - the library's attribute
+
+    def get_security_requirement(self, auto_schema: AutoSchema) -> list[dict[str, list[Any]]]:
+        """One or the other; an org token only where the permission table lets it."""
+        need = PERMISSIONS.get(getattr(auto_schema.view, "operation", None) or "")
+        return [{"bearer": []}, {"orgToken": []}] if need is not None and need.org_token else [{"bearer": []}]
 
     def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, Any]]:
         return [

@@ -97,6 +97,13 @@ def test_every_operation_has_an_id_a_tag_a_summary_and_its_errors():
             assert list(one["responses"][status]["content"]) == ["application/problem+json"]
 
 
+def test_the_ways_to_authenticate_are_alternatives_and_org_tokens_are_offered_where_they_work():
+    paths = document()["paths"]
+    assert paths["/api/anomalies"]["get"]["security"] == [{"bearer": []}, {"orgToken": []}, {"session": []}]
+    assert paths["/api/operations"]["get"]["security"] == [{"bearer": []}, {"session": []}]
+    assert paths["/api/anomalies/{id}"]["put"]["security"] == [{"bearer": []}, {"session": []}]
+
+
 def test_every_get_with_json_has_an_example():
     for path, methods in document()["paths"].items():
         content = methods.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
