@@ -111,6 +111,8 @@ class ShardWorker:
         yield "locked"
         memory = self._memory(standing)
         yield "remembered"
+        if saved.is_of_another_cluster(standing.mark):
+            standing.mark = 0
         obeyed = saved.waiting_orders(self.shard, shards=self.shards)
         step = self._next_step(standing, obeyed.orders, now, until)
         yield "read"

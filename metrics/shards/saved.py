@@ -61,6 +61,13 @@ def shard_record(shard: int, *, shards: int) -> DetectionShard:
     return records.get(shard) or DetectionShard(shard=shard, shards=shards)
 
 
+def is_of_another_cluster(mark: int) -> bool:
+    """Whether the mark lies in this server's future: the database was restored from a dump, and transaction numbers began anew."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s > pg_snapshot_xmax(pg_current_snapshot())::text::bigint", [mark])
+        return bool(cursor.fetchone()[0])
+
+
 def waiting_orders(shard: int, *, shards: int) -> Obeyed:
     """The oldest orders for the shard's series, in order; only some of those that cost much."""
     mine = DetectionOrder.objects.annotate(place=F("metric_id") % shards).filter(place=shard)
@@ -87,7 +94,7 @@ def note_step(shard: int, step: Step) -> None:
 def noted_steps(shard: int, *, shards: int, after: int, mark: int) -> Iterator[Step]:
     """The steps after number `after`, with the same points as the first time; `mark` is where the first of them began to read."""
     for noted in DetectionStep.objects.filter(shard=shard, seq__gt=after).order_by("seq"):
-        log = points.read_log(shard, shards, mark, until=noted.mark)
+        log = points.read_log(shard, shards, mark if mark <= noted.mark else 0, until=noted.mark)
         mark = noted.mark
         yield Step(
             seq=noted.seq,

@@ -336,3 +336,21 @@ def test_a_step_that_fails_leaves_nothing_and_is_done_again(warm, org):
     assert Anomaly.objects.filter(org=org).count() == 0
     worker.step(stream.at(10) + 2 * SECOND)
     assert Anomaly.objects.filter(org=org).count() == 1
+
+
+def test_a_database_restored_into_another_cluster_goes_on(warm):
+    """Transaction numbers begin anew there, so the mark lies in their future."""
+    stream, worker = warm
+    DetectionShard.objects.update(mark=10**15)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metrics_batch SET xid = xid + %s", [10**14])
+    stream.send(10)
+    heir = ShardWorker(0, shards=1)
+    assert heir.step(stream.at(10) + 2 * SECOND).points == 4
+    stream.send(11)
+    assert heir.step(stream.at(11) + 2 * SECOND).points == 4
+    assert [int(state_of(heir, metric)["newest_ms"]) for metric in stream.metrics] == [milliseconds(stream.at(11))] * 4
+    again = ShardWorker(0, shards=1)
+    again.step(stream.at(11) + 3 * SECOND)
+    heir.step(stream.at(11) + 3 * SECOND)
+    assert states_of(again, stream) == states_of(heir, stream)
