@@ -3,6 +3,7 @@
 Run as `python -m config.kernels`. Needs neither a database nor Django's settings.
 """
 
+import fcntl
 import hashlib
 import importlib
 import os
@@ -36,14 +37,17 @@ def compile_all() -> None:
 
 
 def main() -> None:
-    stamp = cache_folder() / "compiled"
-    wanted = digest()
-    if stamp.is_file() and stamp.read_text() == wanted:
-        return
-    sys.stderr.write("compiling the detector, once per version; until then points wait in the log\n")
-    os.environ["NUMBA_CACHE_DIR"] = str(cache_folder())
-    compile_all()
-    stamp.write_text(wanted)
+    """Returns when everything is compiled, whether by this process or by another that had begun before."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp, wanted = folder / "compiled", digest()
+        if not stamp.is_file() or stamp.read_text() != wanted:
+            sys.stderr.write("compiling the detector, once per version; until then points wait in the log\n")
+            os.environ["NUMBA_CACHE_DIR"] = str(folder)
+            compile_all()
+            stamp.write_text(wanted)
 
 
 if __name__ == "__main__":

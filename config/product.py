@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,8 @@ from django.core.management import call_command
 from django.db import connection
 
 from config.embedded import NoServerError, ensure_servers, stop_servers
-from config.programs import programs
+from config.environment import BASE_DIR
+from config.programs import compiler, programs
 from config.running import sole_runner
 from config.supervisor import Supervisor
 
@@ -60,6 +62,8 @@ def run(*, before: Callable[[], None] | None = None) -> None:
     with sole_runner(home):
         refuse_taken_port()
         if before:
+            # Begun now, on the second core, it is done when points arrive; the supervisor's own run of it then waits for this one.
+            subprocess.Popen(compiler(), cwd=BASE_DIR, start_new_session=True)
             before()
         connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it. Its threads must not be alive when children are forked
         supervisor = Supervisor(

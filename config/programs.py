@@ -10,7 +10,7 @@ from config.supervisor import Program
 
 def programs() -> list[Program]:
     """The web server and the compiler first; the rest once the web server answers, detection also not before its code is compiled."""
-    found = [Program("web", web(), first=True), Program("compile", (sys.executable, "-m", "config.kernels"), first=True, once=True)]
+    found = [Program("web", web(), first=True), Program("compile", compiler(), first=True, once=True)]
     found += [Program(f"detect.{n}", worker(f"detect.{n}", "--pool=solo"), after="compile") for n in range(settings.DETECT_SHARDS)]
     found.append(Program("worker", worker("default", f"--concurrency={settings.WORKER_PROCESSES}")))
     found.append(Program("beat", celery("beat", "--scheduler=config.celery:Scheduler", "--pidfile=", f"--schedule={schedule_file()}")))
@@ -28,6 +28,10 @@ def web() -> tuple[str, ...]:
         *("--respawn-failed-workers", "--respawn-interval=0.1", "--workers-kill-timeout=4", "--log-level=warning"),
         "config.wsgi:application",
     )
+
+
+def compiler() -> tuple[str, ...]:
+    return (sys.executable, "-m", "config.kernels")
 
 
 def worker(queue: str, *options: str) -> tuple[str, ...]:
