@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER_S: Final = 2
-_ADMISSION_WAIT_S: Final = 0.25
+_ADMISSION_WAIT_S: Final = 2.0
 # One thread of each process stays free for people: a slow database must not take the pages with it.
 _admission: Final = threading.BoundedSemaphore(max(1, settings.WEB_THREADS - 1))
 
