@@ -11,8 +11,8 @@ SECRET_SHAPES: Final = re.compile(r"plb_[0-9a-f]{8}_[A-Za-z0-9_-]+|(?<=://)[^/@\
 MASK: Final = "***"
 # Django tells of every 4xx as a warning, which the access log has said already; Celery of every task, thousands an hour.
 QUIET: Final = {
-    "django.request": "ERROR", "celery.beat": "WARNING", "celery.worker.strategy": "WARNING", "celery.worker.request": "WARNING", "celery.app.trace": "WARNING",
-    "matplotlib": "WARNING", "numba": "WARNING", "PIL": "WARNING",
+    "django.request": "ERROR", "matplotlib": "WARNING", "numba": "WARNING", "PIL": "WARNING", "celery.beat": "WARNING",
+    "celery.worker.strategy": "WARNING", "celery.worker.request": "WARNING", "celery.app.trace": "WARNING",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-STOP_WITHIN_S: Final = 5.0
+STOP_WITHIN_S: Final = 4.0
 POLL_S: Final = 0.1
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0

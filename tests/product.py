@@ -122,7 +122,7 @@ class Product:
 
     def stop_postgres(self) -> None:
         with self.place.locked():
-            Postgres(self.place).stop(mode="immediate")
+            Postgres(self.place).stop(immediately=True)
 
     def start_postgres(self) -> None:
         with self.place.locked():

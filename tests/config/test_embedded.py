@@ -82,7 +82,7 @@ def test_a_pid_file_that_names_another_program_by_now_is_no_obstacle(place):
     url = Postgres(place).ensure()
     pid_file = place.data / "pg/postmaster.pid"
     left = pid_file.read_text()
-    Postgres(place).stop(mode="immediate")
+    Postgres(place).stop(immediately=True)
     with subprocess.Popen(["sleep", "60"], user=place.account.uid) as innocent:
         pid_file.write_text(left.replace(left.split()[0], str(innocent.pid), 1))
         assert Postgres(place).ensure() == url
