@@ -19,7 +19,7 @@ HEAVIEST: Final = 12  # where the meter is full; heavier ones stay full
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a list of anomalies."""
+    """One line of a list of anomalies. `at` is when it was detected, or when it began if it was found in imported history."""
 
     id: int
     url: str
@@ -31,7 +31,8 @@ class Row:
     status: str
     is_new: bool
     source: str
-    created: datetime
+    at: datetime
+    is_history: bool
     tags: tuple[str, ...]
     spark: Spark | None
     may_change: bool
@@ -77,7 +78,8 @@ def _row(anomaly: Anomaly, pictures: Mapping[int, Spark], allowed: frozenset[int
         status=anomaly.status,
         is_new=anomaly.is_new,
         source=source_of(anomaly),
-        created=anomaly.created,
+        at=(anomaly.started_at or anomaly.created) if anomaly.is_backfilled else anomaly.created,
+        is_history=anomaly.is_backfilled,
         tags=tuple(tag.name for tag in anomaly.global_tags.all()),
         spark=pictures.get(anomaly.pk),
         may_change=anomaly.datastore_id in allowed and not anomaly.is_archived,

@@ -32,7 +32,7 @@ SPARK_SPAN: Final = timedelta(hours=24)
 ANOMALIES_SHOWN: Final = 10
 MARKS_SHOWN: Final = 200
 TABLE_ROWS: Final = 500
-STATES: Final = ("learning", "active", "stale", "trouble")
+STATES: Final = {"learning": "Learning", "active": "Active", "stale": "Silent", "trouble": "With anomalies"}
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def page_of(user: User, *, search: str, state: str, number: int) -> SeriesPage:
         kept = {"search": search, "state": state} | changes
         return urlencode({name: value for name, value in kept.items() if value})
 
-    tabs = [(name.capitalize() if name else "All", address(state=name), name == state) for name in ("", *STATES)]
+    tabs = [(label, address(state=name), name == state) for name, label in {"": "All", **STATES}.items()]
     return SeriesPage(
         search=search,
         state=state,

@@ -227,7 +227,10 @@
     if (name) address.searchParams.set("range", name);
     else { address.searchParams.set("from", shown.start); address.searchParams.set("to", shown.end); }
     history.replaceState(history.state, "", address);
-    for (const link of document.querySelectorAll("[data-start]")) link.toggleAttribute("aria-current", link.dataset.start === String(start) && Boolean(name));
+    for (const link of document.querySelectorAll("[data-start]")) {
+      if (name && new URL(link.href).searchParams.get("range") === name) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
     tableLink.search = `?from=${shown.start}&to=${shown.end}`;
     load();
     if (tableLink.getAttribute("aria-expanded") === "true") table();

@@ -127,6 +127,7 @@ def test_everything_needed_works_without_javascript(open_desk, world):
     desk = open_desk(java_script_enabled=False)
     page = desk.go("/app/inbox?search=taxi")
     page.get_by_role("link", name="taxi.rides.half_hourly").click()
+    expect(page.get_by_alt_text("The series around the anomaly")).to_be_visible()
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.locator(".headline .status")).to_have_text("Acknowledged")
     expect(page.locator("#notice")).to_have_text("Acknowledged.")

@@ -88,6 +88,15 @@ def test_a_row_shows_the_evidence(as_, reporter, anomaly):
     assert b'class="spark"' in answer.content
 
 
+def test_what_was_found_in_history_is_as_old_as_it_is(as_, reporter, metric):
+    began = timezone.now() - timedelta(days=90)
+    spike(metric, created=timezone.now(), started_at=began, is_backfilled=True)
+    answer = as_(reporter).get("/app/inbox")
+    (row,) = answer.context["page"].rows
+    assert (row.at, row.is_history) == (began, True)
+    assert b">3 mo</time>" in answer.content
+
+
 def test_queries_do_not_grow_with_the_rows(as_, editor, metric, queries_of):
     send_hours(metric)
     spike(metric)
