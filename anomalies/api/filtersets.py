@@ -17,6 +17,7 @@ from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one
 
 TIMEFRAMES: Final = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 MAX_TIMEFRAME_DAYS: Final = 3650
+LAST_YEAR: Final = 9998  # the day after the last of 9999 has no date
 UNASSIGNED: Final = "none"
 
 
@@ -43,7 +44,10 @@ class DayField(forms.Field):
         if value in (None, ""):
             return None
         try:
-            return datetime.combine(date.fromisoformat(value), datetime.min.time(), UTC)
+            day = date.fromisoformat(value)
+            if day.year > LAST_YEAR:
+                raise ValueError
+            return datetime.combine(day, datetime.min.time(), UTC)
         except ValueError as exc:
             raise ValidationError(f"{value!r} is no day, such as 2026-05-15.", code="invalid_date") from exc
 

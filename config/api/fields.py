@@ -22,7 +22,10 @@ def parse_moment(text: str) -> datetime:
         raise ValueError(f"{text!r} is no ISO 8601 time, such as 2026-05-15T17:22:08Z.")
     if at.tzinfo is None:
         raise ValueError(NAIVE)
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as exc:
+        raise ValueError(f"{text!r} is outside the years 1 to 9999.") from exc
 
 
 class MomentField(serializers.DateTimeField):

@@ -71,6 +71,9 @@ def whole_number(text: str) -> int:
 
 
 def words(text: str) -> str:
+    """A cleaner for names."""
+    if "\0" in text:
+        raise ValidationError("No NUL characters.", code="null_characters_not_allowed")
     return text
 
 

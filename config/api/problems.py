@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -61,6 +61,8 @@ def _domain_error(exc: Exception, request: Request) -> DomainError:
             return _of_status(400, "The body ended before it was complete.")
         case exceptions.APIException():
             return _of_status(exc.status_code, str(exc.detail))
+        case DataError():
+            return Invalid("A value is larger than can be stored, or of another kind than is stored there.")
         case OperationalError() | InterfaceError():
             log.warning("database unavailable", exc_info=exc)
             return Unavailable("The database does not answer at the moment. Nothing was changed; try again shortly.")
