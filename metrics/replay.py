@@ -49,9 +49,9 @@ class Replay:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """One alert from its start to its end (None while it lasts), told at its most surprising point outside the band.
+    """One alert from its start to its end (None while it lasts), told at the value farthest from its forecast.
 
-    Times are as the file writes them, `score` is 0 to 100, `detectors` hold each detector's surprise.
+    Times are as the file writes them, `score` is the highest, 0 to 100, `detectors` hold each detector's surprise.
     """
 
     start: str
@@ -167,10 +167,8 @@ def alerts(found: Replay) -> Iterator[Alert]:
 def _alert(series: Series, events: NDArray[np.void], start_ms: int) -> Alert:
     like = series.texts[0]
     within = events[events["event"] & PART != 0]
-    # Shapes and means stay strange while the excursion is in their window: the peak is where the value itself is outside the band.
-    is_outside = (within["value"] < within["lower"]) | (within["value"] > within["upper"])
-    outside = within[is_outside] if is_outside.any() else within
-    top = outside[np.argmax(outside["surprise"])]
+    # Not the most surprising point: shapes and means stay strange for as long as the excursion is in their window.
+    top = within[np.argmax(np.abs(within["value"] - within["yhat"]))]
     is_over = bool(events[-1]["event"] & engine.CLOSE)
     return Alert(
         start=write_time(start_ms, like=like),
@@ -180,7 +178,7 @@ def _alert(series: Series, events: NDArray[np.void], start_ms: int) -> Alert:
         expected=float(top["yhat"]),
         lower=float(top["lower"]),
         upper=float(top["upper"]),
-        score=round(float(top["score"]), 2),
+        score=round(float(within["score"].max()), 2),
         detectors=_detectors(top["detectors"]),
     )
 

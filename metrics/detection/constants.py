@@ -29,12 +29,19 @@ SMALLEST: Final = 1e-280  # the smallest scale of a series that is constantly ze
 TINY: Final = 1e-9  # relative resolution below which two values are the same
 
 # Forecast.
-EXPERTS: Final = 6
+EXPERTS: Final = 7
 ERROR_GAIN: Final = 0.01
 ERROR_CLIP: Final = 8.0
 DAY_GAIN: Final = 0.15
 WEEK_GAIN: Final = 0.4
 OFFSET_GAIN: Final = 0.05
+
+# Rhythm: a cycle of few points, found in the last values themselves.
+PAST: Final = 240  # values kept for it, so that it has at most 120 points
+PAST_FIXED: Final = 16.0  # steps per scale of such a value: range +-8 scales
+RHYTHM_MIN: Final = 4
+RHYTHM_CLOSE: Final = 0.9  # the shortest one within this share of the best is taken
+RHYTHM_ECHO: Final = 0.3  # autocorrelation that it must reach
 
 # Memories. Fixed-point 16-bit numbers in units of the series' scale.
 DAY_SLOTS: Final = 288

@@ -88,14 +88,16 @@ def _kernels() -> ModuleType:
     """The compiled kernels, cached by the source of the whole package: numba itself looks at the file of the entry point only."""
     import numba
 
+    config: Any = numba.config  # its names appear when numba reads the environment
+
     folder = Path(__file__).parent
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(Path(before or folder / "__pycache__") / f"detection-{digest[:16]}")
+    before = config.CACHE_DIR
+    config.CACHE_DIR = str(Path(before or folder / "__pycache__") / f"detection-{digest[:16]}")
     try:
         return import_module("metrics.detection.kernels")
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def new_states(count: int) -> NDArray[np.void]:
@@ -190,6 +192,8 @@ def attributes(states: NDArray[np.void]) -> NDArray[np.void]:
     shown["last_ms"] = np.where(states["newest_ms"] == _NEVER, 0, states["newest_ms"])
     shown["points"] = states["seen"]
     shown["period_s"] = np.where(known & (states["is_seasonal"] != 0), states["cycle_ms"] / 1000.0, 0.0)
+    rhythmic = known & (states["rhythm"] > 0) & (states["error"][:, 6] < states["error"][:, 4])
+    shown["period_s"][rhythmic] = (states["rhythm"] * states["step_ms"] / 1000.0)[rhythmic]
     return shown
 
 

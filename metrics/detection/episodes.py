@@ -10,9 +10,11 @@ STREAM_KINDS = (lay.SPIKE, lay.SPIKE, lay.LEVEL_SHIFT, lay.LEVEL_SHIFT, lay.SHAP
 
 
 @inline
-def loudest(w):
-    """The feature with the largest surprise."""
-    best = 0
+def loudest(s, w):
+    """The feature that an alert is about: the residual or the time of day if one is surprised enough alone, else the most surprised."""
+    best = 0 if w.power[0] >= w.power[1] else 1
+    if w.power[best] >= 10.0 ** (2.0 * s.threshold):
+        return best
     for stream in range(k.STREAMS):
         if w.power[stream] > w.power[best]:
             best = stream
@@ -22,7 +24,7 @@ def loudest(w):
 @inline
 def begin(s, w, t_ms, z):
     """Notes what the new episode is about."""
-    stream = loudest(w)
+    stream = loudest(s, w)
     s.kind = STREAM_KINDS[stream]
     off = w.level if s.kind == lay.LEVEL_SHIFT else z - w.yhat
     if w.flat >= w.surprise:

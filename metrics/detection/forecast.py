@@ -1,9 +1,10 @@
-"""The forecast: a mixture of six simple experts, each trusted by its recent error (detection.md's study: MAE .865 of naive)."""
+"""The forecast: a mixture of seven simple experts, each trusted by its recent error (detection.md's study: MAE .865 of naive)."""
 
 import numpy as np
 
 from metrics.detection import constants as k
 from metrics.detection.compiled import inline
+from metrics.detection.rhythm import one_rhythm_ago
 from metrics.detection.scale import fixed
 
 
@@ -59,6 +60,7 @@ def experts(s, w, t_ms):
     f[3] = s.expert[3] + s.expert[4]
     f[4] = f[1]
     f[5] = f[1]
+    f[6] = f[1] if s.rhythm == 0 else one_rhythm_ago(s)
     if s.is_seasonal:
         count = slots(s, k.DAY_SLOTS)
         day = recall(s.day, count, phase(t_ms, s.cycle_ms), s.cycle_ms > 1.5 * count * s.step_ms)

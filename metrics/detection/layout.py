@@ -42,7 +42,7 @@ COUNTER, GAUGE = 1, 2
 _PROTOTYPE_BYTES: Final = 3 * k.BLOCKS * k.PROTOTYPES * 2
 
 # The warm-up buffer lies over the prototypes: a series has either the one or the other.
-_FIELDS: Final[list[tuple[str, object]]] = [
+_FIELDS: Final[list[tuple[str, str] | tuple[str, str, tuple[int, ...]]]] = [
     ("version", "u2"),
     ("mode", "u1"),
     ("minutes_sum", "u1"),
@@ -90,7 +90,7 @@ _FIELDS: Final[list[tuple[str, object]]] = [
     ("top", "f4"),
     ("bottom", "f4"),
     ("expert", "f4", (5,)),
-    ("error", "f4", (6,)),
+    ("error", "f4", (k.EXPERTS,)),
     ("day_offset", "f4"),
     ("week_offset", "f4"),
     ("slow", "f4"),
@@ -106,6 +106,7 @@ _FIELDS: Final[list[tuple[str, object]]] = [
     ("recent_now", "f4", (2,)),
     ("recent_before", "f4", (4,)),
     ("recent_slot", "i2"),
+    ("rhythm", "i2"),
     ("run", "i2"),
     ("shifted", "i4"),
     ("rises", "i4"),
@@ -125,6 +126,7 @@ _FIELDS: Final[list[tuple[str, object]]] = [
     ("week", "i2", (k.WEEK_SLOTS,)),
     ("recent", "i2", (4, k.RECENT_SLOTS)),
     ("histogram", "u2", (k.STREAMS, k.BINS)),
+    ("past", "i1", (k.PAST,)),
     ("rank", "u1", (3, k.PROTOTYPES)),
     ("uses", "u1", (3, k.PROTOTYPES)),
     ("prototype", "i2", (3, k.BLOCKS, k.PROTOTYPES)),
@@ -133,16 +135,19 @@ _FIELDS: Final[list[tuple[str, object]]] = [
 
 def _state() -> np.dtype[np.void]:
     plain = np.dtype(_FIELDS, align=True)
-    start = plain.fields["prototype"][1]
+    fields = dict(plain.fields or {})
+    names = list(fields)
+    start = fields["prototype"][1]
     start += -start % 8
-    names = [*(plain.names or ()), "buffer_ms", "buffer_value"]
-    formats: list[object] = [plain.fields[name][0] for name in plain.names or ()]
-    offsets = [plain.fields[name][1] for name in plain.names or ()]
-    offsets[-1] = start
-    formats += [("i8", (k.WARM_UP,)), ("f8", (k.WARM_UP,))]
-    offsets += [start, start + 8 * k.WARM_UP]
     size = start + _PROTOTYPE_BYTES
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size + -size % 64})
+    return np.dtype(
+        {
+            "names": [*names, "buffer_ms", "buffer_value"],
+            "formats": [*(fields[name][0] for name in names), ("i8", (k.WARM_UP,)), ("f8", (k.WARM_UP,))],
+            "offsets": [*(fields[name][1] for name in names[:-1]), start, start, start + 8 * k.WARM_UP],
+            "itemsize": size + -size % 64,
+        }
+    )
 
 
 STATE: Final = _state()
@@ -183,9 +188,11 @@ ATTRIBUTES: Final = np.dtype(
 WORK: Final = np.dtype(
     [
         ("window", "f8", (k.WINDOW + 1,)),
+        ("past", "f4", (k.PAST,)),
+        ("echo", "f4", (k.PAST // 2 + 2,)),
         ("shape", "i4", (k.BLOCKS,)),
         ("distance", "i4", (k.PROTOTYPES,)),
-        ("forecast", "f8", (6,)),
+        ("forecast", "f8", (k.EXPERTS,)),
         ("feature", "f8", (k.STREAMS,)),
         ("power", "f8", (k.STREAMS,)),
         ("sorted", "f8", (k.WARM_UP,)),

@@ -5,15 +5,16 @@ import numpy as np
 from metrics.detection import constants as k
 from metrics.detection.compiled import inline
 from metrics.detection.forecast import phase
-from metrics.detection.scale import fixed
+from metrics.detection.scale import fixed, short
 
 
 @inline
 def push(s, z):
     """Appends one normalised value to the ring."""
     s.ring[s.total % k.WINDOW] = z
+    s.past[s.total % k.PAST] = short(z)
     s.total += 1
-    s.run = min(s.run + 1, k.WINDOW)
+    s.run = min(s.run + 1, k.PAST)
 
 
 @inline

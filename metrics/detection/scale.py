@@ -32,6 +32,18 @@ def fixed(z):
 
 
 @inline
+def short(z):
+    """`z` as an 8-bit fixed-point number."""
+    return np.int8(np.rint(min(max(z * k.PAST_FIXED, -127.0), 127.0)))
+
+
+@inline
+def _move_past(s, ratio, shift):
+    for i in range(k.PAST):
+        s.past[i] = short(s.past[i] / k.PAST_FIXED * ratio + shift)
+
+
+@inline
 def _move_fixed(slots, ratio, shift):
     for i in range(len(slots)):
         if slots[i] != k.UNKNOWN:
@@ -58,6 +70,7 @@ def rebase(s, reference, unit):
     s.bottom = s.bottom * ratio + shift
     _move_fixed(s.season_mean[:], ratio, shift)
     _move_fixed(s.season_spread[:], ratio, 0.0)
+    _move_past(s, ratio, shift)
     _move_fixed(s.day[:], ratio, shift)
     _move_fixed(s.week[:], ratio, shift)
     for i in range(4):

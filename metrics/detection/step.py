@@ -11,6 +11,7 @@ from metrics.detection.episodes import judge
 from metrics.detection.explain import explained, keep
 from metrics.detection.forecast import experts, learn
 from metrics.detection.residual import bridge, mean_of, push, residual, time_of_day, unroll
+from metrics.detection.rhythm import find_rhythm
 from metrics.detection.scale import normalise, spread
 from metrics.detection.shapes import novelty
 from metrics.detection.warmup import accept_level
@@ -76,6 +77,7 @@ def step(s, w, t_ms, x, raw):
     if s.points > 0:
         bridge(s, t_ms, y)
     push(s, z)
+    find_rhythm(s, w)
     scale = spread(s)
     reach = width(s, t_ms)
     margin = k.BAND_MARGIN * scale

@@ -114,6 +114,7 @@ def clear(s):
     s.recent[:] = k.UNKNOWN
     s.recent_before[:] = -1000.0
     s.recent_slot = -1
+    s.rhythm = 0
     s.histogram[:] = 0
     s.season_count[:] = 0
     s.season_mean[:] = 0
@@ -175,7 +176,7 @@ def restart(s, hint):
 @inline
 def accept_level(s, w, t_ms):
     """What the last values show is the normal level from now on; rarities keep their history."""
-    n = np.int64(s.run)
+    n = min(np.int64(s.run), k.WINDOW)
     if n == 0:
         return
     for i in range(n):

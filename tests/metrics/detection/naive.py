@@ -39,17 +39,34 @@ class Forecast:
     def __init__(self, x):
         self.last = self.fast = self.slow = self.level = x
         self.slope = self.day_offset = self.week_offset = 0.0
-        self.errors = [0.0] * 6
+        self.errors = [0.0] * 7
+        self.past, self.rhythm = [], 0
         self.day, self.week = {}, {}
         self.n = 0
 
     def predict(self, hour):
         day = self.day[hour % DAY] + self.day_offset if hour % DAY in self.day else self.fast
         week = self.week[hour % WEEK] + self.week_offset if hour % WEEK in self.week else day
-        self.experts = [self.last, self.fast, self.slow, self.level + self.slope, day, week]
+        self.experts = [self.last, self.fast, self.slow, self.level + self.slope, day, week, self.echo()]
         least = min(self.errors)
         weights = [((least + 1e-12) / (error + 1e-12)) ** 4 for error in self.errors]
         return sum(w * f for w, f in zip(weights, self.experts, strict=True)) / sum(weights)
+
+    def echo(self):
+        return (self.past[-self.rhythm] + self.past[-2 * self.rhythm]) / 2 if self.rhythm else self.fast
+
+    def find_rhythm(self, x):
+        self.past.append(x)
+        if len(self.past) < 240 or len(self.past) % 120:
+            return
+        mean = sum(self.past[-240:]) / 240
+        last = [v - mean for v in self.past[-240:]]
+        power = sum(v * v for v in last) / 240
+        echo = [sum(a * b for a, b in zip(last[lag:], last, strict=False)) / (240 - lag) / power for lag in range(122)]
+        good = [lag for lag in range(4, 121) if echo[lag] > max(0.3, echo[lag - 1], echo[lag // 2]) and echo[lag] >= echo[lag + 1]]
+        good = [lag for lag in good if 3 * lag // 2 > 120 or echo[lag] > echo[3 * lag // 2]]
+        best = max((echo[lag] for lag in good), default=0.0)
+        self.rhythm = next((lag for lag in good if echo[lag] >= 0.9 * best), 0)
 
     def learn(self, hour, x):
         for i, f in enumerate(self.experts):
@@ -210,6 +227,7 @@ class Detector:
         """(forecast, surprise) of point i, which must follow point i - 1."""
         self.scale.follow(self.values[i])
         y, features = self.features(i)
+        self.forecast.find_rhythm(self.values[i])
         for stream, history in enumerate(self.histories):
             if (i + 2 * stream) % 16 == 0 and sum(history.weights):
                 history.refit()

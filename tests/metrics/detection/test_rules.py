@@ -59,7 +59,7 @@ def test_a_point_within_half_a_step_is_merged_and_not_scored():
     assert feed(states, at[0] + STEP // 2 + 1, values[0])["status"].tolist() == [engine.SCORED]
 
 
-@pytest.mark.parametrize(("missing", "run_after"), [(0, 64), (3, 64), (4, 1)])
+@pytest.mark.parametrize(("missing", "run_after"), [(0, 240), (3, 240), (4, 1)])
 def test_a_short_gap_is_bridged_and_a_long_one_empties_the_windows(missing, run_after):
     states, at, values = learned()
     feed(states, at[missing], values[missing])
@@ -294,6 +294,31 @@ def test_hourly_points_know_their_week():
 def test_daily_points_have_a_week_as_their_cycle():
     _, states = run(times(400, step_ms=24 * HOUR), daily(400))
     assert engine.attributes(states)["period_s"].tolist() == [7 * 86400.0]
+
+
+@pytest.mark.parametrize(("cycle", "step_ms"), [(10, MINUTE), (42, 10 * MINUTE), (90, MINUTE)])
+def test_a_cycle_that_is_no_day_is_found_and_its_absence_noticed(cycle, step_ms):
+    count = 2400
+    i = np.arange(count)
+    values = np.where(i % cycle < cycle // 5, 80.0, 20.0) + np.random.default_rng(2).standard_normal(count)
+    values[2000 - 2000 % cycle : 2000 - 2000 % cycle + cycle // 5] = 20.0
+    verdicts, states = run(times(count, step_ms=step_ms), values)
+    assert engine.attributes(states)["period_s"].tolist() == [cycle * step_ms / 1000]
+    calm = slice(1500, 1990 - cycle)
+    assert np.mean(np.abs(verdicts["yhat"] - values)[calm]) < 4.0  # the last value alone would be off by 12 at a cycle of ten points
+    place = 2000 - 2000 % cycle
+    assert verdicts["surprise"][place : place + cycle].max() > max(2.0, verdicts["surprise"][calm].max())
+
+
+def test_noise_and_a_constant_have_no_rhythm():
+    for values in (np.random.default_rng(0).standard_normal(2000), np.full(2000, 3.0)):
+        _, states = run(times(2000, step_ms=MINUTE), values)
+        assert states["rhythm"].tolist() == [0]
+
+
+def test_an_excursion_that_one_value_shows_is_a_spike():
+    verdicts = episode([200.0, 0.0])
+    assert engine.KINDS[verdicts["kind"][0]] == "spike"
 
 
 def test_the_attributes_of_a_series_without_points():
