@@ -28,7 +28,7 @@ def all_well(product):
 
 
 def test_everything_comes_up(product):
-    wait_until(lambda: all_well(product), within_s=60, what="status ok")
+    wait_until(lambda: all_well(product), within_s=180, what="status ok")
     told = status(product)
     assert sorted(told["workers"]) == ["default", "detect.0", "detect.1"]
     assert told["version"] == "0.1.0"
@@ -67,7 +67,7 @@ def test_a_taken_port_is_said_and_nothing_starts(product):
 def test_whatever_is_killed_comes_back(product, pattern):
     killed = product.kill(pattern)
     assert killed
-    wait_until(lambda: product.pids(pattern) and product.answers(), within_s=30, what=f"{pattern} runs again")
+    wait_until(lambda: product.pids(pattern) and product.answers(), within_s=180, what=f"{pattern} runs again")
     assert not set(killed) & set(product.pids(pattern))
 
 
@@ -75,7 +75,7 @@ def test_one_dead_web_worker_is_no_outage(product):
     parent, *workers = product.pids("granian")
     os.kill(workers[-1], signal.SIGKILL)
     assert all(product.answers() for _ in range(20))
-    wait_until(lambda: len(product.pids("granian")) == 1 + len(workers), within_s=20, what="the worker is replaced")
+    wait_until(lambda: len(product.pids("granian")) == 1 + len(workers), within_s=180, what="the worker is replaced")
     assert product.pids("granian")[0] == parent
 
 
@@ -83,7 +83,7 @@ def test_killed_servers_come_back(product):
     product.kill_postgres()
     os.kill(int((product.place.sockets / "redis.pid").read_text()), signal.SIGKILL)
     time.sleep(1.5)
-    wait_until(lambda: all_well(product), within_s=60, what="status ok after a kill of the servers")
+    wait_until(lambda: all_well(product), within_s=180, what="status ok after a kill of the servers")
 
 
 def test_requests_are_logged_with_their_id(product):
@@ -97,7 +97,7 @@ def test_requests_are_logged_with_their_id(product):
 def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_data():
     with new_product(LOG_FORMAT="json") as product:
         product.start()
-        wait_until(lambda: all_well(product), within_s=60, what="status ok")
+        wait_until(lambda: all_well(product), within_s=180, what="status ok")
         product.manage("createadmin", "ann@example.com", "--random-password")
         os.killpg(product.process.pid, signal.SIGINT)
         assert product.process.wait(10) == 0
@@ -115,13 +115,13 @@ def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_da
 def test_after_a_kill_of_everything_the_next_start_is_clean():
     with new_product() as product:
         product.start()
-        wait_until(lambda: all_well(product), within_s=60, what="status ok")
+        wait_until(lambda: all_well(product), within_s=180, what="status ok")
         product.process.kill()
         product.kill("")
         product.kill_postgres()
         product.process.wait()
         product.start()
-        wait_until(lambda: all_well(product), within_s=60, what="status ok after a kill of everything")
+        wait_until(lambda: all_well(product), within_s=180, what="status ok after a kill of everything")
 
 
 def test_a_command_that_needs_no_data_starts_no_server():
