@@ -25,17 +25,6 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Rollup:
-    """One series in steps of equal length: the starts of the steps that hold values, and what those were. NaN is not counted."""
-
-    starts_ms: Ints
-    mean: Floats
-    least: Floats
-    most: Floats
-    count: Ints
-
-
-@dataclass(frozen=True)
 class Verdicts:
     """The detector's verdicts on one series in time order; NaN where it had none. To 16 significant bits."""
 
@@ -58,7 +47,7 @@ _END_OF_TIME: Final = 2**62
 
 # One statement is one snapshot: a fold that commits meanwhile is seen whole or not at all, so no point is seen twice or missed.
 _READ: Final = """
-SELECT 0, series_id, t0, n, first_ms, step_ms, NULL::bytea, timestamps, data, NULL::bool FROM {day}
+SELECT {columns} FROM {day}
  WHERE org_id = %(org)s AND series_id = ANY(%(series)s) AND t0 > %(start)s - {day_ms} AND t0 < %(end)s
 UNION ALL
 SELECT 1, block, t0, n, 0, 0, members, timestamps, data, NULL FROM {hour}
@@ -69,12 +58,21 @@ SELECT 2, xid, id, n, 0, 0, series, timestamps, data, rule = 1 FROM {log}
 """
 
 
-def _statement(family: Family) -> sql.Composed:
-    names = {"day": sql.Identifier(family.day), "hour": sql.Identifier(family.hour), "log": sql.Identifier(family.log)}
+_DAY_COLUMNS: Final = sql.SQL("0, series_id, t0, n, first_ms, step_ms, NULL::bytea, timestamps, data, NULL::bool")
+
+
+def read_statement(family: Family, *, day_columns: sql.Composable = _DAY_COLUMNS) -> sql.Composed:
+    """A read of days, hours and the tail: level 0, 1 and 2 in the first column."""
+    names: dict[str, sql.Composable] = {
+        "columns": day_columns,
+        "day": sql.Identifier(family.day),
+        "hour": sql.Identifier(family.hour),
+        "log": sql.Identifier(family.log),
+    }
     return sql.SQL(_READ).format(**names, day_ms=sql.Literal(DAY_MS), hour_ms=sql.Literal(HOUR_MS), family=sql.Literal(family.id))
 
 
-_STATEMENTS: Final = {family: _statement(family) for family in (POINTS, VERDICTS)}
+_STATEMENTS: Final = {family: read_statement(family) for family in (POINTS, VERDICTS)}
 
 
 def read(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> dict[int, Points]:
@@ -82,54 +80,49 @@ def read(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> 
 
     Acknowledged points are there at once, each exactly once, whatever the fold is doing.
     """
-    run = _read(POINTS, org_id, series_ids, start_ms, end_ms)
-    return {series: Points(run.timestamps_ms[part], run.data[0][part]) for series, part in _parts(run, series_ids)}
+    run = read_run(POINTS, org_id, series_ids, start_ms, end_ms)
+    return {series: Points(run.timestamps_ms[part], run.data[0][part]) for series, part in parts_of(run, series_ids)}
 
 
 def read_verdicts(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> dict[int, Verdicts]:
     """The verdicts of each series with start_ms <= time < end_ms; every id is a key."""
-    run = _read(VERDICTS, org_id, series_ids, start_ms, end_ms)
-    return {series: Verdicts(run.timestamps_ms[part], *run.data[:, part]) for series, part in _parts(run, series_ids)}
-
-
-def rollup(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int, step_ms: int) -> dict[int, Rollup]:
-    """Mean, least, most and count per step of each series, over start_ms <= time < end_ms.
-
-    Steps begin at multiples of `step_ms` since 1970. NaN values do not count; steps without values are left out. Whole days are taken from
-    the day chunks' counters, without decoding a point.
-    """
-    run = _read(POINTS, org_id, series_ids, start_ms, end_ms)
-    return {series: _rolled(run.timestamps_ms[part], run.data[0][part], step_ms) for series, part in _parts(run, series_ids)}
+    run = read_run(VERDICTS, org_id, series_ids, start_ms, end_ms)
+    return {series: Verdicts(run.timestamps_ms[part], *run.data[:, part]) for series, part in parts_of(run, series_ids)}
 
 
 def last(org_id: int, series_ids: Sequence[int]) -> dict[int, Newest]:
     """The newest point of each series that has one."""
     now_ms = int(timezone.now().timestamp() * 1000)
-    newest = _newest_of(_read(POINTS, org_id, series_ids, now_ms - 2 * HOUR_MS, _END_OF_TIME), series_ids)
+    newest = _newest_of(read_run(POINTS, org_id, series_ids, now_ms - 2 * HOUR_MS, _END_OF_TIME), series_ids)
     silent = [series for series in series_ids if series not in newest]
     if silent:
         wanted = np.unique(np.array(silent, np.int64))
-        newest |= _newest_of(_assembled(POINTS, _newest_rows(org_id, wanted), wanted), silent)
+        newest |= _newest_of(assembled(POINTS, _newest_rows(org_id, wanted), wanted), silent)
     return newest
 
 
 def _newest_of(run: Run, series_ids: Sequence[int]) -> dict[int, Newest]:
-    ends = {series: part.stop - 1 for series, part in _parts(run, series_ids) if part.stop > part.start}
+    ends = {series: part.stop - 1 for series, part in parts_of(run, series_ids) if part.stop > part.start}
     return {series: Newest(int(run.timestamps_ms[end]), float(run.data[0][end])) for series, end in ends.items()}
 
 
-def _read(family: Family, org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> Run:
+def read_run(family: Family, org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> Run:
+    """All points of these series in the range, sorted by series, then time."""
     wanted = np.unique(np.array(series_ids, np.int64))
-    values = {
-        "org": org_id,
-        "series": wanted.tolist(),
-        "blocks": np.unique(wanted >> BLOCK_BITS).tolist(),
-        "start": start_ms,
-        "end": end_ms,
-    }
+    found = fetched(_STATEMENTS[family], org_id, wanted, start_ms, end_ms)
+    return within(assembled(family, found, wanted), start_ms, end_ms)
+
+
+def fetched(statement: sql.Composed, org_id: int, wanted: Ints, start_ms: int, end_ms: int) -> list[TupleRow]:
+    """The rows of a read's statement for these series (sorted, each once)."""
+    blocks = np.unique(wanted >> BLOCK_BITS).tolist()
+    values = {"org": org_id, "series": wanted.tolist(), "blocks": blocks, "start": start_ms, "end": end_ms}
     with binary_cursor() as cursor:
-        found = cursor.execute(_STATEMENTS[family], values, binary=True).fetchall()
-    run = _assembled(family, found, wanted)
+        return cursor.execute(statement, values, binary=True).fetchall()
+
+
+def within(run: Run, start_ms: int, end_ms: int) -> Run:
+    """The points with start_ms <= time < end_ms."""
     inside = (run.timestamps_ms >= start_ms) & (run.timestamps_ms < end_ms)
     return run if inside.all() else Run(run.series[inside], run.timestamps_ms[inside], run.data[:, inside])
 
@@ -154,7 +147,7 @@ SELECT 2, xid, id, n, 0, 0, series, timestamps, data, rule = 1 FROM metrics_batc
 """)
 
 
-def _assembled(family: Family, found: list[TupleRow], wanted: Ints) -> Run:
+def assembled(family: Family, found: list[TupleRow], wanted: Ints) -> Run:
     """Rows of one snapshot -> the wanted series' points: chunks first, then the log in its order, merged by the one rule."""
     width = len(family.columns)
     days, hours, tail = ([row for row in found if row[0] == level] for level in (0, 1, 2))
@@ -195,18 +188,8 @@ def _picked(run: Run, is_wanted: Bools) -> Run:
     return Run(run.series[is_wanted], run.timestamps_ms[is_wanted], run.data[:, is_wanted])
 
 
-def _parts(run: Run, series_ids: Sequence[int]) -> list[tuple[int, slice]]:
+def parts_of(run: Run, series_ids: Sequence[int]) -> list[tuple[int, slice]]:
+    """Where each series' points are in a sorted run."""
     ids = np.array(series_ids, np.int64)
     starts, ends = np.searchsorted(run.series, ids, "left"), np.searchsorted(run.series, ids, "right")
     return [(int(s), slice(int(a), int(b))) for s, a, b in zip(ids, starts, ends, strict=True)]
-
-
-def _rolled(timestamps_ms: Ints, values: Floats, step_ms: int) -> Rollup:
-    is_value = ~np.isnan(values)
-    kept, steps = values[is_value], timestamps_ms[is_value] // step_ms
-    if kept.size == 0:
-        return Rollup(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.int64))
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(steps)) + 1])
-    count = np.diff(np.append(starts, kept.size))
-    mean = np.add.reduceat(kept, starts) / count
-    return Rollup(steps[starts] * step_ms, mean, np.minimum.reduceat(kept, starts), np.maximum.reduceat(kept, starts), count)

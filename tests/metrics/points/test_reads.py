@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from django.db import connection
 
 from metrics import points
 from metrics.points import DAY_MS, HOUR_MS, MINUTE_MS, fold
@@ -84,3 +85,13 @@ def test_whole_days_are_rolled_up_from_their_counters_and_from_points_alike(org,
     assert got.count.tolist() == unfolded.count.tolist() == [144, 144, 144, 144, 6]
     assert got.most.tolist() == [*unfolded.most.tolist()[:2], 1000.0, *unfolded.most.tolist()[3:]]
     assert points.last(org.pk, [7])[7] == points.Newest(int(times[-1]), float(values[-1]))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whole_days_are_rolled_up_without_decoding_a_point(org, put, today):
+    put({7: [(today - 2 * DAY_MS + step * HOUR_MS, float(step)) for step in range(48)]})
+    fold.fold_all(org.pk, POINTS)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE metrics_point_day SET data = '' WHERE org_id = %s", [org.pk])
+    got = points.rollup(org.pk, [7], today - 2 * DAY_MS, today, DAY_MS)[7]
+    assert (got.mean.tolist(), got.least.tolist(), got.most.tolist(), got.count.tolist()) == ([11.5, 35.5], [0, 24], [23, 47], [24, 24])
