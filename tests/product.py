@@ -96,7 +96,7 @@ class Product:
     def answers(self) -> bool:
         try:
             return self.get("/api/health")[0] == 200
-        except OSError:
+        except (OSError, ValueError, http.client.HTTPException):
             return False
 
     def pids(self, pattern: str) -> list[int]:

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from contextlib import suppress
+from http.client import HTTPException
 
 import numpy as np
 import pytest
@@ -30,8 +31,8 @@ def send(product: Product, key: str, place: int, at_ms: int, values: np.ndarray)
     for attempt in range(3000):
         try:
             status, answer, _ = product.request("POST", "/flux/metric_data_post", body=body, Content_Type="application/json")
-        except OSError:
-            status = 0
+        except (OSError, HTTPException):
+            status, answer = 0, b""
         if status == 204:
             time.sleep(PACE_S)
             return attempt
