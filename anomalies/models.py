@@ -162,7 +162,7 @@ class Change(models.Model):
     # The database deletes the history of an anomaly that is gone for good, and a trigger refuses every other deletion: see migration 0003.
     org = models.ForeignKey(Org, on_delete=models.DO_NOTHING, related_name="+")
     anomaly = models.ForeignKey(Anomaly, on_delete=models.DO_NOTHING, related_name="changes")
-    transaction_id = models.UUIDField(help_text="Shared by everything that one call changed.")
+    transaction_id = models.BigIntegerField(help_text="Shared by everything that one call changed.")
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     actor = models.CharField(max_length=64, help_text="`user`, or the part of the system that did it.")
     timestamp = models.DateTimeField()

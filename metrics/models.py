@@ -61,7 +61,8 @@ class Metric(models.Model):
             models.CheckConstraint(condition=~models.Q(name=""), name="metric_has_a_name"),
         )
         indexes = (
-            # The metric list: an org's series by name, a page at a time. Only the first 200 characters: a whole name may not fit an index page.
+            # The metric list: an org's series by name, a page at a time.
+            # Only the first 200 characters: a whole name may not fit an index page.
             models.Index("org", Left("name", 200), "id", name="metric_by_name"),
             # "Series with trouble" on the overview.
             models.Index(fields=("org", "is_stale"), condition=models.Q(is_stale=True), name="metric_stale"),

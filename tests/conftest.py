@@ -15,6 +15,7 @@ django.setup()
 
 import pytest  # noqa: E402
 from django.core.cache import cache  # noqa: E402
+from django.db import connection  # noqa: E402
 
 from accounts.models import Level, Role, User  # noqa: E402
 from config.celery import app as celery_app  # noqa: E402
@@ -29,6 +30,28 @@ celery_app.conf.task_eager_propagates = True
 @pytest.fixture(autouse=True)
 def _empty_cache():
     cache.clear()
+
+
+# Not models of Django's, so that it does not empty them between two tests.
+RAW_TABLES = (
+    "metrics_batch",
+    "metrics_verdict",
+    "metrics_point_hour",
+    "metrics_point_day",
+    "metrics_verdict_hour",
+    "metrics_verdict_day",
+    "metrics_fold",
+)
+
+
+@pytest.fixture(autouse=True)
+def _empty_raw_tables(request, django_db_blocker):
+    """After a test that commits."""
+    yield
+    marker = request.node.get_closest_marker("django_db")
+    if "transactional_db" in request.fixturenames or (marker and marker.kwargs.get("transaction")):
+        with django_db_blocker.unblock(), connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {', '.join(RAW_TABLES)}")
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ CHANGE: Final = OpenApiExample(
 HISTORY: Final = OpenApiExample(
     "Acknowledged by a person",
     value={
-        "transaction_id": "0e5b7a1c-6f0e-4c5e-9a57-1f2d3c4b5a69",
+        "transaction_id": 9876,
         "user": {"id": 1, "name": "Alice Lee"},
         "actor": "user",
         "timestamp": "2026-05-15T17:22:08.000Z",

@@ -92,7 +92,7 @@ class AnomalyChangeSerializer(StrictSerializer):
 
 
 class HistoryEntrySerializer(serializers.Serializer[Any]):
-    transaction_id = serializers.CharField(help_text="Shared by everything that one call changed.")
+    transaction_id = serializers.IntegerField(help_text="Shared by everything that one call changed.")
     user = RefSerializer(allow_null=True, help_text="Null when the system did it; `actor` says which part.")
     actor = serializers.CharField()
     timestamp = MomentField()

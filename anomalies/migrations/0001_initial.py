@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name='Change',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('transaction_id', models.UUIDField(help_text='Shared by everything that one call changed.')),
+                ('transaction_id', models.BigIntegerField(help_text='Shared by everything that one call changed.')),
                 ('actor', models.CharField(help_text='`user`, or the part of the system that did it.', max_length=64)),
                 ('timestamp', models.DateTimeField()),
                 ('changeset', models.JSONField(help_text='{field: [before, after]}')),

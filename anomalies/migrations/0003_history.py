@@ -69,4 +69,5 @@ class Migration(migrations.Migration):
         ),
         migrations.RunSQL(CASCADE.format(action="ON DELETE CASCADE"), UNDO_CASCADE),
         migrations.RunSQL(APPEND_ONLY, UNDO_APPEND_ONLY),
+        migrations.RunSQL("CREATE SEQUENCE anomalies_transaction_id;", "DROP SEQUENCE anomalies_transaction_id;"),
     ]

@@ -13,7 +13,7 @@ from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
 from anomalies.models import Anomaly
-from anomalies.services.findings import Detector, Finding, Peak
+from anomalies.services.findings import Detector, Finding, Peak, higher
 from anomalies.services.fingerprints import metric_fingerprint
 from anomalies.services.history import DETECTOR, Changeset, Line, write_history
 from anomalies.services.weights import metric_weight
@@ -234,8 +234,8 @@ def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> 
 def after_finding(anomaly: Anomaly, finding: Finding, *, tags: int) -> dict[str, Any]:
     """The columns of the anomaly as the finding leaves them."""
     peak = peak_in(anomaly)
-    if finding.peak is not None and finding.peak.score > peak.score:
-        peak = finding.peak
+    if finding.peak is not None:
+        peak = higher(peak, finding.peak)
     started_ms = milliseconds(anomaly.started_at) or finding.episode_ms
     end_ms = None if finding.ended_ms is None else max(finding.ended_ms, started_ms)
     return state_of(

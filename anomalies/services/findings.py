@@ -1,9 +1,10 @@
 """From the detector's verdicts to what they say about each excursion. Pure: arrays in, plain values out."""
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +27,10 @@ class Detector:
 
 @dataclass(frozen=True)
 class Peak:
-    """The most surprising point of an excursion. None where the detector has no value, as in silence."""
+    """The point of an excursion that is farthest from what was expected, with the score and the detectors of the most surprising one.
+
+    The two differ: after a spike the windows that hold it stay surprised. None where the detector has no value, as in silence.
+    """
 
     at_ms: int
     score: float
@@ -35,6 +39,11 @@ class Peak:
     lower: float | None = None
     upper: float | None = None
     detectors: tuple[Detector, ...] = ()
+
+    @property
+    def distance(self) -> float:
+        """How far the value is from what was expected; -1 where that is not known."""
+        return -1.0 if self.value is None or self.expected is None else abs(self.value - self.expected)
 
 
 @dataclass(frozen=True)
@@ -99,20 +108,30 @@ def finding_of(series: int, kind: int, episode_ms: int, seen: list[tuple[Any, in
 
 
 def peak_of(verdicts: Iterable[Any]) -> Peak | None:
-    """The most surprising of those that are part of the excursion; the first of equals; None when there are none."""
-    alerting = [verdict for verdict in verdicts if verdict["event"] & ALERTING]
-    if not alerting:
-        return None
-    top = max(alerting, key=lambda verdict: float(verdict["score"]))
+    """The peak of those that are part of the excursion; None when there are none."""
+    peaks = (peak_at(verdict) for verdict in verdicts if verdict["event"] & ALERTING)
+    return functools.reduce(higher, peaks, None)
+
+
+def peak_at(verdict: Any) -> Peak:
     return Peak(
-        at_ms=int(top["timestamp_ms"]),
-        score=round(float(top["score"]), 2),
-        value=finite(top["value"]),
-        expected=finite(top["yhat"]),
-        lower=finite(top["lower"]),
-        upper=finite(top["upper"]),
-        detectors=tuple(detectors_of(top["detectors"])),
+        at_ms=int(verdict["timestamp_ms"]),
+        score=round(float(verdict["score"]), 2),
+        value=finite(verdict["value"]),
+        expected=finite(verdict["yhat"]),
+        lower=finite(verdict["lower"]),
+        upper=finite(verdict["upper"]),
+        detectors=tuple(detectors_of(verdict["detectors"])),
     )
+
+
+def higher(first: Peak | None, second: Peak) -> Peak:
+    """The peak of both: place and value of the one farther off, score and detectors of the more surprising one; of equals the first."""
+    if first is None:
+        return second
+    far = second if second.distance > first.distance else first
+    loud = second if second.score > first.score else first
+    return replace(far, score=loud.score, detectors=loud.detectors)
 
 
 def detectors_of(surprises: NDArray[np.float32]) -> Iterator[Detector]:

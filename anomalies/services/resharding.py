@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 import numpy as np
 from django.db import transaction
@@ -13,9 +12,6 @@ from anomalies.services.loop import ShardWorker, remember
 from metrics.models import DetectionBlock, DetectionShard, DetectionStep
 from metrics.shards import saved
 from metrics.shards.states import BLOCK, ShardStates
-
-# New blocks are written beyond all old ones, and take their places when those are gone.
-BEYOND: Final = 1_000_000
 
 
 class WorkersRunning(RuntimeError):
@@ -64,7 +60,7 @@ def spread(before: int, after: int, *, mark: int) -> Resharded:
         raise WorkersRunning("A worker went on meanwhile. Stop the workers first.")
     seq = max(record.seq for record in records)
     moved = 0
-    written = [BEYOND] * after
+    written = [saved.BEYOND] * after
     for record in records:
         states = remember(record.shard, record, shards=before).states
         moved += len(states)
@@ -85,8 +81,8 @@ def write_share(states: ShardStates, shard: int, shards: int, *, first: int, seq
 
 
 def settle(records: list[DetectionShard], after: int, *, seq: int, mark: int) -> None:
-    DetectionBlock.objects.filter(block__lt=BEYOND).delete()
-    DetectionBlock.objects.update(block=F("block") - BEYOND)
+    DetectionBlock.objects.filter(block__lt=saved.BEYOND).delete()
+    DetectionBlock.objects.update(block=F("block") - saved.BEYOND)
     DetectionStep.objects.all().delete()
     clock_ms = max(record.clock_ms for record in records)
     last_tick = max((record.last_tick for record in records if record.last_tick), default=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
-from accounts.models import Level, PersonalToken, Role, Team, TeamMember, User
+from accounts.models import Level, Role, Team, TeamMember, User
 from accounts.tokens import create_personal_token
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
@@ -93,7 +93,7 @@ def _person(org: Org, name: str, role: Role, level: Level | None, *, operator: b
     user = User.objects.create_user(email, password, name=name, org=org, role=role, is_staff=operator, is_superuser=operator)
     if level is not None:
         _join(user, level)
-    scopes = [PersonalToken.Scope.READ, PersonalToken.Scope.WRITE] + ([PersonalToken.Scope.ADMIN] if role == Role.ADMIN else [])
+    scopes = ["read", "write", "admin"] if role == Role.ADMIN else ["read", "write"]
     token = create_personal_token(user, name="demo", scopes=scopes)[1]
     return Login(user.pk, name, email, password, role.value, level.label if level else None, token)
 

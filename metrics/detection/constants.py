@@ -42,6 +42,7 @@ PAST_FIXED: Final = 16.0  # steps per scale of such a value: range +-8 scales
 RHYTHM_MIN: Final = 4
 RHYTHM_CLOSE: Final = 0.9  # the shortest one within this share of the best is taken
 RHYTHM_ECHO: Final = 0.3  # autocorrelation that it must reach
+RHYTHM_DEPTH: Final = 0.3  # and how far it must rise above the lowest of the shorter lags
 
 # Memories. Fixed-point 16-bit numbers in units of the series' scale.
 DAY_SLOTS: Final = 288

@@ -5,6 +5,7 @@ import numpy as np
 from metrics.detection import constants as k
 from metrics.detection import layout as lay
 from metrics.detection.compiled import inline
+from metrics.detection.scale import spread
 
 STREAM_KINDS = (lay.SPIKE, lay.SPIKE, lay.LEVEL_SHIFT, lay.LEVEL_SHIFT, lay.SHAPE, lay.SHAPE, lay.SHAPE)
 
@@ -22,11 +23,11 @@ def loudest(s, w):
 
 
 @inline
-def begin(s, w, t_ms, z):
+def begin(s, w, t_ms, x):
     """Notes what the new episode is about."""
     stream = loudest(s, w)
     s.kind = STREAM_KINDS[stream]
-    off = w.level if s.kind == lay.LEVEL_SHIFT else z - w.yhat
+    off = w.level if s.kind == lay.LEVEL_SHIFT else x - w.yhat
     if w.flat >= w.surprise:
         s.kind = lay.FLAT
     s.direction = 1 if off >= 0.0 else -1
@@ -34,30 +35,48 @@ def begin(s, w, t_ms, z):
 
 
 @inline
-def judge(s, w, t_ms, z):
+def judge(s, w, t_ms, x):
     """The event of one scored point (bits of layout.OPEN, ESCALATE, EXTEND, CLOSE; 0 = none)."""
     s.habit *= k.HABIT_DECAY
     score = max(w.surprise, w.flat)
     if score < s.threshold:
         return calm(s)
-    s.quiet = 0
     if s.points > s.until:
         if score < s.threshold + s.habit:
+            s.quiet = 0
             return 0
-        begin(s, w, t_ms, z)
+        begin(s, w, t_ms, x)
         s.habit += k.HABIT
         s.peak = score
         s.until = s.points + k.REFRACTORY
-        s.is_open = 1
-        return lay.OPEN
-    s.is_open = 1
+        return going_on(s, lay.OPEN)
     event = lay.EXTEND
     if score > k.ESCALATION * s.peak:
         event = lay.ESCALATE
         s.until = s.points + k.REFRACTORY
     s.peak = max(s.peak, score)
     s.until = max(s.until, s.points + k.QUIET)
+    if event == lay.EXTEND and is_echo(s, w, x):
+        return calm(s)
+    return going_on(s, event)
+
+
+@inline
+def going_on(s, event):
+    s.is_open = 1
+    s.quiet = 0
     return event
+
+
+@inline
+def is_echo(s, w, x):
+    """Whether a spike is over and only the windows that still hold it are surprised: this value alone is a usual one.
+
+    Neither the forecast nor the time of day is surprised enough alone, and the value is back at the usual level.
+    """
+    loud = 10.0 ** (2.0 * s.threshold)
+    is_back = abs((x - s.reference) / s.unit - s.quantile[1]) <= spread(s)
+    return s.kind == lay.SPIKE and is_back and w.power[0] < loud and w.power[1] < loud
 
 
 @inline

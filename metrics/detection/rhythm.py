@@ -61,9 +61,20 @@ def echoes(s, w):
 
 
 @inline
+def lowest(w, lag):
+    least = w.echo[1]
+    for shorter in range(2, lag):
+        least = min(least, w.echo[shorter])
+    return least
+
+
+@inline
 def is_echo(w, lag):
-    """A local maximum above the limit that is higher than at half and, where known, at one and a half times the lag."""
+    """A local maximum above the limit, after a valley, that is higher than at half and, where known, at one and a half times the lag."""
     here = w.echo[lag]
     if here <= k.RHYTHM_ECHO or here <= w.echo[lag - 1] or here < w.echo[lag + 1] or here <= w.echo[lag // 2]:
+        return False
+    # Noise on a slow trend has local maxima without a valley before them.
+    if here - lowest(w, lag) < k.RHYTHM_DEPTH:
         return False
     return 3 * lag // 2 > k.PAST // 2 or here > w.echo[3 * lag // 2]

@@ -20,6 +20,8 @@ from metrics.shards.steps import Order, Step
 
 LOCK_SPACE: Final = 0x504C  # of the advisory locks of shards, so that they are no other part's locks
 ORDERS_PER_STEP: Final = 5000
+# Blocks of a re-sharding are written from this number on, beyond all others, and take their places when those are gone.
+BEYOND: Final = 1_000_000
 REBUILDS_PER_STEP: Final = 20  # each reads a series' whole past
 
 
@@ -166,7 +168,7 @@ def load_blocks(shard: int, memory: ShardStates) -> tuple[dict[int, int], dict[i
     steps: dict[int, int] = {}
     digests: dict[int, bytes] = {}
     outdated: list[int] = []
-    for saved in DetectionBlock.objects.filter(shard=shard).order_by("block").iterator(chunk_size=16):
+    for saved in DetectionBlock.objects.filter(shard=shard, block__lt=BEYOND).order_by("block").iterator(chunk_size=16):
         series, orgs = np.frombuffer(saved.series, np.int64).reshape(2, -1)
         is_outdated = saved.version != engine.VERSION
         states = blank_states(series) if is_outdated else unpacked(saved.states)

@@ -76,6 +76,7 @@ def verdicts(*rows: tuple[int, int, float, int]) -> np.ndarray:
     made = np.zeros(len(rows), engine.VERDICT)
     for verdict, (row, minute, score, event) in zip(made, rows, strict=True):
         verdict["row"], verdict["timestamp_ms"], verdict["score"], verdict["event"] = row, minute * 60_000, score, event
+        verdict["value"] = score  # with a forecast of 0: the higher the score, the farther off
         verdict["episode_ms"], verdict["direction"], verdict["detectors"][:2] = 60_000, 1, (0.5, 2.5)
     return made
 

@@ -21,7 +21,9 @@ MARK = "<!-- figures -->"
 
 
 def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?")
+    model = next(
+        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "?"
+    )
     return f"{os.cpu_count()} cores, {model}, Python {platform.python_version()}"
 
 

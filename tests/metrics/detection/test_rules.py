@@ -255,6 +255,17 @@ def test_an_episode_opens_once_extends_and_closes_five_calm_points_later():
     assert len(starts(verdicts)) == 1
 
 
+def test_a_spike_is_over_when_the_values_are_back_though_windows_still_hold_it():
+    verdicts = episode([400.0] + [0.0] * 90)
+    assert verdicts["surprise"][20] > engine.THRESHOLDS["normal"]  # the mean of the last 40 points, for one
+    assert int(np.flatnonzero(verdicts["event"] & engine.CLOSE)[0]) <= 10
+
+
+def test_a_level_that_stays_away_keeps_the_episode_open():
+    verdicts = episode([400.0] * 30 + [0.0] * 60)
+    assert not (verdicts["event"][:30] & engine.CLOSE).any()
+
+
 def test_a_second_crossing_within_the_refractory_time_belongs_to_the_same_episode():
     verdicts = episode([150.0] + [0.0] * 50 + [-150.0] + [0.0] * 10)
     told = verdicts[verdicts["event"] != 0]

@@ -1,6 +1,6 @@
 """The Numenta Anomaly Benchmark (NAB 1.1) on the labelled series in ``tests/data/nab``.
 
-``python -m bench.nab`` prints the scores of the production engine at its `high` sensitivity: one gate for the three profiles.
+``python -m tests.bench nab`` prints the scores of the production engine at its `high` sensitivity: one gate for the three profiles.
 
 References: Lavin & Ahmad (2015), "Evaluating Real-time Anomaly Detection Algorithms", equations 1 to 4; constants from NAB 1.1's
 ``config/profiles.json`` and ``nab/sweeper.py``.
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from metrics.detection import engine
+from tests.bench.figures import Figure, at_least, measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-DATA: Final = Path(__file__).resolve().parent.parent / "tests" / "data" / "nab"
+DATA: Final = Path(__file__).resolve().parents[1] / "data" / "nab"
 
 
 class Profile(NamedTuple):
@@ -157,25 +158,22 @@ def coverage(series: Sequence[Labelled], found: Sequence[Detected]) -> float:
     return 100.0 * float(np.mean(shares))
 
 
-def run() -> dict[str, float]:
-    """The figures of the benchmark: a score per profile, of all series and of each half by name, hits, false points and coverage."""
+TARGETS: Final = {"standard": 73.4, "low_fp": 60.1, "low_fn": 79.9}
+
+
+def run() -> dict[str, Figure]:
+    """A score per profile with one gate, of all series and of each half by name; windows hit, false points, coverage of the band."""
     series = load()
     found = [detect(one) for one in series]
-    figures: dict[str, float] = {}
+    figures: dict[str, Figure] = {}
     for name, profile in PROFILES.items():
-        figures[name] = score(series, [of.alerts for of in found], profile).score
+        whole = score(series, [of.alerts for of in found], profile)
+        figures[f"NAB {name}"] = at_least(whole.score, "of 100", TARGETS[name])
         for fold in range(2):
             half = score(series[fold::2], [of.alerts for of in found[fold::2]], profile)
-            figures[f"{name}_fold_{fold + 1}"] = half.score
+            figures[f"NAB {name}, half {fold + 1}"] = measured(half.score, "of 100")
     result = score(series, [of.alerts for of in found], PROFILES["standard"])
-    return figures | {
-        "windows_hit": float(result.hit),
-        "windows": float(result.windows),
-        "false_points": float(result.false_points),
-        "band_coverage_percent": coverage(series, found),
-    }
-
-
-if __name__ == "__main__":
-    for key, value in run().items():
-        print(f"{key:28s} {value:8.2f}")
+    figures["NAB windows hit"] = measured(result.hit, f"of {result.windows}")
+    figures["NAB false points"] = measured(result.false_points, "points")
+    figures["band coverage, nominal 99 %"] = measured(coverage(series, found), "%")
+    return figures
