@@ -20,7 +20,7 @@ from metrics.points.codec import Ints, unpack_floats
 from metrics.points.families import BLOCK_BITS, DAY_MS, HOUR_MS, VERDICTS, Family
 from metrics.points.log import LogRows, next_mark, read_rows
 from metrics.points.merge import Bools, Run, merge
-from metrics.points.sql import BinaryCursor, binary_cursor, rows
+from metrics.points.sql import IS_OUR_MARK, BinaryCursor, binary_cursor, rows
 from orgs.models import Org
 
 # Points per transaction: some 0.3 s of work and 50 MB. A longer transaction would hold back every reader of the log.
@@ -56,9 +56,9 @@ class _Work:
 def due_orgs(family: Family) -> list[int]:
     """Orgs whose log holds rows that no fold has taken."""
     statement = sql.SQL(
-        "SELECT o.id FROM orgs_org o LEFT JOIN metrics_fold f ON f.org_id = o.id AND f.family = %s"
+        "SELECT o.id FROM orgs_org o LEFT JOIN metrics_fold f ON f.org_id = o.id AND f.family = %s AND {is_ours}"
         " WHERE EXISTS (SELECT FROM {log} b WHERE b.org_id = o.id AND b.xid >= coalesce(f.mark, 0)) ORDER BY o.id"
-    ).format(log=sql.Identifier(family.log))
+    ).format(log=sql.Identifier(family.log), is_ours=IS_OUR_MARK)
     with binary_cursor() as cursor:
         return [row[0] for row in cursor.execute(statement, (family.id,), binary=True)]
 
@@ -142,9 +142,16 @@ def _work(cursor: BinaryCursor, family: Family, org_id: int) -> _Work:
 
 
 def _locked_mark(cursor: BinaryCursor, org_id: int, family: Family) -> int:
-    """The org's mark, locked until the transaction ends: one fold of an org at a time."""
-    cursor.execute("INSERT INTO metrics_fold VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", (org_id, family.id))
-    return int(rows(cursor, "SELECT mark FROM metrics_fold WHERE org_id = %s AND family = %s FOR UPDATE", org_id, family.id)[0][0])
+    """The org's mark, locked until the transaction ends: one fold of an org at a time. A mark of another cluster is set back to 0."""
+    key = (org_id, family.id)
+    cursor.execute("INSERT INTO metrics_fold VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", key)
+    cursor.execute("SELECT FROM metrics_fold WHERE org_id = %s AND family = %s FOR UPDATE", key)
+    # Only now: the snapshot of a statement that waited for the lock is older than the mark that it waited for.
+    cursor.execute(_RESET, key)
+    return int(rows(cursor, "SELECT mark FROM metrics_fold WHERE org_id = %s AND family = %s", *key)[0][0])
+
+
+_RESET: Final = sql.SQL("UPDATE metrics_fold SET mark = 0 WHERE org_id = %s AND family = %s AND NOT ({})").format(IS_OUR_MARK)
 
 
 def _store(work: _Work, read: LogRows) -> None:

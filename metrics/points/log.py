@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from metrics.points import partitions
 from metrics.points.codec import Floats, Ints, pack_floats, pack_ints, unpack_floats, unpack_ints
 from metrics.points.families import POINTS, VERDICTS, Family, Rule
-from metrics.points.sql import BinaryCursor, binary_cursor, rows
+from metrics.points.sql import IS_OUR_MARK, BinaryCursor, binary_cursor, rows
 
 Bools = npt.NDArray[np.bool_]
 
@@ -227,10 +227,10 @@ def drop_consumed(min_mark: int) -> list[str]:
 def _is_consumed(family: Family, table: str, mark: int | None) -> bool:
     statement = sql.SQL(
         "SELECT EXISTS (SELECT FROM {table} b JOIN orgs_org o ON o.id = b.org_id"
-        " LEFT JOIN metrics_fold f ON f.org_id = b.org_id AND f.family = %s WHERE b.xid >= least(coalesce(f.mark, 0), %s))"
+        " LEFT JOIN metrics_fold f ON f.org_id = b.org_id AND f.family = %s AND {is_ours} WHERE b.xid >= least(coalesce(f.mark, 0), %s))"
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement.format(table=sql.Identifier(table)), [family.id, mark])
+        cursor.execute(statement.format(table=sql.Identifier(table), is_ours=IS_OUR_MARK), [family.id, mark])
         return not cursor.fetchone()[0]
 
 

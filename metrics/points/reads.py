@@ -13,7 +13,7 @@ from metrics.points import chunks
 from metrics.points.codec import Floats, Ints, unpack_floats, unpack_ints
 from metrics.points.families import BLOCK_BITS, DAY_MS, HOUR_MS, POINTS, VERDICTS, Family
 from metrics.points.merge import Bools, Run, merge
-from metrics.points.sql import binary_cursor
+from metrics.points.sql import IS_OUR_MARK, binary_cursor
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ SELECT 1, block, t0, n, 0, 0, members, timestamps, data, NULL FROM {hour}
  WHERE org_id = %(org)s AND block = ANY(%(blocks)s) AND t0 > %(start)s - {hour_ms} AND t0 < %(end)s
 UNION ALL
 SELECT 2, xid, id, n, 0, 0, series, timestamps, data, rule = 1 FROM {log}
- WHERE org_id = %(org)s AND xid >= coalesce((SELECT mark FROM metrics_fold WHERE org_id = %(org)s AND family = {family}), 0)
+ WHERE org_id = %(org)s AND xid >= coalesce((SELECT mark FROM metrics_fold WHERE org_id = %(org)s AND family = {family} AND {is_ours}), 0)
 """
 
 
@@ -69,7 +69,9 @@ def read_statement(family: Family, *, day_columns: sql.Composable = _DAY_COLUMNS
         "hour": sql.Identifier(family.hour),
         "log": sql.Identifier(family.log),
     }
-    return sql.SQL(_READ).format(**names, day_ms=sql.Literal(DAY_MS), hour_ms=sql.Literal(HOUR_MS), family=sql.Literal(family.id))
+    return sql.SQL(_READ).format(
+        **names, day_ms=sql.Literal(DAY_MS), hour_ms=sql.Literal(HOUR_MS), family=sql.Literal(family.id), is_ours=IS_OUR_MARK
+    )
 
 
 _STATEMENTS: Final = {family: read_statement(family) for family in (POINTS, VERDICTS)}
@@ -143,8 +145,8 @@ SELECT 1, block, t0, n, 0, 0, members, timestamps, data, NULL FROM metrics_point
  WHERE org_id = %(org)s AND block = ANY(%(blocks)s)
 UNION ALL
 SELECT 2, xid, id, n, 0, 0, series, timestamps, data, rule = 1 FROM metrics_batch
- WHERE org_id = %(org)s AND xid >= coalesce((SELECT mark FROM metrics_fold WHERE org_id = %(org)s AND family = 1), 0)
-""")
+ WHERE org_id = %(org)s AND xid >= coalesce((SELECT mark FROM metrics_fold WHERE org_id = %(org)s AND family = 1 AND {is_ours}), 0)
+""").format(is_ours=IS_OUR_MARK)
 
 
 def assembled(family: Family, found: list[TupleRow], wanted: Ints) -> Run:

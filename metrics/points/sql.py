@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 import psycopg
 from django.db import connection
+from psycopg import sql
 from psycopg.rows import TupleRow
 
 BinaryCursor = psycopg.Cursor[TupleRow]
+
+# Of a row of `metrics_fold`. A mark from the future is of another cluster, whose dump was restored here, and says nothing about this one's log.
+IS_OUR_MARK: Final = sql.SQL("mark <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
 
 
 @contextmanager

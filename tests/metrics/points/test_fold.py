@@ -266,3 +266,37 @@ def test_verdicts_fold_and_read_like_points(org, today, set_clock):
     np.testing.assert_array_equal(got.lower, [1.0, 0.0, 0.0])
     np.testing.assert_array_equal(got.upper, [5.0, 4.0, 4.0])
     np.testing.assert_array_equal(got.score, [1.0, 50.0, 100.0])
+
+
+class TestRestored:
+    """After a restore into another cluster, whose transaction numbers are lower than the marks in the dump."""
+
+    @pytest.fixture(autouse=True)
+    def _mark_of_another_cluster(self, org):
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO metrics_fold VALUES (%s, 1, %s)", [org.pk, 2**40])
+
+    def test_new_points_are_read_folded_and_read_again(self, org, put, pairs, today):
+        put({7: [(today, 1.0)]})
+        assert pairs(7) == [(today, 1.0)]
+        assert points.last(org.pk, [7]) == {7: points.Newest(today, 1.0)}
+        assert fold.due_orgs(POINTS) == [org.pk]
+        assert fold.fold(org.pk, POINTS) == fold.Folded(1, more=False)
+        assert places(org) == (0, 1, 0)
+        assert pairs(7) == [(today, 1.0)]
+
+    def test_a_day_that_is_not_folded_is_not_dropped(self, put, today, set_clock):
+        put({7: [(today, 1.0)]})
+        set_clock(today + DAY_MS)
+        assert f"metrics_batch_{today // DAY_MS}_1" not in points.drop_consumed(2**62)
+
+    def test_a_fold_that_waited_for_another_keeps_its_mark(self, org, put, pairs, today, in_thread):
+        put({7: [(today, 1.0)]}, rule=Rule.SUM)
+        fold.fold_all(org.pk, POINTS)
+        put({7: [(today, 1.0)]}, rule=Rule.SUM)
+        with transaction.atomic():
+            fold.fold(org.pk, POINTS)
+            second = in_thread(lambda: fold.fold_all(org.pk, POINTS))
+            second.join(0.5)
+        second.join(30)
+        assert pairs(7) == [(today, 2.0)]
