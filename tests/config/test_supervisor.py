@@ -1,18 +1,20 @@
 """The supervisor, with small programs in place of the product's."""
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from config.environment import BASE_DIR
-from config.running import runner_pid
+from config.running import runner_pid, sole_runner
 from config.supervisor import MARK
 
 PYTHON = sys.executable
@@ -162,6 +164,30 @@ def test_a_second_runner_of_the_same_home_is_refused_and_names_the_first(start, 
     assert runner_pid(tmp_path) is None
     start([("c", SLEEPS)])
     assert len(wait_for(tmp_path, r"pid (\d+)", count=2)) == 2
+
+
+def test_stop_waits_for_the_pid_of_a_runner_that_just_starts(tmp_path):
+    script = f"from config.running import stop_runner; from pathlib import Path; print(stop_runner(Path({str(tmp_path)!r})))"
+    with open(tmp_path / "up.pid", "w") as lock, subprocess.Popen(["sleep", "20"], start_new_session=True) as runner:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stop = subprocess.Popen([PYTHON, "-c", script], cwd=BASE_DIR, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        time.sleep(1)
+        assert (stop.poll(), runner.poll()) == (None, None)
+        lock.write(str(runner.pid))
+        lock.flush()
+        assert runner.wait(10) == -signal.SIGTERM
+        lock.close()
+        assert (stop.communicate(timeout=10)[0], stop.returncode) == ("True\n", 0)
+
+
+def test_somebody_who_asks_does_not_keep_the_product_from_starting(tmp_path):
+    with open(tmp_path / "up.pid", "a+") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        release = threading.Timer(0.2, asking.close)
+        release.start()
+        with sole_runner(tmp_path):
+            assert runner_pid(tmp_path) == os.getpid()
+        release.join()
 
 
 def test_programs_wait_for_the_first_ones_to_answer(start, tmp_path):
