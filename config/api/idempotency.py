@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.authentication import caller_of
+from config.api.bodies import stream_of
 from orgs.errors import Conflict, FieldError, Invalid
 from orgs.models import IdempotentAnswer
 
@@ -75,9 +76,11 @@ def _digest(request: Request) -> bytes:
     """Of method, address, type and body. The body is read into a spool, from which the view then reads: it may be larger than memory."""
     said = hashlib.sha256(f"{request.method} {request.get_full_path()} {request.content_type}\n".encode())
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed with the request
-    while chunk := request._request.read(SPOOL_BYTES):
+    stream = stream_of(request._request)
+    while chunk := stream.read(SPOOL_BYTES):
         said.update(chunk)
         spool.write(chunk)
+    request._request.META["CONTENT_LENGTH"] = str(spool.tell())  # now known, of a chunked body too
     spool.seek(0)
     request._request._stream = spool  # type: ignore[assignment]  # what it is read from is no stub's business
     request._request._read_started = False  # type: ignore[attr-defined]

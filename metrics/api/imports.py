@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from config.api.authentication import SessionAuthentication, TokenAuthentication
+from config.api.bodies import stream_of
 from config.api.permissions import OperationPermission
 from config.api.views import OrgViewSet
 from datastores.api.serializers import OperationSerializer
@@ -64,6 +65,7 @@ class UnsupportedForm(DomainError):
 class ImportViewSet(OrgViewSet):
     operations: ClassVar = {"create": "metric.import"}
     parameters: ClassVar = {"create": ("datastore",)}
+    body_limit: ClassVar = imports.FILE_LIMIT
     queryset = Operation.objects.none()
     serializer_class = OperationSerializer
     authentication_classes = (IngestKeyAuthentication, TokenAuthentication, SessionAuthentication)
@@ -98,7 +100,7 @@ class ImportViewSet(OrgViewSet):
     def _started(self, request: Request, sender: Sender, form: Form) -> Operation:
         user_id = request.user.pk if isinstance(request.user, User) else None
         try:
-            return imports.start(sender, request._request, form=form, user_id=user_id)  # type: ignore[arg-type]  # a request reads as a file
+            return imports.start(sender, stream_of(request._request), form=form, user_id=user_id)
         except BadRequest as error:
             raise (TooLarge(str(error)) if error.status == 413 else Invalid(str(error))) from error
 

@@ -19,6 +19,7 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from config.api.bodies import stream_of
 from metrics.ingest.batch import BODY_LIMIT, BadRequest
 from metrics.ingest.senders import Sender, sender_of
 
@@ -87,10 +88,7 @@ def body_of(request: HttpRequest) -> bytes:
     declared = request.META.get("CONTENT_LENGTH") or ""
     if declared.isdigit() and int(declared) > BODY_LIMIT:
         raise _too_large()
-    # Django reads no body without a Content-Length; a chunked one is read from the server's own stream.
-    is_chunked = not declared and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    stream = request.META["wsgi.input"] if is_chunked else request
-    body: bytes = stream.read(BODY_LIMIT + 1)
+    body = stream_of(request).read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise _too_large()
     return body

@@ -11,7 +11,7 @@ from psycopg.rows import TupleRow
 
 BinaryCursor = psycopg.Cursor[TupleRow]
 
-# Of a row of `metrics_fold`. A mark from the future is of another cluster, whose dump was restored here, and says nothing about this one's log.
+# Of a row of `metrics_fold`. A mark from the future is another cluster's, whose dump was restored here: it says nothing about this log.
 IS_OUR_MARK: Final = sql.SQL("mark <= pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
 
 

@@ -96,6 +96,15 @@ def test_a_sum_key_sums_history_too(send, datastore, now, stored):
     assert stored() == {"a": [(minute, 3.0)]}
 
 
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k1"}])
+def test_a_file_in_chunks_is_stored_like_one_of_declared_length(agent, datastore, editor, now, stored, headers):
+    secret = factories.make_personal_token(editor)
+    headers = {"Transfer-Encoding": "chunked", "Authorization": f"Bearer {secret}", **headers}
+    chunked = {"CONTENT_LENGTH": "", "wsgi.input": io.BytesIO(lines(("a", now - 1, 1), ("a", now, 2)))}
+    answer = agent.post(URL, b"-", content_type=NDJSON, headers=headers, **chunked)
+    assert (answer.status_code, stored()) == (202, {"a": [(now - 1, 1.0), (now, 2.0)]})
+
+
 class TestWhoMay:
     def test_an_editor_may(self, send, editor, now, stored):
         answer = send(lines(("a", now, 1)), secret=factories.make_personal_token(editor))
