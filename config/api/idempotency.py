@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import orjson
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpResponseBase
 from django.utils import timezone
 from rest_framework.exceptions import ParseError
@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from config.api.authentication import caller_of
 from config.api.bodies import stream_of
-from orgs.errors import Conflict, FieldError, Invalid
+from orgs.errors import Conflict, FieldError, Invalid, TooLarge
 from orgs.models import IdempotentAnswer
 
 log = logging.getLogger(__name__)
@@ -57,14 +57,17 @@ class Claim:
     pk: int
 
 
-def begin(request: Request) -> None:
-    """Claims the request's key. Raises Replay with the kept answer, Conflict while the first call runs, Invalid for another body."""
+def begin(request: Request, *, limit: int) -> None:
+    """Claims the request's key, after reading a body of at most `limit` bytes.
+
+    Raises Replay with the kept answer, Conflict while the first call runs, Invalid for another body, TooLarge.
+    """
     key = request.headers.get("Idempotency-Key")
     if request.method != "POST" or key is None:
         return
     if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
         raise ParseError(f"An Idempotency-Key has 1 to {MAX_KEY} printable characters.")
-    digest, now = _digest(request), timezone.now()
+    digest, now = _digest(request, limit=limit), timezone.now()
     claimed = _claim(request, key=key, digest=digest, now=now)
     if claimed is None:
         _answer_again(request, key=key, digest=digest)
@@ -72,7 +75,7 @@ def begin(request: Request) -> None:
         request._request.idempotency_claim = Claim(claimed)  # type: ignore[attr-defined]
 
 
-def _digest(request: Request) -> bytes:
+def _digest(request: Request, *, limit: int) -> bytes:
     """Of method, address, type and body. The body is read into a spool, from which the view then reads: it may be larger than memory."""
     said = hashlib.sha256(f"{request.method} {request.get_full_path()} {request.content_type}\n".encode())
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed with the request
@@ -80,6 +83,9 @@ def _digest(request: Request) -> bytes:
     while chunk := stream.read(SPOOL_BYTES):
         said.update(chunk)
         spool.write(chunk)
+        if spool.tell() > limit:
+            spool.close()
+            raise TooLarge(f"A body has at most {limit:,} bytes.")
     request._request.META["CONTENT_LENGTH"] = str(spool.tell())  # now known, of a chunked body too
     spool.seek(0)
     request._request._stream = spool  # type: ignore[assignment]  # what it is read from is no stub's business
@@ -101,7 +107,9 @@ def _claim(request: Request, *, key: str, digest: bytes, now: datetime) -> int |
 
 
 def _answer_again(request: Request, *, key: str, digest: bytes) -> None:
-    kept = IdempotentAnswer.objects.get(org=org_of(request), caller=caller_of(request), key=key)
+    kept = IdempotentAnswer.objects.filter(org=org_of(request), caller=caller_of(request), key=key).first()
+    if kept is None:
+        raise Conflict("The first request with this Idempotency-Key has just failed. Try again.")
     if bytes(kept.digest) != digest:
         msg = "This key was used for another request in the last 24 hours."
         raise Invalid(
@@ -125,15 +133,23 @@ def finish(request: Request, response: HttpResponseBase) -> None:
     if claim is None:
         return
     if response.status_code >= 500 or response.status_code in (401, 403, 429):
-        IdempotentAnswer.objects.filter(pk=claim.pk).delete()
+        _free(claim)
     elif isinstance(response, Response):
         response.add_post_render_callback(lambda rendered: _keep(claim, rendered))
+
+
+def _free(claim: Claim) -> None:
+    try:
+        IdempotentAnswer.objects.filter(pk=claim.pk).delete()
+    except (OperationalError, InterfaceError):
+        # The caller has an answer that says what is wrong; the key is free again after RUNNING_LIFE.
+        log.warning("an Idempotency-Key could not be freed", exc_info=True)
 
 
 def _keep(claim: Claim, response: Response) -> None:
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
     try:
         IdempotentAnswer.objects.filter(pk=claim.pk).update(status=response.status_code, headers=headers, body=bytes(response.content))
-    except OperationalError:
+    except (OperationalError, InterfaceError):
         # The work is done and the caller gets its answer; only a repeat within the next minutes will be told "still running".
         log.warning("an answer with an Idempotency-Key could not be kept", exc_info=True)

@@ -18,6 +18,7 @@ from config.api import etags, idempotency
 from config.api.authentication import REALM
 from config.api.filters import refuse_unknown
 from config.api.pagination import EnvelopePagination
+from config.api.parsers import MAX_BYTES
 from config.api.problems import problem_response
 from config.api.throttling import BucketThrottle, rate_headers
 from datastores.models import Datastore
@@ -35,6 +36,8 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
     operations: ClassVar[Mapping[str, str]] = {}
     # Query parameters of actions that are not lists; anything else is refused.
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    # Bytes of a body that is read before the view reads it.
+    body_limit: ClassVar[int] = MAX_BYTES
     # Shown, but changed by being looked at, so no part of the version.
     volatile: ClassVar[tuple[str, ...]] = ()
 
@@ -58,7 +61,7 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
         self.check_permissions(request)
         if self.detail_parameters is not None:
             refuse_unknown(request, self.detail_parameters)
-        idempotency.begin(request)
+        idempotency.begin(request, limit=self.body_limit)
 
     def limited_authentication(self, request: Request) -> None:
         try:

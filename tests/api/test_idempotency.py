@@ -6,12 +6,14 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import ClassVar
 
+import psycopg
 import pytest
 from django.db import connection
 from django.urls import path
 from django.utils import timezone
 from rest_framework.response import Response
 
+from config.api import idempotency
 from config.api.views import OrgViewSet
 from datastores.models import Datastore
 from orgs.errors import Conflict
@@ -20,6 +22,12 @@ from orgs.models import IdempotentAnswer
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 calls: list[dict] = []
 gate = SimpleNamespace(entered=threading.Event(), leave=threading.Event(), wait=False)
+
+
+def terminate_own_backend() -> None:
+    pid = connection.connection.info.backend_pid
+    with psycopg.connect(connection.connection.info.dsn, password=connection.connection.info.password, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
 
 
 class EchoViewSet(OrgViewSet):
@@ -33,6 +41,10 @@ class EchoViewSet(OrgViewSet):
             assert gate.leave.wait(10)
         if request.data.get("fail"):
             raise RuntimeError("broken")
+        if request.data.get("lose"):
+            terminate_own_backend()
+        if request.data.get("read"):
+            Datastore.objects.count()
         if request.data.get("refuse"):
             raise Conflict("No.")
         return Response({"call": len(calls), "said": request.data}, status=201, headers={"Location": f"/api/echo/{len(calls)}"})
@@ -134,3 +146,29 @@ def test_a_call_that_died_with_its_process_frees_its_key(as_, viewer):
     assert post(client, {"a": 1}, "k1").status_code == 409
     IdempotentAnswer.objects.update(created=timezone.now() - timedelta(minutes=6))
     assert post(client, {"a": 1}, "k1").json()["call"] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("body", "status"), [({"lose": 1}, 201), ({"lose": 1, "read": 1}, 503)])
+def test_a_database_that_goes_away_costs_the_key_and_not_the_answer(as_, viewer, body, status):
+    client = as_(viewer)
+    try:
+        answer = post(client, body, "k1")
+    finally:
+        connection.close()
+    assert (answer.status_code, calls) == (status, [body])
+    assert IdempotentAnswer.objects.get().status is None
+
+
+def test_a_body_beyond_the_limit_is_refused_before_its_key_is_claimed(as_, viewer, monkeypatch):
+    monkeypatch.setattr(EchoViewSet, "body_limit", 20)
+    answer = post(as_(viewer), {"a": "x" * 20}, "k1")
+    assert (answer.status_code, answer.json()["type"], calls) == (413, "/problems/too-large", [])
+    assert not IdempotentAnswer.objects.exists()
+    assert post(as_(viewer), {"a": "x" * 10}, "k1").status_code == 201
+
+
+def test_a_key_that_is_freed_between_two_looks_is_409(viewer):
+    request = SimpleNamespace(user=viewer, auth=None)
+    with pytest.raises(Conflict, match="has just failed"):
+        idempotency._answer_again(request, key="freed", digest=b"")
