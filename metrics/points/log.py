@@ -220,14 +220,19 @@ def drop_consumed(min_mark: int) -> list[str]:
     dropped = []
     for family, mark in ((POINTS, min_mark), (VERDICTS, None)):
         past = [part.table for part in partitions.partitions_of(family.log) if part.first_day < today]
-        dropped += [table for table in past if _is_consumed(family, table, mark) and partitions.drop(table)]
+        dropped += [table for table in past if _is_consumed(family, table, mark) and _drop(family, table, mark)]
     return dropped
+
+
+def _drop(family: Family, table: str, mark: int | None) -> bool:
+    """Unless a row came into it meanwhile: a request that began before midnight, or a transaction that was still open."""
+    return partitions.drop(table, unless=lambda: not _is_consumed(family, table, mark))
 
 
 def _is_consumed(family: Family, table: str, mark: int | None) -> bool:
     statement = sql.SQL(
-        "SELECT EXISTS (SELECT FROM {table} b JOIN orgs_org o ON o.id = b.org_id"
-        " LEFT JOIN metrics_fold f ON f.org_id = b.org_id AND f.family = %s AND {is_ours} WHERE b.xid >= least(coalesce(f.mark, 0), %s))"
+        "SELECT EXISTS (SELECT FROM orgs_org o LEFT JOIN metrics_fold f ON f.org_id = o.id AND f.family = %s AND {is_ours}"
+        " WHERE EXISTS (SELECT FROM {table} b WHERE b.org_id = o.id AND b.xid >= least(coalesce(f.mark, 0), %s)))"
     )
     with connection.cursor() as cursor:
         cursor.execute(statement.format(table=sql.Identifier(table), is_ours=IS_OUR_MARK), [family.id, mark])

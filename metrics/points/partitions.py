@@ -4,7 +4,7 @@ A partition is made beside its parent and then attached, which does not stop rea
 retention counts from the later of its points' time and that day, so that history imported today is not dropped tonight.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -85,7 +85,7 @@ def drop_expired(*, now: datetime) -> list[str]:
             dropped += [p.table for p in partitions_of(f"{family.day}_k{keep}") if _ended(p) < limit and p.made < limit and drop(p.table)]
             hours = partitions_of(f"{family.hour}_k{keep}")
             old = [p for p in hours if _ended(p) < now - timedelta(days=2)]
-            dropped += [p.table for p in old if drop(p.table, only_empty=_ended(p) >= limit or p.made >= limit)]
+            dropped += [p.table for p in old if _drop_hours(p, is_expired=_ended(p) < limit and p.made < limit)]
     return dropped
 
 
@@ -101,18 +101,31 @@ def partitions_of(parent: str) -> list[Partition]:
     return sorted(found, key=lambda partition: partition.first_day)
 
 
-def drop(table: str, *, only_empty: bool = False) -> bool:
-    """Drops one partition. False when it holds rows and `only_empty`; raises OperationalError when readers hold it for 2 s."""
+def drop(table: str, *, unless: Callable[[], bool] = lambda: False) -> bool:
+    """Drops one partition. False when `unless` holds, asked when nobody else can write to it any longer.
+
+    Raises OperationalError when others hold it for 2 s.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '2s'")
-        if only_empty:
-            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
-            cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(table)))
-            if cursor.fetchone()[0]:
-                return False
+        # The parent first, as writers do: the other way round the two would wait for each other.
+        for name in (table.rsplit("_", 2)[0], table):
+            cursor.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(name)))
+        if unless():
+            return False
         cursor.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(table)))
     _known.discard(table)
     return True
+
+
+def _drop_hours(partition: Partition, *, is_expired: bool) -> bool:
+    return drop(partition.table, unless=lambda: not is_expired and _holds_rows(partition.table))
+
+
+def _holds_rows(table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(table)))
+        return bool(cursor.fetchone()[0])
 
 
 def _ensure_span(parent: str, keep: int, first_day: int, days: int) -> None:

@@ -137,6 +137,15 @@ class TestDropConsumed:
     def test_a_day_that_is_not_folded_stays(self, yesterdays):
         assert yesterdays not in points.drop_consumed(2**62)
 
+    def test_a_row_that_commits_while_its_day_is_dropped_stays(self, org, yesterdays, put, pairs, today, in_thread):
+        fold.fold_all(org.pk, POINTS)
+        with transaction.atomic():
+            put([(2, today + 1, 2.0)], received_at=timezone.now() - timedelta(days=1))
+            dropping = in_thread(lambda: points.drop_consumed(2**62))
+            dropping.join(0.7)
+        dropping.join(30)
+        assert pairs(2) == [(today, 1.0), (today + 1, 2.0)]
+
     def test_today_stays(self, org, put, today):
         put([(2, today, 1.0)])
         fold.fold_all(org.pk, POINTS)
