@@ -1,7 +1,7 @@
 """The page of one anomaly: what happened, why it is one, what was done about it, and the next step."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.contrib import messages
@@ -20,7 +20,7 @@ from anomalies.pages.listing import Listing, Neighbours, neighbours
 from anomalies.pages.rows import Row, anomaly_address, meter_width, rows_of, source_of, title_of
 from anomalies.pages.timeline import Entry, timeline
 from anomalies.services import change_anomaly, mark_seen
-from orgs.errors import DomainError
+from orgs.errors import DomainError, StaleVersion
 
 WHY_WIDTH: Final = 100
 REASONS_SHOWN: Final = 5
@@ -40,6 +40,9 @@ TOGETHER_WITHIN: Final = timedelta(minutes=30)
 TOGETHER_SHOWN: Final = 4
 DETECTED_WITHIN: Final = timedelta(hours=1)
 MARKS_SHOWN: Final = 200
+LOOK_AGAIN: Final = "The anomaly was changed since this page was made. Look at it again."
+# What a form without a readable version was made from: no anomaly was last changed then.
+NO_VERSION: Final = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -187,10 +190,19 @@ def change_status(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def describe(request: HttpRequest, pk: int) -> HttpResponse:
     """Sets `description`, if the anomaly is still in the `version` that the form was made from."""
-    version = parse_datetime(request.POST.get("version", "").replace(" ", "+"))
+    version = version_of(request.POST.get("version", ""))
     return changed(
         request, pk, "anomaly.describe", said="Description saved.", description=request.POST.get("description", ""), version=version
     )
+
+
+def version_of(sent: str) -> datetime:
+    """The time with its zone that `sent` says; NO_VERSION when it says none."""
+    try:
+        version = parse_datetime(sent.replace(" ", "+"))
+        return NO_VERSION if version is None or version.tzinfo is None else version.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return NO_VERSION
 
 
 def changed(
@@ -209,6 +221,8 @@ def changed(
     is_error = False
     try:
         change_anomaly(found, user=user, status=status, description=description, version=version)
+    except StaleVersion:
+        said, is_error = LOOK_AGAIN, True
     except DomainError as refused:
         said, is_error = refused.detail, True
     if not request.htmx:  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ def change_anomaly(
     happens only while `updated` is exactly that.
 
     Raises Invalid for values that nobody may set, Archived for another change of an archived anomaly, StaleVersion when `version`
-    is no longer the newest, StaleState when somebody else changed a field in question after `anomaly` was read.
+    is no longer the newest, StaleState when somebody else changed the status or a field in question after `anomaly` was read.
     """
     check_values(status=status, description=description)
     if anomaly.is_archived and status is None:
@@ -84,7 +84,9 @@ def apply(anomaly: Anomaly, wanted: dict[str, str], *, user: User, version: date
         return anomaly
     now = timezone.now()
     after = {field: value for field, (_, value) in changed.items()} | {"is_new": False, "updated": now}
-    if unchanged.filter(**{field: before for field, (before, _) in changed.items()}).update(**after) != 1:
+    # The status always: what may be changed at all depends on it.
+    before = {"status": anomaly.status} | {field: old for field, (old, _) in changed.items()}
+    if unchanged.filter(**before).update(**after) != 1:
         raise StaleState("Somebody else changed the anomaly at the same time. Look at it again.")
     write_history([Line(anomaly.org_id, anomaly.pk, changed)], actor=USER, user=user, at=now)
     for field, value in after.items():

@@ -98,6 +98,14 @@ def test_the_second_of_two_who_change_the_same_thing_is_told(anomaly, author, ed
     assert Change.objects.count() == 1
 
 
+def test_what_was_archived_in_the_meantime_is_not_described(anomaly, author, editor):
+    mine, theirs = Anomaly.objects.get(), Anomaly.objects.get()
+    archive_anomaly(mine, user=author, status="Invalid")
+    with pytest.raises(StaleState):
+        change_anomaly(theirs, user=editor, description="late")
+    assert (row(anomaly)["status"], row(anomaly)["description"], Change.objects.count()) == ("Invalid", "", 1)
+
+
 def test_a_version_that_is_not_the_newest_changes_nothing(anomaly, author):
     old = Anomaly.objects.get().updated
     change_anomaly(anomaly, user=author, description="first", version=old)

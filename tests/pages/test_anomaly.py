@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from anomalies.models import Anomaly, Change
+from anomalies.pages import detail
 from anomalies.services import change_anomaly
 from tests import factories
 from tests.pages.conftest import send_hours, spike
@@ -155,6 +156,27 @@ def test_a_description_made_from_an_older_version_is_refused(as_, editor, author
     answer = as_(editor).post(page_of(anomaly) + "/description", {"description": "Late", "version": version}, headers=HTMX)
     anomaly.refresh_from_db()
     assert (answer.context["is_error"], anomaly.description) == (True, "")
+
+
+OUT_OF_RANGE = ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
+NO_VERSIONS = [None, "", "yesterday", "2026-13-01T00:00:00Z", "2026-03-01T12:00:00", *OUT_OF_RANGE]
+    None,
+    "",
+    "yesterday",
+    "2026-13-01T00:00:00Z",
+    "2026-03-01T12:00:00",
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00+23:59",
+]
+
+
+@pytest.mark.parametrize("version", NO_VERSIONS)
+def test_a_description_made_from_no_version_is_refused(as_, editor, anomaly, version):
+    data = {"description": "Late"} | ({} if version is None else {"version": version})
+    answer = as_(editor).post(page_of(anomaly) + "/description", data, headers=HTMX)
+    anomaly.refresh_from_db()
+    assert (answer.status_code, anomaly.description, Change.objects.count()) == (200, "", 0)
+    assert (answer.context["is_error"], answer.context["said"]) == (True, detail.LOOK_AGAIN)
 
 
 def test_below_editor_nobody_describes(as_, author, anomaly):
