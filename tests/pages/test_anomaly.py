@@ -160,14 +160,6 @@ def test_a_description_made_from_an_older_version_is_refused(as_, editor, author
 
 OUT_OF_RANGE = ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"]
 NO_VERSIONS = [None, "", "yesterday", "2026-13-01T00:00:00Z", "2026-03-01T12:00:00", *OUT_OF_RANGE]
-    None,
-    "",
-    "yesterday",
-    "2026-13-01T00:00:00Z",
-    "2026-03-01T12:00:00",
-    "9999-12-31T23:59:59-23:59",
-    "0001-01-01T00:00:00+23:59",
-]
 
 
 @pytest.mark.parametrize("version", NO_VERSIONS)
