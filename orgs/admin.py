@@ -102,7 +102,8 @@ class StoredSecretAdmin(PlumblineAdmin):
 
     @admin.action(description="Rotate: make a successor, end the old one in 24 hours", permissions=["change"])
     def rotate_secrets(self, request: HttpRequest, chosen: QuerySet[StoredSecret]) -> HttpResponse:
-        return self.shown_once(request, [rotate(secret) for secret in chosen.filter(revoked=None)])
+        now = timezone.now()
+        return self.shown_once(request, [rotate(secret) for secret in chosen if secret.is_live(now)])
 
     @admin.action(description="Revoke now", permissions=["change"])
     def revoke_secrets(self, request: HttpRequest, chosen: QuerySet[StoredSecret]) -> None:

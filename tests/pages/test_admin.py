@@ -17,7 +17,9 @@ from anomalies.services import change_anomaly
 from datastores.models import Operation, TeamAccess
 from metrics.models import DetectionOrder
 from orgs import keys
+from orgs.errors import Conflict
 from orgs.models import IngestKey, OrgToken
+from orgs.services import create_org_token, rotate
 from tests import factories
 from tests.pages.conftest import spike
 
@@ -115,6 +117,29 @@ def test_rotating_never_lengthens_a_life(desk, org):
     run(desk, OrgToken, "rotate_secrets", old)
     old.refresh_from_db()
     assert old.expires == soon
+
+
+@pytest.mark.parametrize("ended", [{"revoked": timedelta()}, {"expires": -timedelta(seconds=1)}])
+def test_what_has_ended_is_not_revived(desk, org, ended):
+    factories.make_org_token(org)
+    known = OrgToken.objects.get()
+    OrgToken.objects.update(**{field: timezone.now() + ago for field, ago in ended.items()})
+    with pytest.raises(Conflict):
+        rotate(known)
+    answer = run(desk, OrgToken, "rotate_secrets", known)
+    assert (b"Nothing was rotated" in answer.content, OrgToken.objects.count()) == (True, 1)
+
+
+def test_a_successor_ends_when_the_old_one_would_have(org):
+    then = timezone.now() + timedelta(days=30)
+    new, _ = rotate(create_org_token(org, name="robot", expires=then)[0])
+    assert new.expires == then
+    assert rotate(create_org_token(org, name="robot")[0])[0].expires is None
+
+
+def test_a_personal_token_without_an_end_is_followed_by_one_that_lives_a_year(operator):
+    new, _ = rotate(create_personal_token(operator, name="laptop", expires_in_days=None)[0])
+    assert abs(new.expires - timezone.now() - timedelta(days=365)) < timedelta(minutes=1)
 
 
 def test_a_personal_token_is_followed_by_one_of_its_kind(desk, operator):
