@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from django.db import transaction
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -35,12 +37,18 @@ class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     serializer_class = OperationSerializer
     filterset_class = OperationFilterSet
 
+    def get_queryset(self) -> QuerySet[Operation]:
+        found: QuerySet[Operation] = super().get_queryset()
+        # To abort: as it is now, and kept from its worker until that is done.
+        return found.select_for_update(of=("self",)) if self.action == "abort" else found
+
     @extend_schema(
         summary="Abort an operation",
         description="What it has done so far stays. An operation that has ended in another way is 409; aborting twice changes nothing.",
         request=None,
         examples=[OPERATION],
     )
+    @transaction.atomic
     def abort(self, request: Request, id: str) -> Response:
         operation = self.get_object()
         self.check_version(operation)

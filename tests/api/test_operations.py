@@ -1,8 +1,10 @@
 """/api/operations and /api/datastores."""
 
+import threading
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection, transaction
 
 from datastores.models import Datastore, Operation
 
@@ -70,6 +72,28 @@ def test_a_stale_version_is_not_aborted(as_, editor, operation):
     Operation.objects.update(done=26)
     assert client.put(f"/api/operations/abort/{operation.pk}", headers={"If-Match": etag}).status_code == 412
     assert Operation.objects.get().status == "running"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_version_is_compared_with_the_row_that_is_then_aborted(as_, editor, operation):
+    """The worker moves the operation on and commits while the request waits for the row."""
+    client, answers = as_(editor), []
+    etag = client.get(f"/api/operations/{operation.pk}")["ETag"]
+
+    def abort() -> None:
+        try:
+            answers.append(client.put(f"/api/operations/abort/{operation.pk}", headers={"If-Match": etag}).status_code)
+        finally:
+            connection.close()
+
+    waiting = threading.Thread(target=abort)
+    with transaction.atomic():
+        Operation.objects.update(done=26)
+        waiting.start()
+        waiting.join(1)
+        assert waiting.is_alive()
+    waiting.join(10)
+    assert (answers, Operation.objects.get().status) == ([412], "running")
 
 
 def test_datastores_are_those_with_a_level(as_, org, viewer, admin, stranger, outsider, datastore, other_datastore):
