@@ -4,12 +4,12 @@ Points of today (and later) go into hour chunks, merged with what is there. Poin
 day's hour chunks of their block still wait for the nightly fold: so a point is never in two places.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from psycopg import sql
 from psycopg.rows import TupleRow
@@ -26,6 +26,7 @@ from orgs.models import Org
 # Points per transaction: some 0.3 s of work and 50 MB. A longer transaction would hold back every reader of the log.
 FOLD_LIMIT: Final = 500_000
 _DAY_BLOCKS: Final = 8
+_Done = TypeVar("_Done")
 # Verdicts are drawn as a band behind recent points; older ones are not worth four columns.
 _VERDICT_KEEP: Final = 30
 
@@ -72,9 +73,22 @@ def due_days(family: Family) -> list[int]:
         return [row[0] for row in cursor.execute(statement, (_today() * DAY_MS,), binary=True)]
 
 
-@transaction.atomic
 def fold(org_id: int, family: Family, *, limit: int = FOLD_LIMIT) -> Folded:
     """Moves about `limit` points of the org's log into chunks, in log order. Waits for another fold of the same org."""
+    return _with_partitions(lambda: _fold(org_id, family, limit=limit))
+
+
+def _with_partitions(step: Callable[[], _Done]) -> _Done:
+    """What the transaction `step` returns, done again when another process has dropped a partition that this one remembers."""
+    try:
+        return step()
+    except IntegrityError:
+        partitions.forget()
+        return step()
+
+
+@transaction.atomic
+def _fold(org_id: int, family: Family, *, limit: int) -> Folded:
     with binary_cursor() as cursor:
         mark = _locked_mark(cursor, org_id, family)
         following, more = next_mark(cursor, family, mark=mark, org_id=org_id, limit=limit)
@@ -98,7 +112,7 @@ def fold_all(org_id: int, family: Family) -> int:
 def fold_days(org_id: int, family: Family) -> int:
     """Moves the org's hour chunks of ended days into day chunks, a few blocks per transaction. The number of hour chunks moved."""
     moved = 0
-    while step := _fold_some_days(org_id, family):
+    while step := _with_partitions(lambda: _fold_some_days(org_id, family)):
         moved += step
     return moved
 

@@ -135,20 +135,31 @@ def _ensure_span(parent: str, keep: int, first_day: int, days: int) -> None:
 
 
 def _make(table: str, parent: str, bounds: tuple[datetime, datetime] | tuple[int, int]) -> None:
+    # Asked before the lock, which a fold would hold until it ends.
+    if not _exists(table):
+        _make_locked(table, parent, bounds)
+    if not connection.in_atomic_block:
+        _known.add(table)
+
+
+def _exists(table: str) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
+        return bool(cursor.fetchone()[0])
+
+
+def _make_locked(table: str, parent: str, bounds: tuple[datetime, datetime] | tuple[int, int]) -> None:
     names = {"table": sql.Identifier(table), "parent": sql.Identifier(parent), "note": sql.Literal(timezone.now().isoformat())}
     names["inline"] = _INLINE
     span = sql.SQL("FROM ({}) TO ({})").format(*bounds)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", [table])
-        if not cursor.fetchone()[0]:
+        if not _exists(table):
             cursor.execute(
                 sql.SQL("CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS INCLUDING STORAGE) WITH ({inline})").format(**names)
             )
             cursor.execute(sql.SQL("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES {span}").format(**names, span=span))
             cursor.execute(sql.SQL("COMMENT ON TABLE {table} IS {note}").format(**names))
-    if not connection.in_atomic_block:
-        _known.add(table)
 
 
 def _described(table: str, note: str) -> Partition:

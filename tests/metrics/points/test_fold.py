@@ -268,6 +268,30 @@ def test_verdicts_fold_and_read_like_points(org, today, set_clock):
     np.testing.assert_array_equal(got.score, [1.0, 50.0, 100.0])
 
 
+def test_a_fold_does_not_wait_for_another_process_that_makes_a_partition(org, put, pairs, today, in_thread):
+    put({7: [(today, 1.0)]})
+    fold.fold_all(org.pk, POINTS)
+    partitions.forget()
+    put({7: [(today, 2.0)]})
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [partitions._LOCK])
+        folding = in_thread(lambda: fold.fold_all(org.pk, POINTS))
+        folding.join(20)
+        assert not folding.is_alive()
+    assert places(org) == (0, 1, 0)
+
+
+def test_a_partition_that_another_process_dropped_is_made_again(org, put, pairs, today):
+    yesterday = today - DAY_MS
+    partitions.ensure_days(POINTS, 400, {yesterday // DAY_MS})
+    first = yesterday // DAY_MS - yesterday // DAY_MS % 50
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE metrics_point_day_k400_{first}_50")
+    put({7: [(yesterday, 1.0)]})
+    assert fold.fold_all(org.pk, POINTS) == 1
+    assert (places(org), pairs(7)) == ((0, 0, 1), [(yesterday, 1.0)])
+
+
 class TestRestored:
     """After a restore into another cluster, whose transaction numbers are lower than the marks in the dump."""
 
