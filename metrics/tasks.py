@@ -1,6 +1,7 @@
 """Background work on series and points. Housekeeping finds what is due and hands every org its own, so a large one delays no small one."""
 
 import time
+from typing import Final
 
 from celery import shared_task
 from django.utils import timezone
@@ -13,19 +14,23 @@ from metrics.points import partitions
 from metrics.points.families import FAMILIES, Family
 from metrics.points.fold import due_days, due_orgs, fold_all, fold_days
 
+# Housekeeping finds again what no worker took until it looks again: so work does not pile up while workers are busy or away.
+_NEXT_S: Final = 60
+
 
 @shared_task
 def fold() -> int:
     """Every minute: one task per org and log that has unfolded rows."""
     due = [(org_id, family.id) for family in FAMILIES for org_id in due_orgs(family)]
     for org_id, family_id in due:
-        fold_org.delay(org_id, family_id)
+        fold_org.apply_async((org_id, family_id), expires=_NEXT_S)
     return len(due)
 
 
 @shared_task
 def fold_org(org_id: int, family_id: int) -> int:
-    return fold_all(org_id, _family(family_id))
+    """Leaves the org to a fold that is already at it."""
+    return fold_all(org_id, _family(family_id), wait=False)
 
 
 @shared_task
@@ -64,7 +69,7 @@ def resume_imports() -> int:
     """Imports whose task was lost, with its worker or with the broker's memory, go on where they were."""
     waiting = imports.unfinished()
     for operation_id in waiting:
-        run_import.delay(operation_id)
+        run_import.apply_async((operation_id,), expires=_NEXT_S)
     return len(waiting)
 
 

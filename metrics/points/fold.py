@@ -73,9 +73,9 @@ def due_days(family: Family) -> list[int]:
         return [row[0] for row in cursor.execute(statement, (_today() * DAY_MS,), binary=True)]
 
 
-def fold(org_id: int, family: Family, *, limit: int = FOLD_LIMIT) -> Folded:
-    """Moves about `limit` points of the org's log into chunks, in log order. Waits for another fold of the same org."""
-    return _with_partitions(lambda: _fold(org_id, family, limit=limit))
+def fold(org_id: int, family: Family, *, limit: int = FOLD_LIMIT, wait: bool = True) -> Folded:
+    """Moves about `limit` points of the org's log into chunks, in log order. Waits for another fold of the org, or leaves it the work."""
+    return _with_partitions(lambda: _fold(org_id, family, limit=limit, wait=wait))
 
 
 def _with_partitions(step: Callable[[], _Done]) -> _Done:
@@ -88,9 +88,11 @@ def _with_partitions(step: Callable[[], _Done]) -> _Done:
 
 
 @transaction.atomic
-def _fold(org_id: int, family: Family, *, limit: int) -> Folded:
+def _fold(org_id: int, family: Family, *, limit: int, wait: bool) -> Folded:
     with binary_cursor() as cursor:
-        mark = _locked_mark(cursor, org_id, family)
+        mark = _locked_mark(cursor, org_id, family, wait=wait)
+        if mark is None:
+            return Folded(0, more=False)
         following, more = next_mark(cursor, family, mark=mark, org_id=org_id, limit=limit)
         read = read_rows(cursor, family, mark=mark, until=following, org_id=org_id)
         if read.series.size == 0:
@@ -100,11 +102,11 @@ def _fold(org_id: int, family: Family, *, limit: int) -> Folded:
     return Folded(int(read.series.size), more)
 
 
-def fold_all(org_id: int, family: Family) -> int:
-    """Folds until nothing is left that can be. The number of points."""
+def fold_all(org_id: int, family: Family, *, wait: bool = True) -> int:
+    """Folds until nothing is left that can be or, without `wait`, until another fold of the org is met. The number of points."""
     total, folded = 0, Folded(0, more=True)
     while folded.more:
-        folded = fold(org_id, family)
+        folded = fold(org_id, family, wait=wait)
         total += folded.points
     return total
 
@@ -155,16 +157,22 @@ def _work(cursor: BinaryCursor, family: Family, org_id: int) -> _Work:
     return _Work(cursor, family, org_id, int(keep), _today())
 
 
-def _locked_mark(cursor: BinaryCursor, org_id: int, family: Family) -> int:
-    """The org's mark, locked until the transaction ends: one fold of an org at a time. A mark of another cluster is set back to 0."""
+def _locked_mark(cursor: BinaryCursor, org_id: int, family: Family, *, wait: bool = True) -> int | None:
+    """The org's mark, locked until the transaction ends: one fold of an org at a time.
+
+    A mark of another cluster is set back to 0. None when another fold has it and this one is not to wait.
+    """
     key = (org_id, family.id)
     cursor.execute("INSERT INTO metrics_fold VALUES (%s, %s, 0) ON CONFLICT DO NOTHING", key)
-    cursor.execute("SELECT FROM metrics_fold WHERE org_id = %s AND family = %s FOR UPDATE", key)
+    if not cursor.execute(_LOCK if wait else _LOCK_OR_SKIP, key).rowcount:
+        return None
     # Only now: the snapshot of a statement that waited for the lock is older than the mark that it waited for.
     cursor.execute(_RESET, key)
     return int(rows(cursor, "SELECT mark FROM metrics_fold WHERE org_id = %s AND family = %s", *key)[0][0])
 
 
+_LOCK: Final = sql.SQL("SELECT FROM metrics_fold WHERE org_id = %s AND family = %s FOR UPDATE")
+_LOCK_OR_SKIP: Final = _LOCK + sql.SQL(" SKIP LOCKED")
 _RESET: Final = sql.SQL("UPDATE metrics_fold SET mark = 0 WHERE org_id = %s AND family = %s AND NOT ({})").format(IS_OUR_MARK)
 
 

@@ -2,18 +2,19 @@
 
 import random
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from config.celery import app as celery_app
 from metrics import points
 from metrics.points import DAY_MS, HOUR_MS, MINUTE_MS, Rule, fold, partitions
 from metrics.points.families import POINTS, VERDICTS
 from metrics.tasks import fold as fold_task
-from metrics.tasks import fold_day
+from metrics.tasks import fold_day, fold_org
 from orgs.models import Org
 from tests import factories
 from tests.metrics.points.naive import merged
@@ -290,6 +291,37 @@ def test_a_partition_that_another_process_dropped_is_made_again(org, put, pairs,
     put({7: [(yesterday, 1.0)]})
     assert fold.fold_all(org.pk, POINTS) == 1
     assert (places(org), pairs(7)) == ((0, 0, 1), [(yesterday, 1.0)])
+
+
+def test_a_task_leaves_an_org_to_the_fold_that_is_at_it(org, put, pairs, today, in_thread):
+    put({7: [(today, 1.0)]})
+    done = []
+    fold.fold_all(org.pk, POINTS)
+    with transaction.atomic():
+        fold.fold(org.pk, POINTS)
+        in_thread(lambda: done.append(fold_org(org.pk, POINTS.id))).join(20)
+        assert done == [0]
+    assert pairs(7) == [(today, 1.0)]
+
+
+@pytest.fixture
+def no_worker():
+    """Tasks are sent to the broker, where nobody takes them."""
+    celery_app.control.purge()
+    celery_app.conf.task_always_eager = False
+    yield
+    celery_app.conf.task_always_eager = True
+    celery_app.control.purge()
+
+
+def test_a_fold_that_no_worker_takes_expires(put, today, no_worker):
+    put({7: [(today, 1.0)]})
+    assert fold_task() == 1
+    with celery_app.connection_for_read() as broker:
+        message = broker.default_channel.basic_get("default", no_ack=True)
+    expires = datetime.fromisoformat(message.headers["expires"])
+    assert message.headers["task"] == "metrics.tasks.fold_org"
+    assert timedelta(seconds=40) < expires - timezone.now() <= timedelta(seconds=60)
 
 
 class TestRestored:
