@@ -28,8 +28,7 @@ log = logging.getLogger(__name__)
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER_S: Final = 2
-_ADMISSION_WAIT_S: Final = 2.0
-# One thread of each process stays free for people: a slow database must not take the pages with it.
+# One thread of each process stays free for people: a slow database must not take the pages with it. So nobody waits to be admitted either.
 _admission: Final = threading.BoundedSemaphore(max(1, settings.WEB_THREADS - 1))
 
 
@@ -55,7 +54,7 @@ def write_path(view: View) -> View:
 
 def guarded(view: View, request: HttpRequest) -> HttpResponse:
     """The view's answer, or the answer to what it raised."""
-    if not _admission.acquire(timeout=_ADMISSION_WAIT_S):
+    if not _admission.acquire(blocking=False):
         return unavailable("overloaded")
     try:
         return view(request)
