@@ -17,6 +17,7 @@ from django.utils.functional import SimpleLazyObject
 from psycopg_pool import PoolTimeout
 
 from accounts.models import User
+from accounts.pages import theme_of
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
 from anomalies.pages.listing import capped_count, in_words
@@ -62,7 +63,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None) or AnonymousUser()
     return {
         "places": SimpleLazyObject(lambda: places(request, user) if isinstance(user, User) else ()),
-        "theme": SimpleLazyObject(lambda: str(user.theme) if isinstance(user, User) else str(User.Theme.SYSTEM)),
+        "theme": SimpleLazyObject(lambda: theme_of(request, user) if isinstance(user, User) else str(User.Theme.SYSTEM)),
         "zone": partial(zone_of, user),
     }
 

@@ -1,11 +1,13 @@
 """Coming in and going out."""
 
 import pytest
+import redis
 from django.test import Client
 from django.urls import URLPattern
 
 import accounts.urls
 import anomalies.urls
+from accounts import forms
 from tests import factories
 
 PAGES = [route for urls in (accounts.urls, anomalies.urls) for route in urls.pages]
@@ -52,6 +54,43 @@ def test_unknown_wrong_and_closed_are_told_in_the_same_words(viewer, author):
     assert all(REFUSED.encode() in answer.content for answer in answers)
 
 
+def log_in(email: str, password: str = factories.PASSWORD, *, address: str = "192.0.2.1") -> int:
+    """302 in, 200 refused."""
+    answer = Client(REMOTE_ADDR=address).post("/app/login", {"username": email, "password": password})
+    if answer.status_code == 200:
+        assert answer.context["form"].non_field_errors() == [REFUSED]
+    return answer.status_code
+
+
+@pytest.fixture
+def _no_tries_yet(monkeypatch, settings):
+    """Buckets that no other test has taken from; few tries, so that none of them comes back while the test runs."""
+    monkeypatch.setattr(forms, "TRIES_PER_ACCOUNT", 3)
+    monkeypatch.setattr(forms, "TRIES_PER_ADDRESS", 6)
+    redis.Redis.from_url(settings.REDIS_URL).delete(*[f"login:ip:192.0.2.{n}" for n in (1, 2, 3)])
+
+
+@pytest.mark.usefixtures("_no_tries_yet")
+def test_guessing_at_one_account_is_limited_wherever_it_comes_from(viewer, author):
+    guesses = [log_in(viewer.email.upper() if n % 2 else viewer.email, "wrong", address=f"192.0.2.{n}") for n in (1, 2, 3)]
+    assert guesses == [200, 200, 200]
+    assert (log_in(viewer.email), log_in(author.email)) == (200, 302)
+
+
+@pytest.mark.usefixtures("_no_tries_yet")
+def test_guessing_from_one_address_is_limited_whatever_the_account(viewer):
+    assert [log_in(f"nobody.{n}@example.com") for n in range(6)] == [200] * 6
+    assert (log_in(viewer.email), log_in(viewer.email, address="192.0.2.2")) == (200, 302)
+
+
+@pytest.mark.usefixtures("_no_tries_yet")
+def test_nobody_can_keep_others_out_of_a_demo_account(viewer):
+    viewer.is_demo = True
+    viewer.save(update_fields=["is_demo"])
+    assert [log_in(viewer.email, "wrong") for _ in range(4)] == [200] * 4
+    assert log_in(viewer.email, address="192.0.2.2") == 302
+
+
 def test_the_form_tells_password_managers_what_is_what(db):
     page = Client().get("/app/login").content.decode()
     assert 'autocomplete="username"' in page
@@ -77,6 +116,17 @@ def test_a_theme_is_kept_and_shown(as_, viewer):
     viewer.refresh_from_db()
     assert (answer["Location"], viewer.theme) == ("/app/inbox", "dark")
     assert b'<html lang="en" data-theme="dark">' in client.get("/app/").content
+
+
+def test_the_theme_of_a_demo_user_is_kept_in_the_browser_alone(as_, viewer):
+    viewer.is_demo = True
+    viewer.save(update_fields=["is_demo"])
+    client = as_(viewer)
+    client.post("/app/theme", {"theme": "dark"})
+    viewer.refresh_from_db()
+    assert viewer.theme == "system"
+    assert b'<html lang="en" data-theme="dark">' in client.get("/app/").content
+    assert b'<html lang="en">' in as_(viewer).get("/app/").content
 
 
 @pytest.mark.parametrize("theme", ["", "neon"])
