@@ -21,19 +21,19 @@ LONGEST: Final = timedelta(days=4)
 # Pictures that are far apart in time are read apart; a page with more groups than this leaves the oldest ones for later.
 MAX_READS: Final = 6
 MAX_SPAN_MS: Final = int(timedelta(days=6) / timedelta(milliseconds=1))
-KEEP_ENDED_S: Final = 24 * 3600
-KEEP_OPEN_S: Final = 30
+KEEP_FINISHED_S: Final = 24 * 3600
+KEEP_GROWING_S: Final = 30
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One picture: of which anomaly of which series, over what."""
+    """One picture: of which anomaly of which series, over what, and whether its whole range is past."""
 
     key: str
     anomaly_id: int
     series: int
     window: Window
-    is_open: bool
+    is_finished: bool
 
 
 def milliseconds(moment: datetime) -> int:
@@ -48,16 +48,16 @@ def wanted(anomaly: Anomaly, now: datetime) -> Wanted | None:
     before = timedelta(seconds=POINTS_SHOWN * (anomaly.metric.resolution_s or 60.0))
     before = min(max(before, SHORTEST), LONGEST)
     last = anomaly.ended_at or now
-    end = min(now, max(last, anomaly.started_at) + before / 3, anomaly.started_at + 2 * before)
+    wanted_end = min(max(last, anomaly.started_at) + before / 3, anomaly.started_at + 2 * before)
     window = Window(
         start_ms=milliseconds(anomaly.started_at - before),
-        end_ms=milliseconds(end) + 1,
+        end_ms=milliseconds(min(now, wanted_end)) + 1,
         hit_start_ms=milliseconds(anomaly.started_at),
         hit_end_ms=milliseconds(anomaly.ended_at) if anomaly.ended_at else None,
         peak_ms=milliseconds(anomaly.peak_at) if anomaly.peak_at else None,
     )
     key = f"spark:{anomaly.pk}:{window.hit_end_ms}:{window.peak_ms}"
-    return Wanted(key, anomaly.pk, anomaly.metric_id, window, anomaly.ended_at is None)
+    return Wanted(key, anomaly.pk, anomaly.metric_id, window, anomaly.ended_at is not None and wanted_end < now)
 
 
 def sparks(org_id: int, anomalies: Iterable[Anomaly], now: datetime) -> dict[int, Spark]:
@@ -104,10 +104,10 @@ def _remembered(keys: list[str]) -> dict[str, Spark | None]:
 
 
 def _remember(drawn: list[tuple[Wanted, Spark | None]]) -> None:
-    """Ended anomalies keep their picture for a day, those that last for half a minute."""
+    """A picture to which nothing can be added is kept for a day, any other for half a minute."""
     try:
-        for is_open, seconds in ((True, KEEP_OPEN_S), (False, KEEP_ENDED_S)):
-            batch = {want.key: spark for want, spark in drawn if want.is_open is is_open}
+        for is_finished, seconds in ((False, KEEP_GROWING_S), (True, KEEP_FINISHED_S)):
+            batch = {want.key: spark for want, spark in drawn if want.is_finished is is_finished}
             if batch:
                 cache.set_many(batch, timeout=seconds)
     except (RedisError, OSError):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
@@ -95,6 +96,17 @@ def test_what_was_found_in_history_is_as_old_as_it_is(as_, reporter, metric):
     (row,) = answer.context["page"].rows
     assert (row.at, row.is_history) == (began, True)
     assert b">3 mo</time>" in answer.content
+
+
+@pytest.mark.parametrize(("ended_ago", "least_s", "most_s"), [(timedelta(minutes=10), 1, 30), (timedelta(hours=3), 3600, 24 * 3600)])
+def test_a_picture_is_kept_long_only_when_all_that_it_shows_is_past(as_, reporter, metric, ended_ago, least_s, most_s):
+    send_hours(metric, 8)
+    spike(metric, ago=ended_ago + timedelta(minutes=5), ended_at=timezone.now() - ended_ago)
+    (row,) = as_(reporter).get("/app/inbox").context["page"].rows
+    assert row.spark is not None
+    store = cache._cache.get_client()
+    (key,) = store.keys("*spark:*")
+    assert least_s <= store.ttl(key) <= most_s
 
 
 def test_queries_do_not_grow_with_the_rows(as_, editor, metric, queries_of):
