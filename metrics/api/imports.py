@@ -113,7 +113,7 @@ class ImportViewSet(OrgViewSet):
         visible = Datastore.objects.visible_to(user).filter(type=Datastore.Type.METRICS)
         named = self.request.query_params.get("datastore")
         if named is not None:
-            visible = visible.filter(pk=int(named)) if named.isdigit() and len(named) < 19 else visible.none()
+            visible = visible.filter(pk=int(named)) if named.isascii() and named.isdigit() and len(named) < 19 else visible.none()
         found = list(visible[:2])
         if not found:
             raise Http404

@@ -75,7 +75,7 @@ class _Reader:
         if not text:
             return None
         try:
-            at_ms = round(1000 * float(text)) if text.replace(".", "", 1).isdigit() else _millis(parse_moment(text))
+            at_ms = round(1000 * float(text)) if text.isascii() and text.replace(".", "", 1).isdigit() else _millis(parse_moment(text))
             if 0 <= at_ms <= YEAR_9999_MS:
                 return at_ms
             self._wrong(name, "out_of_range", "From 1970 to 9999.")

@@ -149,7 +149,8 @@ def test_at_most_as_many_points_come_as_were_asked_for(as_, viewer, metric):
 @pytest.mark.parametrize(
     ("query", "loc"),
     [
-        ("from=2026-03-01T00:00:00", "from"), ("from=yesterday", "from"), ("until=1e99", "until"), ("from=99999999999999999999", "from"),
+        ("from=2026-03-01T00:00:00", "from"), ("from=yesterday", "from"), ("from=%C2%B2", "from"), ("from=%D9%A1%D9%A2", "from"),
+        ("until=1e99", "until"), ("from=99999999999999999999", "from"),
         ("from=2026-03-02T00:00Z&until=2026-03-01T00:00Z", "until"), ("max_points=0", "max_points"), ("step=-1", "step"),
         ("times=epoch", "times"), ("aggregation=median", "aggregation"), ("colour=red", "colour"), ("from=0&step=1", "step"),
     ],

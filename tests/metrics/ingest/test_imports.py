@@ -123,6 +123,11 @@ class TestWhoMay:
         answer = send(lines(("a", now, 1)), secret=factories.make_personal_token(stranger), url=f"{URL}?datastore={mine}")
         assert (answer.status_code, Operation.objects.count()) == (404, 0)
 
+    @pytest.mark.parametrize("named", ["%C2%B2", "%D9%A1", "-1", "9" * 30])
+    def test_a_datastore_that_is_no_number_is_404(self, send, editor, now, named):
+        answer = send(lines(("a", now, 1)), secret=factories.make_personal_token(editor), url=f"{URL}?datastore={named}")
+        assert (answer.status_code, Operation.objects.count()) == (404, 0)
+
     @pytest.mark.parametrize("secret", ["", "x", "plb_00000000_nothing"])
     def test_nobody_is_401(self, send, db, secret):
         answer = send(b"", secret=secret)
