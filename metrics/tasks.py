@@ -67,6 +67,7 @@ def run_import(operation_id: int) -> int:
 @shared_task
 def resume_imports() -> int:
     """Imports whose task was lost, with its worker or with the broker's memory, go on where they were."""
+    imports.clean_up()
     waiting = imports.unfinished()
     for operation_id in waiting:
         run_import.apply_async((operation_id,), expires=_NEXT_S)

@@ -4,8 +4,10 @@ So an import that is cut off goes on where it was, and no line is stored twice.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -24,6 +26,8 @@ FILE_LIMIT: Final = 2 * 2**30
 _PIECE: Final = 2**20
 _STEP_LINES: Final = 20_000
 _REPORTED_LINES: Final = 100
+_UPLOAD_LIMIT: Final = timedelta(days=1)
+_ORPHAN_S: Final = 3600.0
 _UNFINISHED: Final = (Operation.Status.WAITING, Operation.Status.RUNNING)
 
 _NOTHING_YET: Final[dict[str, Any]] = {"lines": 0, "stored": 0, "refused": 0, "new_series": 0, "refused_lines": []}
@@ -43,8 +47,7 @@ def start(sender: Sender, stream: IO[bytes], *, form: Form, user_id: int | None)
 
     Raises BadRequest: 413 beyond 2 GiB, 422 for a CSV file without its header.
     """
-    folder = settings.PLUMBLINE_HOME / "imports"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     operation = Operation.objects.create(
         org_id=sender.org_id,
         datastore_id=sender.datastore_id,
@@ -66,14 +69,38 @@ def start(sender: Sender, stream: IO[bytes], *, form: Form, user_id: int | None)
 
 def path_of(operation: Operation) -> Path:
     """The spooled file of an import."""
-    path: Path = settings.PLUMBLINE_HOME / "imports" / f"{operation.pk}.spool"
-    return path
+    return _folder() / f"{operation.pk}.spool"
+
+
+def _folder() -> Path:
+    folder: Path = settings.PLUMBLINE_HOME / "imports"
+    return folder
 
 
 def unfinished() -> list[int]:
     """Imports that wait or were cut off."""
     found = Operation.objects.filter(kind=Operation.Kind.IMPORT, status__in=_UNFINISHED, total__isnull=False)
     return list(found.order_by("pk").values_list("pk", flat=True))
+
+
+def clean_up() -> None:
+    """Ends uploads that were cut off with their process, and removes files that nobody will read."""
+    now = timezone.now()
+    cut_off = Operation.objects.filter(kind=Operation.Kind.IMPORT, status__in=_UNFINISHED, total=None, created__lt=now - _UPLOAD_LIMIT)
+    cut_off.update(status=Operation.Status.FAILURE, message="The upload was cut off; send it again.", ended=now)
+    spooled = {int(path.stem): path for path in _folder().glob("*.spool")}
+    statuses = dict(Operation.objects.filter(pk__in=spooled).values_list("pk", "status"))
+    for pk, path in spooled.items():
+        with contextlib.suppress(FileNotFoundError):
+            if _is_unwanted(path, status=statuses.get(pk)):
+                path.unlink()
+
+
+def _is_unwanted(path: Path, *, status: str | None) -> bool:
+    """Whether nobody will read the file. One without an operation may be of a request that has not committed, unless it is old."""
+    if status is not None:
+        return status not in _UNFINISHED
+    return path.stat().st_mtime < time.time() - _ORPHAN_S
 
 
 def run(operation_id: int) -> int:

@@ -1,10 +1,13 @@
 """POST /api/metrics/import: history in the background, with progress, resumable, and honest about bad lines."""
 
 import io
+import os
+from datetime import timedelta
 
 import orjson
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
 from accounts.models import Level
 from datastores.models import Operation
@@ -211,6 +214,32 @@ class TestSteps:
         imports.run(started.pk)
         started.refresh_from_db()
         assert (started.status, started.message) == ("failure", "The spooled file is gone; send it again.")
+
+    def test_a_file_of_an_ended_import_is_removed_and_one_that_waits_stays(self, started, key):
+        waiting = imports.start(sender_of(key), io.BytesIO(b"{}"), form=Form.NDJSON, user_id=None)
+        abort_operation(started)
+        imports.clean_up()
+        assert (imports.path_of(started).exists(), imports.path_of(waiting).exists()) == (False, True)
+
+    def test_a_file_without_an_operation_is_removed_when_it_is_old(self, started):
+        path = imports.path_of(started)
+        started.delete()
+        imports.clean_up()
+        assert path.exists()
+        os.utime(path, (0, 0))
+        imports.clean_up()
+        assert not path.exists()
+
+    def test_an_upload_that_was_cut_off_ends_after_a_day(self, started):
+        Operation.objects.filter(pk=started.pk).update(total=None)
+        resume_imports()
+        started.refresh_from_db()
+        assert (started.status, imports.path_of(started).exists()) == ("waiting", True)
+        Operation.objects.filter(pk=started.pk).update(created=timezone.now() - timedelta(days=1, seconds=1))
+        resume_imports()
+        started.refresh_from_db()
+        assert (started.status, started.message) == ("failure", "The upload was cut off; send it again.")
+        assert not imports.path_of(started).exists()
 
     def test_two_readers_of_one_import_store_every_line_once(self, datastore, now, stored, monkeypatch, in_thread):
         monkeypatch.setattr(imports, "_STEP_LINES", 5)
