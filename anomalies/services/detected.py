@@ -294,14 +294,17 @@ def open_all(births: Sequence[dict[str, Any]], *, now: datetime) -> tuple[int, .
     lines = [Line(org_id, pk, {"status": (None, "Active"), "weight": (None, weight)}) for pk, org_id, _, weight, *_ in born]
     write_history(lines, actor=DETECTOR, at=now)
     live = [(metric_id, started_at, peak_at) for _, _, metric_id, _, started_at, peak_at, is_backfilled in born if not is_backfilled]
-    for metric_id, started_at, peak_at in live[:PICTURES_PER_STEP]:
-        transaction.on_commit(partial(order_picture, metric_id, started_at=started_at, peak_at=peak_at), robust=True)
+    transaction.on_commit(partial(order_pictures, live[:PICTURES_PER_STEP]), robust=True)
     return tuple(row[0] for row in born)
 
 
-def order_picture(metric_id: int, *, started_at: datetime, peak_at: datetime) -> None:
-    """Asks a worker to draw the series around the start. Without a broker it is drawn when somebody looks: nothing waits for it."""
-    current_app.send_task(RENDER_TASK, args=[metric_id, milliseconds(started_at), milliseconds(peak_at)], retry=False, expires=120)
+def order_pictures(live: Sequence[tuple[int, datetime, datetime]]) -> None:
+    """Asks workers to draw each series around the start: (metric, started_at, peak_at).
+
+    The first failure ends it: each would wait for the same broker. What was not ordered is drawn when somebody looks.
+    """
+    for metric_id, started_at, peak_at in live:
+        current_app.send_task(RENDER_TASK, args=[metric_id, milliseconds(started_at), milliseconds(peak_at)], retry=False, expires=120)
 
 
 def tag_points(anomaly_ids: Sequence[int]) -> dict[int, int]:

@@ -4,12 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from celery import Celery
+from celery.signals import before_task_publish
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from kombu.exceptions import OperationalError as BrokerError
 
 from anomalies.models import Anomaly, Change, Tag
 from anomalies.services import Finding, Peak, archive_anomaly, change_anomaly, metric_fingerprint, record
 from anomalies.services.findings import Detector
+from config.celery import app as celery_app
 from tests import factories
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -68,6 +72,28 @@ def test_opening_leaves_a_line_of_history(metric, org):
     change = Change.objects.get()
     assert (change.org, change.user, change.actor, change.timestamp) == (org, None, "detector", NOW)
     assert change.changeset == {"status": [None, "Active"], "weight": [None, 3]}
+
+
+def test_a_dead_broker_is_waited_for_once(datastore, django_capture_on_commit_callbacks):
+    series = [factories.make_metric(datastore, f"m{k}") for k in range(3)]
+    attempts = []
+    dead = Celery(broker="redis://127.0.0.1:1/0", set_as_current=False)
+
+    def tried(**_):
+        attempts.append(1)
+
+    with django_capture_on_commit_callbacks() as callbacks:
+        assert len(record([opening(one) for one in series], now=NOW).opened) == 3
+    before_task_publish.connect(tried)
+    dead.set_current()
+    try:
+        for callback in callbacks:
+            with pytest.raises(BrokerError):
+                callback()
+    finally:
+        celery_app.set_current()
+        before_task_publish.disconnect(tried)
+    assert (len(callbacks), len(attempts)) == (1, 1)
 
 
 def test_recording_twice_changes_nothing(metric):
