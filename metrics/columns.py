@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from metrics import points
 from metrics.models import Metric
+from metrics.points.partitions import KEEP_DAYS
 
 Aggregation = Literal["mean", "min", "max"]
 Ints = NDArray[np.int64]
@@ -16,6 +17,8 @@ Floats = NDArray[np.float64]
 DAY_MS: Final = 86_400_000
 DEFAULT_MAX_POINTS: Final = 2_000
 HARD_MAX_POINTS: Final = 50_000
+# Nothing is kept for longer. A range beyond it is rolled up, so that an estimate that is wrong does not read years of points.
+MOST_RAW_MS: Final = max(KEEP_DAYS) * DAY_MS
 # People read steps like 5 minutes; the next longer of these is taken, and whole days beyond.
 STEPS_MS: Final = tuple(
     1000 * seconds for seconds in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400)
@@ -73,7 +76,8 @@ def step_for(metric: Metric, window: Window) -> int | None:
         return None
     limit = window.max_points or DEFAULT_MAX_POINTS
     resolution_ms = 1000 * (metric.resolution_s or 60.0)
-    return None if window.length_ms / resolution_ms <= limit else nice_step(window.length_ms / limit)
+    is_little = window.length_ms / resolution_ms <= limit and window.length_ms <= MOST_RAW_MS
+    return None if is_little else nice_step(window.length_ms / limit)
 
 
 def nice_step(least_ms: float) -> int:

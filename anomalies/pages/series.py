@@ -25,6 +25,7 @@ from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
 from anomalies.querysets import AnomalyQuerySet
 from metrics import points
+from metrics.columns import DAY_MS, MOST_RAW_MS
 from metrics.models import Metric
 from metrics.sparklines import Spark, Window
 
@@ -205,8 +206,9 @@ def metric_points(request: HttpRequest, pk: int) -> HttpResponse:
     user, now = reader(request), timezone.now()
     found = metric_for(user, pk)
     shown = stretch_of(request.GET, resolution_s=found.resolution_s, center=None, now=now)
-    rows, step_s = table_of(user.org_id, found.pk, shown.start * 1000, shown.end * 1000)
-    context = {"metric": found, "rows": rows, "step_s": step_s, "start": at(shown.start * 1000), "end": at(shown.end * 1000)}
+    start_ms, end_ms = kept(shown.start * 1000, shown.end * 1000, now_ms=milliseconds(now))
+    rows, step_s = table_of(found, start_ms, end_ms)
+    context = {"metric": found, "rows": rows, "step_s": step_s, "start": at(start_ms), "end": at(end_ms)}
     return render(request, "metrics/_points.html" if request.htmx else "metrics/points.html", context)  # type: ignore[attr-defined]
 
 
@@ -214,17 +216,42 @@ def at(moment_ms: int) -> datetime:
     return datetime.fromtimestamp(moment_ms / 1000, tz=UTC)
 
 
-def table_of(org_id: int, series: int, start_ms: int, end_ms: int) -> tuple[tuple[PointRow, ...], int]:
+def kept(start_ms: int, end_ms: int, *, now_ms: int) -> tuple[int, int]:
+    """The stretch cut to where points can be: to a day ahead, and no longer than anything is kept."""
+    end_ms = max(min(end_ms, now_ms + DAY_MS), start_ms + 1000)
+    return max(start_ms, end_ms - MOST_RAW_MS), end_ms
+
+
+def table_of(metric: Metric, start_ms: int, end_ms: int) -> tuple[tuple[PointRow, ...], int]:
     """The newest first, and the seconds that a line stands for; 0 when each is one point."""
-    read = points.read(org_id, [series], start_ms, end_ms)[series]
-    verdicts = points.read_verdicts(org_id, [series], start_ms, end_ms)[series]
-    step_ms = 0 if read.values.size <= TABLE_ROWS else -(-(end_ms - start_ms) // (TABLE_ROWS * 1000)) * 1000
-    if step_ms:
-        rolled = points.rollup(org_id, [series], start_ms, end_ms, step_ms)[series]
-        read = points.Points(rolled.starts_ms, rolled.mean)
+    read, step_ms = lines_of(metric, start_ms, end_ms)
+    verdicts = points.read_verdicts(metric.org_id, [metric.pk], start_ms, end_ms)[metric.pk]
     picked = np.searchsorted(verdicts.timestamps_ms, read.timestamps_ms)
     lines = [_line(read, verdicts, place, int(there)) for place, there in enumerate(picked)]
     return tuple(reversed(lines)), step_ms // 1000
+
+
+def lines_of(metric: Metric, start_ms: int, end_ms: int) -> tuple[points.Points, int]:
+    """At most about TABLE_ROWS points and the step of which they are means; 0 for the points themselves.
+
+    Points are read only where they are few, by the series' resolution or by the count of the steps.
+    """
+    wanted = metric.org_id, [metric.pk], start_ms, end_ms
+    if (end_ms - start_ms) / (1000 * (metric.resolution_s or 60.0)) <= TABLE_ROWS:
+        read = points.read(*wanted)[metric.pk]
+        if read.values.size <= TABLE_ROWS:
+            return read, 0
+    step_ms = table_step(end_ms - start_ms)
+    rolled = points.rollup(*wanted, step_ms)[metric.pk]
+    if rolled.count.sum() <= TABLE_ROWS:
+        return points.read(*wanted)[metric.pk], 0
+    return points.Points(rolled.starts_ms, rolled.mean), step_ms
+
+
+def table_step(length_ms: int) -> int:
+    """A step in whole seconds; beyond half a day in whole days, which are rolled up without a look at their points."""
+    unit_ms = DAY_MS if length_ms > TABLE_ROWS * DAY_MS // 2 else 1000
+    return -(-length_ms // (TABLE_ROWS * unit_ms)) * unit_ms
 
 
 def _line(read: points.Points, verdicts: points.Verdicts, place: int, there: int) -> PointRow:

@@ -34,6 +34,8 @@ def test_steps_are_those_that_people_read(least_ms, step_ms):
         (60.0, Window(0, 2 * DAY), 120_000),
         (None, Window(0, 30 * DAY), 1_800_000),  # an unknown resolution counts as a minute
         (3600.0, Window(0, 30 * DAY), None),
+        (86_400.0, Window(0, 400 * DAY), None),
+        (86_400.0, Window(0, 401 * DAY), 21_600_000),  # longer than anything is kept: never raw
         (60.0, Window(0, DAY, max_points=1440), None),
         (60.0, Window(0, DAY, max_points=1439), 120_000),
         (60.0, Window(0, HOUR, step_ms=5 * MINUTE), 300_000),

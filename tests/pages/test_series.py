@@ -131,5 +131,15 @@ def test_many_points_are_told_as_means(as_, reporter, metric):
     assert b"<html" not in answer.content
 
 
+@pytest.mark.parametrize(("hours", "step_s"), [(8, 0), (20, 86_400)])
+def test_a_century_is_cut_to_what_is_kept_and_its_few_points_are_told_one_by_one(as_, reporter, metric, hours, step_s):
+    times = send_hours(metric, hours)
+    context = as_(reporter).get(f"/app/metrics/{metric.pk}/points?from=0&to=4102444799").context
+    assert context["end"] - context["start"] == timedelta(days=400)
+    assert timezone.now() < context["end"] <= timezone.now() + timedelta(days=1)
+    days = {time // 86_400_000 for time in times.tolist()}
+    assert (len(context["rows"]), context["step_s"]) == (60 * hours if step_s == 0 else len(days), step_s)
+
+
 def test_no_points_are_said_to_be_none(as_, reporter, metric):
     assert b"No points in this stretch of time." in as_(reporter).get(f"/app/metrics/{metric.pk}/points").content
