@@ -1,4 +1,4 @@
-"""Series: their names, and what the detector has learned about them. Points are in `metrics/points.py`."""
+"""Series: their names, and what the detector has learned about them. Points are in `metrics/points/`."""
 
 import hashlib
 
