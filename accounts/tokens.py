@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import PersonalToken, User
@@ -53,17 +52,13 @@ def _check(scopes: list[str], expires_in_days: int | None) -> None:
 
 def personal_token_of(secret: str, *, now: datetime) -> PersonalToken | None:
     """The live token with this secret and an active user, the user loaded with it; None if there is none."""
-    found = PersonalToken.objects.select_related("user").filter(digest=keys.digest_of(secret), user__is_active=True)
-    return found.filter(_live(now)).first()
+    found = PersonalToken.objects.live(now).select_related("user")
+    return found.filter(digest=keys.digest_of(secret), user__is_active=True).first()
 
 
 def org_token_of(secret: str, *, now: datetime) -> OrgToken | None:
     """The live org token with this secret, its org loaded with it; None if there is none."""
-    return OrgToken.objects.select_related("org").filter(_live(now), digest=keys.digest_of(secret)).first()
-
-
-def _live(now: datetime) -> Q:
-    return Q(revoked=None) & (Q(expires=None) | Q(expires__gt=now))
+    return OrgToken.objects.live(now).select_related("org").filter(digest=keys.digest_of(secret)).first()
 
 
 def mark_used(token: StoredSecret, *, now: datetime) -> None:

@@ -2,7 +2,6 @@
 
 import zoneinfo
 from datetime import datetime
-from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -60,7 +59,7 @@ class StoredSecret(models.Model):
     revoked = models.DateTimeField(null=True, blank=True)
     last_used = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects: ClassVar[models.Manager["StoredSecret"]] = SecretQuerySet.as_manager()
+    objects = SecretQuerySet["StoredSecret"].as_manager()
 
     class Meta:
         abstract = True
