@@ -1,4 +1,4 @@
-"""Helpers of the point store's tests: short calls, and times of today, yesterday and long ago."""
+"""For the point store's tests: short calls, and times of today, yesterday and long ago."""
 
 from datetime import UTC, datetime
 
