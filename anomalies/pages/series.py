@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 import numpy as np
 from django.db.models import Count, Exists, OuterRef, QuerySet
-from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -26,7 +25,7 @@ from anomalies.pages.rows import Row, rows_of
 from anomalies.querysets import AnomalyQuerySet
 from metrics import points
 from metrics.columns import DAY_MS, MOST_RAW_MS
-from metrics.models import Metric
+from metrics.models import NAME_KEY, Metric
 from metrics.sparklines import Spark, Window
 
 SPARK_SPAN: Final = timedelta(hours=24)
@@ -124,7 +123,7 @@ def page_of(user: User, *, search: str, state: str, number: int) -> SeriesPage:
 
 def series_of(user: User, *, search: str = "", state: str = "") -> "QuerySet[Metric]":
     """The user's series by name (the first 200 characters, as the index has it), narrowed by a word in the name and a state."""
-    found = Metric.objects.visible_to(user).order_by(Left("name", 200), "pk")
+    found = Metric.objects.visible_to(user).order_by(NAME_KEY, "pk")
     if search:
         found = found.filter(name__icontains=search)
     match state:

@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from django.db.models.functions import Left
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,9 +12,7 @@ from metrics.api.filtersets import MetricFilterSet
 from metrics.api.serializers import ForecastSerializer, MetricSerializer, TimeseriesSerializer
 from metrics.api.windows import AGGREGATION, RANGE, RANGE_NAMES, asked_of, written
 from metrics.columns import band_of, series_of
-from metrics.models import Metric
-
-NAME_KEY = Left("name", 200)  # as in the index `metric_by_name`
+from metrics.models import NAME_KEY, Metric
 
 
 @extend_schema_view(
