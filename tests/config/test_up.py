@@ -105,11 +105,15 @@ def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_da
         assert not (product.place.data / "pg/postmaster.pid").exists()
         product.start()
         assert "exists already" in product.manage("createadmin", "ann@example.com", "--random-password")
+        product.request("GET", "/nowhere", X_Request_Id="trace-in-json")
+        wait_until(lambda: "trace-in-json" in product.out.read_text(), within_s=5, what="a line in the log")
         assert product.manage("stop") == "Plumbline has stopped.\n"
         assert product.process.wait(1) == 0
         assert product.manage("stop") == "Plumbline was not running.\n"
-        access = [line for line in product.out.read_text().splitlines() if "plumbline.access" in line]
-        assert [json.loads(line.partition("| ")[2])["logger"] for line in access] == ["plumbline.access"] * len(access)
+        (line,) = [line for line in product.out.read_text().splitlines() if "trace-in-json" in line]
+        told = json.loads(line.partition("| ")[2])
+        assert sorted(told) == ["event", "level", "logger", "method", "ms", "path", "request_id", "status", "timestamp"]
+        assert (told["logger"], told["method"], told["path"]) == ("plumbline.access", "GET", "/nowhere")
 
 
 def test_after_a_kill_of_everything_the_next_start_is_clean():
