@@ -12,6 +12,8 @@ from django.conf import settings  # noqa: E402
 
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no collectstatic for a test
 django.setup()
+# A worker of pytest-xdist must not find it: it would read the settings before it has servers of its own.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 import pytest  # noqa: E402
 from django.core.cache import cache  # noqa: E402

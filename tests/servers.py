@@ -13,15 +13,19 @@ from config.embedded.keys import provide_keys
 from config.environment import BASE_DIR
 from config.supervisor import end_leftovers
 
+OURS = "plumbline-test-"
+
 
 def provide_session_servers() -> None:
-    """Starts them once per session; a worker of pytest-xdist inherits their addresses and takes a Redis database of its own."""
+    """Starts them, once per session or worker of pytest-xdist.
+
+    A database of its own would not be enough for a worker: readers of the log wait for open transactions anywhere in the cluster.
+    """
     os.environ.setdefault("NUMBA_CACHE_DIR", str(BASE_DIR / ".cache/numba"))  # compiled once per version, not per session
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker:
-        os.environ["REDIS_URL"] += f"?db={1 + int(worker.removeprefix('gw')) % 15}"
-        return
-    home = Path(tempfile.mkdtemp(prefix="plumbline-test-"))
+    if os.environ.get("PYTEST_XDIST_WORKER") and OURS in os.environ.get("PLUMBLINE_HOME", ""):
+        for inherited in ("DATABASE_URL", "REDIS_URL"):
+            os.environ.pop(inherited, None)
+    home = Path(tempfile.mkdtemp(prefix=OURS))
     home.chmod(0o755)  # the account of the servers must be able to enter when the tests run as root
     os.environ["PLUMBLINE_HOME"] = str(home)
     atexit.register(reap_later(home).communicate)

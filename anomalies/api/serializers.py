@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from anomalies.models import Anomaly
 from anomalies.services.triage import DESCRIPTION_LIMIT
-from config.api.fields import MomentField, StrictSerializer
+from config.api.fields import MomentField, StrictSerializer, TextField
 from datastores.api.serializers import RefSerializer
 
 
@@ -88,7 +88,7 @@ class AnomalyChangeSerializer(StrictSerializer):
     """What PUT takes: only the fields that are sent are changed."""
 
     status = serializers.ChoiceField([str(status) for status in Anomaly.OPEN], required=False)
-    description = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False, max_length=DESCRIPTION_LIMIT)
+    description = TextField(required=False, allow_blank=True, trim_whitespace=False, max_length=DESCRIPTION_LIMIT)
 
 
 class HistoryEntrySerializer(serializers.Serializer[Any]):

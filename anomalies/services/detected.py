@@ -17,7 +17,7 @@ from anomalies.services.findings import Detector, Finding, Peak, higher
 from anomalies.services.fingerprints import metric_fingerprint
 from anomalies.services.history import DETECTOR, Changeset, Line, write_history
 from anomalies.services.weights import metric_weight
-from anomalies.services.wording import sentence
+from anomalies.services.wording import described, sentence
 
 RENDER_TASK: Final = "metrics.tasks.render_chart"
 PICTURES_PER_STEP: Final = 50  # when everything breaks at once, the others are drawn when somebody looks
@@ -50,6 +50,7 @@ COLUMNS: Final = {
     "detectors": "jsonb",
 }
 BIRTH_COLUMNS: Final = COLUMNS | {
+    "description": "text",
     "org_id": "bigint",
     "datastore_id": "bigint",
     "metric_id": "bigint",
@@ -63,21 +64,25 @@ BIRTH_COLUMNS: Final = COLUMNS | {
 
 OPEN: Final = f"""
 INSERT INTO anomalies_anomaly
-    (uuid, type, status, is_new, description, source_enriched, created, updated, {", ".join(BIRTH_COLUMNS)})
-SELECT gen_random_uuid(), 'metric', 'Active', true, '', false, %s, %s, {", ".join(BIRTH_COLUMNS)}
+    (uuid, type, status, is_new, source_enriched, created, updated, {", ".join(BIRTH_COLUMNS)})
+SELECT gen_random_uuid(), 'metric', 'Active', true, false, %s, %s, {", ".join(BIRTH_COLUMNS)}
 FROM json_to_recordset(%s) AS born ({", ".join(f"{name} {kind}" for name, kind in BIRTH_COLUMNS.items())})
 ON CONFLICT (metric_id, kind, started_at) WHERE type = 'metric' DO NOTHING
 RETURNING id, org_id, metric_id, weight, started_at, peak_at, is_backfilled
 """  # noqa: S608 - column names of this module
 
 CHANGE: Final = f"""
-UPDATE anomalies_anomaly AS a SET updated = %s, {", ".join(f"{name} = now.{name}" for name in COLUMNS)}
-FROM json_to_recordset(%s) AS now (id bigint, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
+UPDATE anomalies_anomaly AS a
+SET updated = CASE WHEN now.is_told THEN %s ELSE a.updated END, {", ".join(f"{name} = now.{name}" for name in COLUMNS)}
+FROM json_to_recordset(%s) AS now (id bigint, is_told boolean, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
 WHERE a.id = now.id
 """  # noqa: S608 - column names of this module
 
 # What the history tells of a change; the rest of the columns follow from these.
 TOLD: Final = ("score", "weight", "peak_value", "ended_at")
+# A little more of the same is no news: it neither fills the history nor outdates what somebody is about to save.
+NEWS: Final = ("weight", "ended_at")
+NEWS_SCORE: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def birth_of(finding: Finding, home: Home, *, start: Start) -> dict[str, Any]:
     """The row of a new anomaly."""
     peak, started_ms = start.peak, start.at_ms
     end_ms = finding.ended_ms if finding.ended_ms is None else max(finding.ended_ms, started_ms)
-    return state_of(
+    state = state_of(
         peak,
         kind=finding.kind,
         direction=finding.direction,
@@ -191,7 +196,9 @@ def birth_of(finding: Finding, home: Home, *, start: Start) -> dict[str, Any]:
         end_ms=end_ms,
         until_ms=end_ms or finding.last_ms,
         tags=0,
-    ) | {
+    )
+    return state | {
+        "description": described(state["message"], peak),
         "org_id": home.org_id,
         "datastore_id": home.datastore_id,
         "metric_id": finding.series,
@@ -222,20 +229,26 @@ def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> 
         after = after_finding(anomaly, finding, tags=tags.get(anomaly.pk, 0))
         told = differences(anomaly, after)
         if told:
-            rows.append(after | {"id": anomaly.pk})
+            rows.append(after | {"id": anomaly.pk, "is_told": is_news(told)})
+        if is_news(told):
             lines.append(Line(anomaly.org_id, anomaly.pk, told))
     if rows:
         with connection.cursor() as cursor:
             cursor.execute(CHANGE, [now, packed(rows)])
         write_history(lines, actor=DETECTOR, at=now)
-    return tuple(line.anomaly_id for line in lines)
+    return tuple(row["id"] for row in rows)
+
+
+def is_news(told: Changeset) -> bool:
+    before, after = told.get("score", (0.0, 0.0))
+    return any(name in told for name in NEWS) or float(str(after)) - float(str(before)) >= NEWS_SCORE
 
 
 def after_finding(anomaly: Anomaly, finding: Finding, *, tags: int) -> dict[str, Any]:
     """The columns of the anomaly as the finding leaves them."""
     peak = peak_in(anomaly)
     if finding.peak is not None:
-        peak = higher(peak, finding.peak)
+        peak = higher(peak, finding.peak, anomaly.direction)
     started_ms = milliseconds(anomaly.started_at) or finding.episode_ms
     end_ms = None if finding.ended_ms is None else max(finding.ended_ms, started_ms)
     return state_of(

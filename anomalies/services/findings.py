@@ -1,6 +1,5 @@
 """From the detector's verdicts to what they say about each excursion. Pure: arrays in, plain values out."""
 
-import functools
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from metrics.detection.layout import CLOSE, ESCALATE, EXTEND, FEATURES, KINDS, L
 
 ALERTING: Final = OPEN | ESCALATE | EXTEND
 DIRECTIONS: Final = {1: "up", -1: "down", 0: ""}
+SIGNS: Final = {"up": 1, "down": -1}
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Peak:
     upper: float | None = None
     detectors: tuple[Detector, ...] = ()
 
-    @property
-    def distance(self) -> float:
-        """How far the value is from what was expected; -1 where that is not known."""
-        return -1.0 if self.value is None or self.expected is None else abs(self.value - self.expected)
+    def distance(self, direction: str) -> float:
+        """How far the value is from what was expected, in the excursion's direction; not positive on the way back or where unknown."""
+        if self.value is None or self.expected is None:
+            return 0.0
+        return SIGNS[direction] * (self.value - self.expected) if direction else abs(self.value - self.expected)
 
 
 @dataclass(frozen=True)
@@ -91,26 +92,30 @@ def finding_of(series: int, kind: int, episode_ms: int, seen: list[tuple[Any, in
     escalation = next((place for place, (verdict, _) in enumerate(seen) if verdict["event"] & ESCALATE), None)
     alerting = [int(verdict["timestamp_ms"]) for verdict, _ in seen if verdict["event"] & ALERTING]
     last, ended_ms = seen[-1]
+    direction = DIRECTIONS[int(seen[0][0]["direction"])]
     return Finding(
         series=series,
         kind=KINDS[kind],
         episode_ms=episode_ms,
-        direction=DIRECTIONS[int(seen[0][0]["direction"])],
+        direction=direction,
         opened=any(verdict["event"] & OPEN for verdict, _ in seen),
-        peak=peak_of(verdict for verdict, _ in seen),
+        peak=peak_of((verdict for verdict, _ in seen), direction),
         ended_ms=ended_ms if last["event"] & CLOSE else None,
         first_ms=min(alerting, default=0),
         last_ms=max(alerting, default=0),
         escalated_ms=None if escalation is None else int(seen[escalation][0]["timestamp_ms"]),
-        escalated_peak=None if escalation is None else peak_of(verdict for verdict, _ in seen[escalation:]),
+        escalated_peak=None if escalation is None else peak_of((verdict for verdict, _ in seen[escalation:]), direction),
         backfilled=backfilled,
     )
 
 
-def peak_of(verdicts: Iterable[Any]) -> Peak | None:
+def peak_of(verdicts: Iterable[Any], direction: str) -> Peak | None:
     """The peak of those that are part of the excursion; None when there are none."""
-    peaks = (peak_at(verdict) for verdict in verdicts if verdict["event"] & ALERTING)
-    return functools.reduce(higher, peaks, None)
+    top: Peak | None = None
+    for verdict in verdicts:
+        if verdict["event"] & ALERTING:
+            top = higher(top, peak_at(verdict), direction)
+    return top
 
 
 def peak_at(verdict: Any) -> Peak:
@@ -125,11 +130,11 @@ def peak_at(verdict: Any) -> Peak:
     )
 
 
-def higher(first: Peak | None, second: Peak) -> Peak:
+def higher(first: Peak | None, second: Peak, direction: str) -> Peak:
     """The peak of both: place and value of the one farther off, score and detectors of the more surprising one; of equals the first."""
     if first is None:
         return second
-    far = second if second.distance > first.distance else first
+    far = second if second.distance(direction) > first.distance(direction) else first
     loud = second if second.score > first.score else first
     return replace(far, score=loud.score, detectors=loud.detectors)
 

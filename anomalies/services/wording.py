@@ -19,6 +19,11 @@ def sentence(kind: str, *, peak: Peak, direction: str, started_ms: int, lasted_s
     return f"{opening(kind, direction)}{against(peak)}{lasting(lasted_s)}."
 
 
+def described(message: str, peak: Peak) -> str:
+    """What is known when it opens, for people to add to: the sentence and what the strongest detectors saw."""
+    return " ".join([message, *(detector.label for detector in peak.detectors[:2])])
+
+
 def opening(kind: str, direction: str) -> str:
     if kind == "level shift":
         return f"The level moved {direction}: " if direction else "The level moved: "

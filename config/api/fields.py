@@ -41,6 +41,15 @@ class MomentField(serializers.DateTimeField):
             raise serializers.ValidationError(str(exc), code="invalid_time") from exc
 
 
+class TextField(serializers.CharField):
+    """Text and nothing else: a number is refused, not written out."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """What comes in: a field that is not declared is an error that names it, not silence."""
 

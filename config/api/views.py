@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import viewsets
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -169,6 +170,7 @@ def reference(ref: str, model: type[Model]) -> dict[str, Any]:
     return {"uuid": named}
 
 
+@csrf_exempt
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Every address under /api/ that no route takes."""
     return problem_response(request, 404, detail="There is no such address in the API. /api/docs lists all.")

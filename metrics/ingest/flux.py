@@ -4,6 +4,7 @@
 "value"}, ...]}`; `{"key": K, "validate_key": true}` asks whether the key is good; `test` asks what would happen.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,7 +13,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from metrics.ingest.batch import SAMPLE_LIMIT, BadRequest, Batch, Refusal, batch_of
-from metrics.ingest.scalars import Unusable, read_name, read_time_ms, read_value
+from metrics.ingest.scalars import Unusable, read_name, read_time_ms, read_value, shown_name
 
 _TRUE: Final = {"true", "1", "yes", "on"}
 
@@ -33,7 +34,9 @@ def parse_body(body: bytes) -> Message:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        document = _form(body)
+        document = _lenient(body)
+        if document is None:
+            document = _form(body)
     if not isinstance(document, dict):
         raise BadRequest("The body must be one JSON object.")
     return parse_fields(document)
@@ -75,8 +78,7 @@ def _point(point: object, *, now_ms: int) -> tuple[str, int, float]:
 
 
 def _metric_of(point: object) -> str:
-    name = point.get("metric") if isinstance(point, Mapping) else None
-    return name[:200] if isinstance(name, str) else ""
+    return shown_name(point.get("metric"))[:200] if isinstance(point, Mapping) else ""
 
 
 def _is_true(flag: object) -> bool:
@@ -95,6 +97,15 @@ def _form(body: bytes) -> object:
     if "key" not in fields and "metric" not in fields:
         raise BadRequest("The body is neither JSON nor a form.")
     return {**fields, "metrics": _json(fields["metrics"])} if "metrics" in fields else fields
+
+
+def _lenient(body: bytes) -> object:
+    """JSON as other writers make it, with NaN, numbers beyond a double and half characters: one bad point must not cost the others.
+    None when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _json(text: str) -> object:

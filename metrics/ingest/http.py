@@ -28,7 +28,9 @@ log = logging.getLogger(__name__)
 View = Callable[[HttpRequest], HttpResponse]
 
 RETRY_AFTER_S: Final = 2
-# One thread of each process stays free for people: a slow database must not take the pages with it. So nobody waits to be admitted either.
+# One thread fewer than there are: a slow database must not take the pages with it. Whoever comes beyond waits a moment, since a burst of
+# a few requests is no overload, and a sender that is sent away comes back only after seconds.
+_ADMISSION_WAIT_S: Final = 2.0
 _admission: Final = threading.BoundedSemaphore(max(1, settings.WEB_THREADS - 1))
 
 
@@ -54,7 +56,7 @@ def write_path(view: View) -> View:
 
 def guarded(view: View, request: HttpRequest) -> HttpResponse:
     """The view's answer, or the answer to what it raised."""
-    if not _admission.acquire(blocking=False):
+    if not _admission.acquire(timeout=_ADMISSION_WAIT_S):
         return unavailable("overloaded")
     try:
         return view(request)

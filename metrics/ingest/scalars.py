@@ -30,7 +30,14 @@ def read_name(name: object) -> str:
         raise Unusable("name_too_long", f"metric: the name has {len(name)} characters; at most {NAME_LIMIT} are kept.")
     if _CONTROL.search(name):
         raise Unusable("name_invalid", "metric: the name holds control characters.")
+    if shown_name(name) != name:
+        raise Unusable("name_invalid", "metric: the name holds half a character (a lone surrogate).")
     return name
+
+
+def shown_name(name: object) -> str:
+    """What an answer may repeat of a name: no more than a name may have, all of them whole; empty for what is no text."""
+    return name[:NAME_LIMIT].encode(errors="replace").decode() if isinstance(name, str) else ""
 
 
 def read_value(value: object) -> float:

@@ -15,6 +15,7 @@ from metrics.ingest.http import authenticated, body_of, guarded, not_allowed, sa
 from metrics.ingest.intake import Outcome
 from metrics.ingest.labels import Drop
 from metrics.ingest.packing import unpack, unzipped
+from metrics.ingest.scalars import shown_name
 
 if TYPE_CHECKING:
     from metrics.ingest.table import SeriesTable
@@ -86,8 +87,8 @@ def _partly(message: Message, outcome: Outcome) -> dict[str, object]:
 
 
 def _line(place: int, point: object, refusal: Refusal | None) -> dict[str, object]:
-    name = point.get("metric") if isinstance(point, dict) else None
-    line: dict[str, object] = {"index": place, "metric": name[:200] if isinstance(name, str) else None}
+    name = shown_name(point.get("metric")) if isinstance(point, dict) else ""
+    line: dict[str, object] = {"index": place, "metric": name[:200] or None}
     if refusal is None:
         return line | {"status": "stored"}
     return line | {"status": "refused", "code": refusal.code, "reason": refusal.reason}

@@ -1,7 +1,6 @@
 """Trouble of our own is 503 with Retry-After: never a 4xx, on which agents drop points, and never a 200."""
 
 import threading
-import time
 
 import orjson
 import psycopg
@@ -60,20 +59,17 @@ def test_a_connection_that_the_server_cuts_is_503_or_stored_and_then_heals(post_
     assert [time for time, _ in stored()["a"]] == [now, *([now + 1] if first == 204 else []), now + 2]
 
 
-def test_too_many_at_once_is_503_without_a_wait(post_json, key, now):
+def test_too_many_for_too_long_is_503(post_json, key, now):
     point = {"key": key, "metric": "a", "timestamp": now, "value": 1}
     held = 0
     while http._admission.acquire(blocking=False):
         held += 1
     try:
-        asked_at = time.monotonic()
         answer = post_json(point)
-        took_s = time.monotonic() - asked_at
     finally:
         for _ in range(held):
             http._admission.release()
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
-    assert took_s < 1.5  # a thread that waits is not free for people
     assert post_json(point).status_code == 204
 
 
@@ -93,7 +89,7 @@ def test_the_quota_holds_when_many_requests_make_series_at_once(org, key, now, i
 
 
 def test_equal_new_names_sent_at_once_are_one_series(org, key, now, in_thread, stored):
-    senders = range(3)  # as many as are admitted at once
+    senders = range(4)
     start = threading.Barrier(len(senders))
 
     def send(number):
