@@ -8,8 +8,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
+from accounts.querysets import TeamQuerySet, TokenQuerySet, UserQuerySet
 from orgs.models import Org, StoredSecret
-from orgs.querysets import OrgQuerySet
 
 
 class Role(models.TextChoices):
@@ -30,10 +30,10 @@ class Level(models.IntegerChoices):
     EDITOR = 5, "editor"
 
 
-class UserManager(BaseUserManager["User"]):
+class UserManager(BaseUserManager.from_queryset(UserQuerySet)):  # type: ignore[misc]  # a class made at run time
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
         """A person who logs in by `email`; without a password nobody can until one is set."""
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user: User = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -42,7 +42,8 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, role=Role.ADMIN, **fields)
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email=(username or "").strip().lower())
+        found: User = self.people().get(email=(username or "").strip().lower())
+        return found
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -63,6 +64,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
 
     is_demo = models.BooleanField(default=False, help_text="Reads everything of the org, writes nothing.")
+    is_service = models.BooleanField(default=False, help_text="A service account: no person, never logs in, acts through its tokens only.")
+    description = models.CharField(max_length=500, blank=True, help_text="Of a service account: what it is for.")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("operator", default=False, help_text="May use the operators' admin, which sees every org.")
     created = models.DateTimeField(auto_now_add=True)
@@ -97,7 +100,7 @@ class Team(models.Model):
     is_public = models.BooleanField(default=False, editable=False)
     members: "models.ManyToManyField[User, TeamMember]" = models.ManyToManyField(User, through="TeamMember", related_name="teams")
 
-    objects = OrgQuerySet["Team"].as_manager()
+    objects = TeamQuerySet.as_manager()
 
     class Meta:
         ordering = ("name", "pk")
@@ -134,3 +137,5 @@ class PersonalToken(StoredSecret):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tokens")
     scopes = ArrayField(models.CharField(max_length=8, choices=Scope), default=list)
+
+    objects = TokenQuerySet.as_manager()  # type: ignore[misc]  # the stubs take a manager of an abstract base for a class variable

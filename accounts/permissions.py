@@ -45,6 +45,25 @@ PERMISSIONS: Final = MappingProxyType(
         "anomaly.describe": Need(level=Level.EDITOR, writes=True),
         "operation.read": Need(level=Level.REPORTER),
         "operation.abort": Need(level=Level.EDITOR, writes=True),
+        "me.read": Need(),
+        "me.update": Need(writes=True),
+        "user.read": Need(role=Role.MANAGER),
+        "user.manage": Need(role=Role.ADMIN, writes=True),
+        "service.read": Need(role=Role.MANAGER),
+        "service.manage": Need(role=Role.ADMIN, writes=True),
+        "token.read": Need(),
+        "token.manage": Need(writes=True),
+        "team.read": Need(role=Role.MANAGER),
+        "team.grant": Need(role=Role.MANAGER, writes=True),
+        "team.manage": Need(role=Role.ADMIN, writes=True),
+        "org.read": Need(),
+        "org.update": Need(role=Role.ADMIN, writes=True),
+        "org_token.read": Need(role=Role.ADMIN),
+        "org_token.manage": Need(role=Role.ADMIN, writes=True),
+        "ingest_key.read": Need(role=Role.MANAGER, level=Level.EDITOR),
+        "ingest_key.manage": Need(role=Role.MANAGER, level=Level.EDITOR, writes=True),
+        "event.read": Need(level=Level.REPORTER),
+        "event.create": Need(writes=True),
     }
 )
 
@@ -63,8 +82,8 @@ def has_role(user: Caller, operation: str) -> bool:
     need = PERMISSIONS[operation]
     if isinstance(user, OrgCaller):
         return need.org_token
-    if need.writes and user.is_demo:
-        return False
+    if user.is_demo:
+        return not need.writes
     return ROLE_RANK[Role(user.role)] >= ROLE_RANK[need.role]
 
 

@@ -1,53 +1,66 @@
 """Personal tokens: making one, finding whose it is, ending it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.utils import timezone
+from django.db.models import Q
 
 from accounts.models import PersonalToken, User
+from accounts.permissions import SCOPES_HELD
 from orgs import keys
-from orgs.errors import FieldError, Invalid
+from orgs.errors import FieldError, Forbidden, Invalid
 from orgs.models import OrgToken, StoredSecret
+from orgs.services import MAX_LIFE_DAYS, expiry_of, store_secret, wrong_life
+from orgs.sources import checked_sources, is_within
 
-MAX_LIFE_DAYS: Final = 365
+DEFAULT_SCOPES: Final = (PersonalToken.Scope.READ, PersonalToken.Scope.WRITE)
 # `last_used` is for people; a write per request would cost more than the request.
 LAST_USED_EVERY: Final = timedelta(minutes=1)
 
 
 def create_personal_token(
-    user: User, *, name: str, scopes: list[str] | None = None, expires_in_days: int | None = MAX_LIFE_DAYS
+    user: User,
+    *,
+    name: str,
+    scopes: Sequence[str] | None = None,
+    expires_in_days: int | None = MAX_LIFE_DAYS,
+    sources: Sequence[str] = (),
+    actor_id: int | None = None,
 ) -> tuple[PersonalToken, str]:
     """The stored token and its secret, which cannot be read again. Without `scopes` it reads and writes.
 
-    Raises Invalid for an unknown scope or a life outside 1..365 days.
+    Raises Invalid for an unknown scope, a life outside 1..365 days or a source that is no network.
     """
-    scopes = scopes or [PersonalToken.Scope.READ, PersonalToken.Scope.WRITE]
-    _check(scopes, expires_in_days)
-    secret = keys.new_bearer_token()
-    expires = None if expires_in_days is None else timezone.now() + timedelta(days=expires_in_days)
-    token = PersonalToken.objects.create(
-        org_id=user.org_id,
-        user=user,
-        name=name,
-        scopes=scopes,
-        expires=expires,
-        digest=keys.digest_of(secret),
-        prefix=keys.prefix_of(secret),
-    )
-    return token, secret
+    scopes = list(scopes or DEFAULT_SCOPES)
+    if wrong := [*_wrong_scopes(scopes), *wrong_life(expires_in_days)]:
+        raise Invalid("The token cannot be made like this.", errors=wrong)
+    expires, networks = expiry_of(expires_in_days), checked_sources(sources)
+    token = PersonalToken(org_id=user.org_id, user=user, name=name, scopes=scopes, expires=expires, sources=networks)
+    said = "Service token" if user.is_service else "Personal token"
+    return store_secret(token, keys.new_bearer_token(), said=said, actor_id=actor_id or user.pk)
 
 
-def _check(scopes: list[str], expires_in_days: int | None) -> None:
-    errors = [
+def _wrong_scopes(scopes: Sequence[str]) -> list[FieldError]:
+    return [
         FieldError(("body", "scopes", at), "invalid_choice", f"{scope!r} is no scope: read, write or admin.")
         for at, scope in enumerate(scopes)
         if scope not in PersonalToken.Scope.values
     ]
-    if expires_in_days is not None and not 1 <= expires_in_days <= MAX_LIFE_DAYS:
-        errors.append(FieldError(("body", "expires_in_days"), "out_of_range", f"A token lives 1 to {MAX_LIFE_DAYS} days."))
-    if errors:
-        raise Invalid("The token cannot be made like this.", errors=errors)
+
+
+def check_grant(by: StoredSecret | None, *, scopes: Sequence[str], sources: Sequence[str]) -> None:
+    """Raises Forbidden when a caller with the token `by` would make a token that may do more than `by` itself.
+
+    A caller without a token, with the dashboard's session, may make any.
+    """
+    if not isinstance(by, PersonalToken):
+        return
+    held = frozenset().union(*(SCOPES_HELD[PersonalToken.Scope(scope)] for scope in by.scopes))
+    if not held.issuperset(scopes):
+        raise Forbidden("A token makes no token with a scope that it lacks itself.")
+    if not is_within(checked_sources(sources), by.sources):
+        raise Forbidden("A token that is bound to networks makes only tokens that are bound to these, or to parts of them.")
 
 
 def personal_token_of(secret: str, *, now: datetime) -> PersonalToken | None:
@@ -65,4 +78,6 @@ def mark_used(token: StoredSecret, *, now: datetime) -> None:
     """Notes that `token` was used, at most once a minute: most calls write nothing."""
     if token.last_used is not None and now - token.last_used < LAST_USED_EVERY:
         return
-    type(token).objects.filter(pk=token.pk).update(last_used=now)
+    # Of two requests in the same moment one writes.
+    stale = Q(last_used=None) | Q(last_used__lte=now - LAST_USED_EVERY)
+    type(token)._default_manager.filter(stale, pk=token.pk).update(last_used=now)

@@ -1,10 +1,25 @@
 """This app's routes, by interface; `config/urls.py` puts them together."""
 
+from typing import Any
+
 from django.urls import URLPattern, URLResolver, path
 
 from accounts import pages as views
+from accounts.api.people import ServiceAccountViewSet, UserViewSet
+from accounts.api.tokens import TokenViewSet
 
-api: list[URLPattern | URLResolver] = []  # under /api/
+CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
+
+api: list[URLPattern | URLResolver] = [  # under /api/
+    path("users", UserViewSet.as_view({"get": "list"})),
+    path("users/me", UserViewSet.as_view({"get": "me", "put": "change_me"})),
+    path("users/<str:id>", UserViewSet.as_view(CHANGES)),
+    path("service-accounts", ServiceAccountViewSet.as_view({"get": "list", "post": "create"})),
+    path("service-accounts/<str:id>", ServiceAccountViewSet.as_view(CHANGES)),
+    path("service-accounts/<str:id>/tokens", ServiceAccountViewSet.as_view({"get": "tokens", "post": "create_token"})),
+    path("user-tokens", TokenViewSet.as_view({"get": "list", "post": "create"})),
+    path("user-tokens/<str:id>", TokenViewSet.as_view(CHANGES)),
+]
 pages: list[URLPattern | URLResolver] = [  # under /app/
     path("login", views.LogIn.as_view(), name="login"),
     path("logout", views.LogOut.as_view(), name="logout"),

@@ -1,18 +1,26 @@
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.callers import Caller, OrgCaller
 from accounts.models import Level, TeamMember
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from datastores.models import Datastore, Operation  # noqa: F401 - the generics' arguments
+    from datastores.models import Datastore, Operation, TeamAccess  # noqa: F401 - the generics' arguments
 
 
 def sees_whole_org(user: Caller, *, level: Level = Level.REPORTER) -> bool:
     """Whether no team has to be asked: Admins have every level, demo users and org tokens read everything."""
     return user.is_admin or (user.is_demo and level <= Level.VIEWER)
+
+
+def access_of(user: Caller) -> "QuerySet[TeamAccess]":
+    """Every level that a person has through a team; the Public team is everybody's."""
+    from datastores.models import TeamAccess
+
+    of_my_team = Q(team__is_public=True) | Exists(TeamMember.objects.filter(team=OuterRef("team"), user=user.pk))
+    return TeamAccess.objects.filter(of_my_team, org=user.org_id)
 
 
 class DatastoreQuerySet(OrgQuerySet["Datastore"]):
@@ -23,10 +31,16 @@ class DatastoreQuerySet(OrgQuerySet["Datastore"]):
             return mine
         if isinstance(user, OrgCaller):
             return mine.none()
-        from datastores.models import TeamAccess
+        return mine.filter(Exists(access_of(user).filter(datastore=OuterRef("pk"), level__gte=level)))
 
-        of_my_team = Q(team__is_public=True) | Exists(TeamMember.objects.filter(team=OuterRef("team"), user=user))
-        return mine.filter(Exists(TeamAccess.objects.filter(of_my_team, datastore=OuterRef("pk"), level__gte=level)))
+    def with_level_of(self, user: Caller) -> Self:
+        """With `level`: the caller's effective level on each, which is the highest of their teams'; None without any."""
+        if user.is_admin:
+            return self.annotate(level=Value(Level.EDITOR))
+        if isinstance(user, OrgCaller):
+            return self.annotate(level=Value(Level.VIEWER))
+        highest = access_of(user).filter(datastore=OuterRef("pk")).order_by().values("datastore").annotate(most=Max("level"))
+        return self.annotate(level=Subquery(highest.values("most")))
 
 
 class OperationQuerySet(OrgQuerySet["Operation"]):

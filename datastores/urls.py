@@ -1,8 +1,15 @@
 """This app's routes, by interface; `config/urls.py` puts them together."""
 
+from typing import Any
+
 from django.urls import URLPattern, URLResolver, path
 
+from datastores.api.events import EventViewSet
+from datastores.api.keys import IngestKeyViewSet
+from datastores.api.teams import TeamViewSet
 from datastores.api.views import DatastoreViewSet, OperationViewSet
+
+CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("datastores", DatastoreViewSet.as_view({"get": "list"})),
@@ -10,6 +17,12 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("operations", OperationViewSet.as_view({"get": "list"})),
     path("operations/<str:id>", OperationViewSet.as_view({"get": "retrieve"})),
     path("operations/abort/<str:id>", OperationViewSet.as_view({"put": "abort"})),
+    path("teams", TeamViewSet.as_view({"get": "list", "post": "create"})),
+    path("teams/<str:id>", TeamViewSet.as_view(CHANGES)),
+    path("org/ingest-keys", IngestKeyViewSet.as_view({"get": "list", "post": "create"})),
+    path("org/ingest-keys/<str:id>", IngestKeyViewSet.as_view(CHANGES)),
+    path("events", EventViewSet.as_view({"get": "list", "post": "create"})),
+    path("events/<str:id>", EventViewSet.as_view({"get": "retrieve"})),
 ]
 pages: list[URLPattern | URLResolver] = []  # under /app/
 root: list[URLPattern | URLResolver] = []  # root paths

@@ -3,11 +3,12 @@
 import zoneinfo
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 
-from orgs.querysets import SecretQuerySet
+from orgs.querysets import EventQuerySet, SecretQuerySet
 
 
 def validate_timezone(name: str) -> None:
@@ -53,6 +54,12 @@ class StoredSecret(models.Model):
     name = models.CharField(max_length=200)
     prefix = models.CharField(max_length=16, editable=False)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
+    sources = ArrayField(
+        models.CharField(max_length=43),
+        default=list,
+        blank=True,
+        help_text="Where it may be used, such as 10.0.0.0/8; none: anywhere.",
+    )
 
     created = models.DateTimeField(auto_now_add=True)
     expires = models.DateTimeField(null=True, blank=True)
@@ -71,6 +78,12 @@ class StoredSecret(models.Model):
     def is_live(self, now: datetime) -> bool:
         return self.revoked is None and (self.expires is None or self.expires > now)
 
+    def status(self, now: datetime) -> str:
+        """`active`, `revoked` or `expired`; a secret that is both says `revoked`."""
+        if self.revoked is not None:
+            return "revoked"
+        return "active" if self.is_live(now) else "expired"
+
 
 class OrgToken(StoredSecret):
     """Reads the org's metrics and anomalies as the org itself, in the header X-Auth-Token."""
@@ -85,6 +98,50 @@ class IngestKey(StoredSecret):
 
     datastore = models.ForeignKey("datastores.Datastore", on_delete=models.CASCADE, related_name="ingest_keys")
     rule = models.CharField(max_length=8, choices=Rule, default=Rule.LAST, help_text="What two points of one series at one time become.")
+
+
+class Event(models.Model):
+    """Something the org did, or a marker that was posted from outside, such as a deploy; drawn over graphs."""
+
+    class Type(models.TextChoices):
+        DEPLOY = "deploy", "Deploy"
+        MARKER = "marker", "Marker"
+        TRAINING = "training", "Training"
+        EXCLUSION = "exclusion", "Exclusion"
+        ALERT = "alert", "Alert sent"
+        ADMIN_ALERT = "admin_alert", "Admin alert"
+        MEMBER = "member", "People"
+        TEAM = "team", "Teams"
+        TOKEN = "token", "Tokens and keys"
+        SETTINGS = "settings", "Settings"
+
+    POSTED: ClassVar = (Type.DEPLOY, Type.MARKER)
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    type = models.CharField(max_length=16, choices=Type)
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    url = models.URLField(max_length=2000, blank=True)
+    timestamp = models.DateTimeField(help_text="When it happened, which may be before it was told.")
+    created = models.DateTimeField(auto_now_add=True)
+
+    user = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    datastore = models.ForeignKey(
+        "datastores.Datastore", null=True, blank=True, on_delete=models.CASCADE, related_name="+", help_text="None: the whole org sees it."
+    )
+    # No foreign keys: what happened to a series or an anomaly outlives it.
+    metric_id = models.BigIntegerField(null=True, blank=True)
+    anomaly_id = models.BigIntegerField(null=True, blank=True)
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-timestamp", "-pk")
+        # The feed, newest first, and the markers in a graph's window.
+        indexes = (models.Index(fields=("org", "-timestamp", "-id"), name="event_recent"),)
+
+    def __str__(self) -> str:
+        return f"{self.timestamp:%Y-%m-%d %H:%M} {self.name}"
 
 
 class RefusedSeries(models.Model):

@@ -1,52 +1,131 @@
-"""Making an org's secrets, and ending them."""
+"""Making an org's secrets, ending them, and changing the org itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import transaction
 from django.utils import timezone
 
 from orgs import keys
-from orgs.errors import Conflict
-from orgs.models import IngestKey, Org, OrgToken, StoredSecret
+from orgs.errors import Conflict, FieldError, Invalid
+from orgs.events import record_event
+from orgs.models import Event, IngestKey, Org, OrgToken, StoredSecret
+from orgs.sources import checked_sources
 
 if TYPE_CHECKING:
     from datastores.models import Datastore
 
+MAX_LIFE_DAYS: Final = 365
 # How long a rotated secret still works, so that agents can be changed one after the other.
 ROTATION_GRACE: Final = timedelta(hours=24)
 # Of what acts as a person.
-MAX_LIFE: Final = timedelta(days=365)
+MAX_LIFE: Final = timedelta(days=MAX_LIFE_DAYS)
 NEW_SECRETS: Final[Mapping[type[StoredSecret], Callable[[], str]]] = {OrgToken: keys.new_org_token, IngestKey: keys.new_ingest_key}
+Secret = TypeVar("Secret", bound=StoredSecret)
 
 
-def create_org_token(org: Org, *, name: str, expires: datetime | None = None) -> tuple[OrgToken, str]:
+def expiry_of(expires_in_days: int | None) -> datetime | None:
+    """The end of a life of so many days from now; None lives until it is revoked. Raises Invalid outside 1..365."""
+    if wrong := wrong_life(expires_in_days):
+        raise Invalid("The secret cannot be made like this.", errors=wrong)
+    return None if expires_in_days is None else timezone.now() + timedelta(days=expires_in_days)
+
+
+def wrong_life(expires_in_days: int | None) -> list[FieldError]:
+    """What is wrong with a life of so many days, if anything."""
+    if expires_in_days is None or 1 <= expires_in_days <= MAX_LIFE_DAYS:
+        return []
+    return [FieldError(("body", "expires_in_days"), "out_of_range", f"A secret lives 1 to {MAX_LIFE_DAYS} days.")]
+
+
+def create_org_token(
+    org: Org, *, name: str, expires: datetime | None = None, sources: Sequence[str] = (), actor_id: int | None = None
+) -> tuple[OrgToken, str]:
     """The stored token and its secret, which cannot be read again."""
-    secret = keys.new_org_token()
-    return OrgToken.objects.create(
-        org=org, name=name, expires=expires, digest=keys.digest_of(secret), prefix=keys.prefix_of(secret)
-    ), secret
+    token = OrgToken(org=org, name=name, expires=expires, sources=checked_sources(sources))
+    return store_secret(token, keys.new_org_token(), said="Org token", actor_id=actor_id)
 
 
-def create_ingest_key(datastore: "Datastore", *, name: str, rule: str = IngestKey.Rule.LAST) -> tuple[IngestKey, str]:
+def create_ingest_key(
+    datastore: "Datastore",
+    *,
+    name: str,
+    rule: str = IngestKey.Rule.LAST,
+    expires: datetime | None = None,
+    sources: Sequence[str] = (),
+    actor_id: int | None = None,
+) -> tuple[IngestKey, str]:
     """The stored key and its secret, which cannot be read again."""
-    secret = keys.new_ingest_key()
-    key = IngestKey.objects.create(
-        org_id=datastore.org_id, datastore=datastore, name=name, rule=rule, digest=keys.digest_of(secret), prefix=keys.prefix_of(secret)
-    )
-    return key, secret
-
-
-def revoke(secret: StoredSecret) -> None:
-    """Ends a secret for good; doing it twice keeps the first time."""
-    if secret.revoked is None:
-        secret.revoked = timezone.now()
-        secret.save(update_fields=["revoked"])
+    key = IngestKey(org_id=datastore.org_id, datastore=datastore, name=name, rule=rule, expires=expires, sources=checked_sources(sources))
+    return store_secret(key, keys.new_ingest_key(), said="Ingest key", actor_id=actor_id, datastore_id=datastore.pk)
 
 
 @transaction.atomic
-def rotate(old: StoredSecret, *, grace: timedelta = ROTATION_GRACE) -> tuple[StoredSecret, str]:
+def store_secret(
+    row: Secret, secret: str, *, said: str, actor_id: int | None = None, datastore_id: int | None = None
+) -> tuple[Secret, str]:
+    """Stores a secret's keyed hash and tells the feed; the row and the secret."""
+    row.digest, row.prefix = keys.digest_of(secret), keys.prefix_of(secret)
+    row.save(force_insert=True)
+    _tell(row, f"{said} {row.name} made", actor_id=actor_id, datastore_id=datastore_id)
+    return row, secret
+
+
+@transaction.atomic
+def revoke(secret: StoredSecret, *, actor_id: int | None = None) -> None:
+    """Ends a secret; doing it twice keeps the first time. It holds from the commit on: nothing remembers a secret for a second."""
+    now = timezone.now()
+    if type(secret)._default_manager.filter(pk=secret.pk, revoked=None).update(revoked=now):
+        secret.revoked = now
+        _tell(secret, f"{secret._meta.verbose_name} {secret.name} revoked".capitalize(), actor_id=actor_id)
+
+
+@transaction.atomic
+def restore(secret: StoredSecret, *, actor_id: int | None = None) -> None:
+    """Lets a revoked secret live again, until it expires; doing it twice is once."""
+    if type(secret)._default_manager.filter(pk=secret.pk).exclude(revoked=None).update(revoked=None):
+        secret.revoked = None
+        _tell(secret, f"{secret._meta.verbose_name} {secret.name} restored".capitalize(), actor_id=actor_id)
+
+
+@transaction.atomic
+def change_secret(
+    secret: StoredSecret,
+    *,
+    name: str | None = None,
+    sources: Sequence[str] | None = None,
+    revoked: bool | None = None,
+    actor_id: int | None = None,
+) -> None:
+    """Changes what is given: the name, the networks, whether it is revoked. Raises Invalid."""
+    changed: dict[str, Any] = {}
+    if name is not None:
+        changed["name"] = name
+    if sources is not None:
+        changed["sources"] = checked_sources(sources)
+    if changed:
+        type(secret)._default_manager.filter(pk=secret.pk).update(**changed)
+        for field, value in changed.items():
+            setattr(secret, field, value)
+    if revoked is not None:
+        (revoke if revoked else restore)(secret, actor_id=actor_id)
+
+
+@transaction.atomic
+def delete_secret(secret: StoredSecret, *, actor_id: int | None = None) -> None:
+    """Ends a secret and forgets that it was there."""
+    _tell(secret, f"{secret._meta.verbose_name} {secret.name} deleted".capitalize(), actor_id=actor_id)
+    secret.delete()
+
+
+def _tell(secret: StoredSecret, said: str, *, actor_id: int | None, datastore_id: int | None = None) -> None:
+    datastore_id = datastore_id or getattr(secret, "datastore_id", None)
+    record_event(secret.org_id, type=Event.Type.TOKEN, name=said, user_id=actor_id, datastore_id=datastore_id)
+
+
+@transaction.atomic
+def rotate(old: StoredSecret, *, grace: timedelta = ROTATION_GRACE, actor_id: int | None = None) -> tuple[StoredSecret, str]:
     """A successor that may do the same, and its secret, which cannot be read again. The old one ends after `grace`, if not before.
 
     The successor ends when the old one would have; one of a person's that had no end lives MAX_LIFE.
@@ -62,6 +141,17 @@ def rotate(old: StoredSecret, *, grace: timedelta = ROTATION_GRACE) -> tuple[Sto
     if new.expires is None and type(old) not in NEW_SECRETS:
         new.expires = now + MAX_LIFE
     new.pk, new.last_used = None, None
-    new.digest, new.prefix = keys.digest_of(secret), keys.prefix_of(secret)
-    new.save(force_insert=True)
-    return new, secret
+    return store_secret(new, secret, said="Successor of", actor_id=actor_id)
+
+
+@transaction.atomic
+def change_org(org: Org, *, actor_id: int | None = None, **changes: str) -> Org:
+    """Changes the name or the time zone. Raises Invalid for a zone that there is not."""
+    before = {field: getattr(org, field) for field in changes}
+    for field, value in changes.items():
+        setattr(org, field, value)
+    changed = [field for field in changes if before[field] != changes[field]]
+    if changed:
+        org.save(update_fields=changed)
+        record_event(org.pk, type=Event.Type.SETTINGS, name=f"Settings changed: {', '.join(changed)}", user_id=actor_id)
+    return org

@@ -9,9 +9,12 @@ from rest_framework.request import Request
 from accounts import tokens
 from accounts.callers import OrgCaller
 from accounts.models import PersonalToken, User
+from config.api.addresses import client_address
 from orgs.models import OrgToken
+from orgs.sources import may_come_from
 
 REALM = 'Bearer realm="plumbline"'
+ELSEWHERE = "This token is bound to other networks than the one that this request comes from."
 REFUSED = "The token is unknown, expired or revoked. Make a new one under your profile, or ask an admin of your org."
 
 
@@ -23,16 +26,23 @@ class TokenAuthentication(authentication.BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, PersonalToken | OrgToken] | None:
         secret = bearer_of(request) or request.headers.get("X-Auth-Token", "").strip()
-        return self._caller_of(secret) if secret else None
+        return self._caller_of(secret, client_address(request._request)) if secret else None
 
-    def _caller_of(self, secret: str) -> tuple[User | OrgCaller, PersonalToken | OrgToken]:
+    def _caller_of(self, secret: str, address: str) -> tuple[User | OrgCaller, PersonalToken | OrgToken]:
         now = timezone.now()
         personal = tokens.personal_token_of(secret, now=now) if secret.startswith("plb_") else None
         token = personal or tokens.org_token_of(secret, now=now)
         if token is None:
             raise exceptions.AuthenticationFailed(REFUSED)
+        if not may_come_from(token.sources, address):
+            raise exceptions.AuthenticationFailed(ELSEWHERE)
         tokens.mark_used(token, now=now)
         return (token.user, token) if isinstance(token, PersonalToken) else (OrgCaller(token.org, token.pk), token)
+
+
+def token_of(request: Request) -> PersonalToken | OrgToken | None:
+    """The token that the request came with; None for the dashboard's session."""
+    return request.auth if isinstance(request.auth, (PersonalToken, OrgToken)) else None
 
 
 def bearer_of(request: Request) -> str:

@@ -1,6 +1,7 @@
 """Idempotency-Key: a POST that is sent twice happens once, and is answered twice alike for a day.
 
-The answers are in PostgreSQL, not in Redis, which may be emptied at any time.
+The answers are in PostgreSQL, not in Redis, which may be emptied at any time. They are sealed, since one may hold a secret that is
+shown once.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from config.api.authentication import caller_of
 from config.api.bodies import stream_of
 from orgs.errors import Conflict, FieldError, Invalid, TooLarge
 from orgs.models import IdempotentAnswer
+from orgs.sealing import seal, unseal
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,7 @@ LIFE: Final = timedelta(hours=24)
 RUNNING_LIFE: Final = timedelta(minutes=5)
 MAX_KEY: Final = 255
 SPOOL_BYTES: Final = 1 << 20
+PURPOSE: Final = "idempotent answer"
 KEPT_HEADERS: Final = ("Content-Type", "ETag", "Location")
 
 CLAIM: Final = """
@@ -121,7 +124,7 @@ def _answer_again(request: Request, *, key: str, digest: bytes) -> None:
 
 
 def _kept_response(kept: IdempotentAnswer) -> Response:
-    body = bytes(kept.body)
+    body = unseal(bytes(kept.body), purpose=PURPOSE)
     response = Response(orjson.loads(body) if body else None, status=kept.status, headers={**kept.headers, "Idempotent-Replayed": "true"})
     response.content_type = kept.headers.get("Content-Type")
     return response
@@ -148,8 +151,9 @@ def _free(claim: Claim) -> None:
 
 def _keep(claim: Claim, response: Response) -> None:
     headers = {name: response[name] for name in KEPT_HEADERS if name in response}
+    sealed = seal(bytes(response.content), purpose=PURPOSE)
     try:
-        IdempotentAnswer.objects.filter(pk=claim.pk).update(status=response.status_code, headers=headers, body=bytes(response.content))
+        IdempotentAnswer.objects.filter(pk=claim.pk).update(status=response.status_code, headers=headers, body=sealed)
     except (OperationalError, InterfaceError):
         # The work is done and the caller gets its answer; only a repeat within the next minutes will be told "still running".
         log.warning("an answer with an Idempotency-Key could not be kept", exc_info=True)

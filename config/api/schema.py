@@ -80,7 +80,8 @@ class PlumblineSchema(AutoSchema):
 
     def get_operation_id(self) -> str:
         action = getattr(self.view, "action", None) or self.method.lower()
-        return f"{self._tokenize_path()[0]}_{action}"
+        resource = getattr(self.view, "resource", None) or self._tokenize_path()[0].replace("-", "_")
+        return f"{resource}_{action}"
 
     def _tokenize_path(self) -> list[str]:
         return [part for part in self.path.removeprefix("/api").split("/") if part and "{" not in part]

@@ -9,6 +9,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from config.api.addresses import client_address
 from config.api.authentication import caller_of
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class BucketThrottle(BaseThrottle):
         return found.allowed
 
     def _key(self, request: Request) -> str:
-        return f"rate:{caller_of(request) or self.get_ident(request)}"
+        return f"rate:{caller_of(request) or client_address(request._request)}"
 
     def wait(self) -> float | None:
         return self.waiting

@@ -7,13 +7,13 @@ from typing import Any, ClassVar, cast
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework import viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.callers import Caller
-from accounts.models import Level
+from accounts.models import Level, User
 from accounts.permissions import level_needed
 from config.api import etags, idempotency
 from config.api.authentication import REALM
@@ -39,6 +39,8 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     # Bytes of a body that is read before the view reads it.
     body_limit: ClassVar[int] = MAX_BYTES
+    # The first word of its operations' ids; empty: the first word of its address.
+    resource: ClassVar[str] = ""
     # Shown, but changed by being looked at, so no part of the version.
     volatile: ClassVar[tuple[str, ...]] = ()
 
@@ -76,6 +78,12 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
         return REALM  # whichever way a view takes first
 
     @property
+    def person(self) -> User:
+        """The caller, in operations that the permission table gives to people and service accounts only."""
+        assert isinstance(self.request.user, User)  # noqa: S101 - the table lets in nobody else
+        return self.request.user
+
+    @property
     def detail_parameters(self) -> tuple[str, ...] | None:
         """The query parameters of this action; None for a list, whose filters know their own."""
         return None if self.action == "list" else self.parameters.get(self.action or "", ())
@@ -83,8 +91,11 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
     def get_queryset(self) -> QuerySet[Any]:
         """Tenancy, in this one place: the caller's org, and the datastores on which the caller has a level."""
         level = Level.REPORTER if self.lookup_url_kwarg in self.kwargs else level_needed(self.operation or "")
-        found: QuerySet[Any] = super().get_queryset().visible_to(self.caller, level=level)  # type: ignore[attr-defined]  # all of ours have it
-        return found
+        return self.visible(super().get_queryset(), level=level)
+
+    def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
+        """Of `queryset` what the caller may see with at least `level`."""
+        return queryset.visible_to(self.caller, level=level)  # type: ignore[attr-defined, no-any-return]
 
     def get_object(self) -> Any:
         row = self.filtered_object(self.get_queryset())
@@ -106,6 +117,26 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
         datastore = row.pk if isinstance(row, Datastore) else row.datastore_id
         if not Datastore.objects.visible_to(self.caller, level=level).filter(pk=datastore).exists():
             raise Forbidden(f"This needs the level {Level(level).label} on the datastore.")
+
+    def body(self, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        """What was sent, as `serializer_class` understands it. Raises ValidationError."""
+        sent = serializer_class(data=self.request.data)
+        sent.is_valid(raise_exception=True)
+        return dict(sent.validated_data)
+
+    def created(self, row: Any, *, path: str, once: Mapping[str, str] | None = None) -> Response:
+        """201 with the new thing, its version and its address; `once` is what is shown this one time, such as a secret."""
+        shown = self.get_serializer(row).data
+        headers = {"Location": f"/api/{path}/{row.pk}", "ETag": etags.etag_of(shown, without=self.volatile)}
+        return Response({**shown, **(once or {})}, status=201, headers=headers)
+
+    def locked_object(self) -> Any:
+        """`get_object`, kept from others until the transaction ends, in the version that If-Match asks for."""
+        row = self.get_object()
+        type(row)._default_manager.select_for_update(of=("self",)).filter(pk=row.pk).first()
+        row = self.get_object()
+        self.check_version(row)
+        return row
 
     def versioned(self, shown: Mapping[str, Any]) -> Response:
         """A single thing with its ETag; 304 without a body to a caller who has this version."""

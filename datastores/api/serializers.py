@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.models import Level
 from config.api.fields import MomentField
+from datastores.models import Datastore
 
 
 class RefSerializer(serializers.Serializer[Any]):
@@ -18,7 +21,12 @@ class DatastoreSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
     type = serializers.CharField()
+    level = serializers.SerializerMethodField(help_text="What you may do there: the highest level of your teams.")
     created = MomentField()
+
+    @extend_schema_field(serializers.ChoiceField([level.label for level in Level]))
+    def get_level(self, datastore: Datastore) -> str:
+        return Level(datastore.level).label  # type: ignore[attr-defined]  # annotated by the queryset
 
 
 class OperationSerializer(serializers.Serializer[Any]):

@@ -1,6 +1,6 @@
 """/api/datastores and /api/operations."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import Level
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 from datastores.api.examples import DATASTORE, OPERATION
 from datastores.api.filtersets import DatastoreFilterSet, OperationFilterSet
@@ -25,6 +26,9 @@ class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     queryset = Datastore.objects.all()
     serializer_class = DatastoreSerializer
     filterset_class = DatastoreFilterSet
+
+    def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
+        return super().visible(queryset, level=level).with_level_of(self.request.user)  # type: ignore[attr-defined, no-any-return]
 
 
 @extend_schema_view(

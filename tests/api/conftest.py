@@ -22,6 +22,9 @@ class ApiClient(Client):
     def put(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
         return super().put(path, json.dumps(body), content_type="application/json", **extra)
 
+    def post(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
+        return super().post(path, json.dumps(body), content_type="application/json", **extra)
+
 
 def client_with(secret: str) -> ApiClient:
     return ApiClient(headers={"Authorization": f"Bearer {secret}"}, raise_request_exception=False)

@@ -1,0 +1,110 @@
+"""/api/events: what the org did, and markers from outside."""
+
+from typing import Any, ClassVar
+
+import django_filters
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Level
+from config.api.fields import MomentField, StrictSerializer
+from config.api.filters import ListFilter, MomentFilter, StrictFilterSet, one_of, whole_number
+from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
+from datastores.api.serializers import RefSerializer
+from datastores.models import Datastore
+from orgs.errors import FieldError, Invalid
+from orgs.events import record_event
+from orgs.models import Event
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    type = serializers.ChoiceField(Event.Type.values)
+    name = serializers.CharField()
+    description = serializers.CharField(allow_blank=True)
+    url = serializers.CharField(allow_blank=True)
+    timestamp = MomentField(help_text="When it happened.")
+    created = MomentField(help_text="When it was told.")
+    user = RefSerializer(allow_null=True)
+    datastore = RefSerializer(allow_null=True, help_text="Null when it is about the whole org.")
+    metric_id = serializers.IntegerField(allow_null=True)
+    anomaly_id = serializers.IntegerField(allow_null=True)
+
+
+class NewEventSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=200)
+    type = serializers.ChoiceField([str(type) for type in Event.POSTED], required=False, help_text="deploy without it.")
+    description = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    url = serializers.URLField(required=False, allow_blank=True, max_length=2000)
+    timestamp = MomentField(required=False, help_text="Now without it.")
+    datastore = serializers.IntegerField(required=False, min_value=1, help_text="The whole org sees it without one.")
+
+
+class EventFilterSet(StrictFilterSet):
+    type = ListFilter(item=one_of(Event.Type.values), help_text="Any of these types.")
+    search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", help_text="Part of the name.")
+    start_date = MomentFilter("timestamp", lookup_expr="gte", help_text="From this moment on.")
+    end_date = MomentFilter("timestamp", lookup_expr="lt", help_text="Before this moment.")
+    user = ListFilter(item=whole_number, help_text="Ids of the people who did it.")
+    datastore = ListFilter(item=whole_number, help_text="Ids of datastores.")
+    metric = ListFilter("metric_id", item=whole_number, help_text="Ids of metrics.")
+    anomaly = ListFilter("anomaly_id", item=whole_number, help_text="Ids of anomalies.")
+
+    sorts: ClassVar = {"timestamp": "timestamp", "created": "created"}
+    order: ClassVar = ("-timestamp", "-pk")
+
+
+EVENT = OpenApiExample(
+    "A deploy",
+    value={
+        "id": 310, "type": "deploy", "name": "checkout 2.14.0", "description": "", "url": "https://ci.example.com/builds/981",
+        "timestamp": "2026-05-15T17:22:08.000Z", "created": "2026-05-15T17:22:09.000Z", "user": {"id": 77, "name": "CI"},
+        "datastore": None, "metric_id": None, "anomaly_id": None,
+    },
+    response_only=True,
+)  # fmt: skip
+NEW_EVENT = OpenApiExample(
+    "From a pipeline", value={"name": "checkout 2.14.0", "url": "https://ci.example.com/builds/981"}, request_only=True
+)
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List events", description="Newest first: what the org did, and markers that were posted.", examples=[EVENT]
+    ),
+    retrieve=extend_schema(summary="Get one event", examples=[EVENT]),
+)
+class EventViewSet(ListMixin, RetrieveMixin, OrgViewSet):
+    operations: ClassVar = {"list": "event.read", "retrieve": "event.read", "create": "event.create"}
+    queryset = Event.objects.select_related("user", "datastore")
+    serializer_class = EventSerializer
+    filterset_class = EventFilterSet
+
+    def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
+        """What is about the whole org, and what is about datastores that the caller sees."""
+        seen = Datastore.objects.visible_to(self.person, level=level)
+        return queryset.filter(Q(datastore=None) | Q(datastore__in=seen), org=self.person.org_id)
+
+    @extend_schema(
+        summary="Post a marker",
+        description="Such as a deploy; graphs show it.",
+        request=NewEventSerializer,
+        responses={201: EventSerializer},
+        examples=[NEW_EVENT, EVENT],
+    )
+    @transaction.atomic
+    def create(self, request: Request) -> Response:
+        said = {"type": Event.Type.DEPLOY, **self.body(NewEventSerializer)}
+        datastore_id = self._seen(said.pop("datastore", None))
+        event = record_event(self.person.org_id, user_id=self.person.pk, datastore_id=datastore_id, **said)
+        return self.created(event, path="events")
+
+    def _seen(self, datastore_id: int | None) -> int | None:
+        if datastore_id is None or Datastore.objects.visible_to(self.person).filter(pk=datastore_id).exists():
+            return datastore_id
+        wrong = FieldError(("body", "datastore"), "not_found", f"There is no datastore {datastore_id}.")
+        raise Invalid("There is no such datastore.", errors=[wrong])
