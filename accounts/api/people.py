@@ -162,6 +162,7 @@ class ServiceAccountViewSet(MemberViewSet):
         description="A plain array, newest first, a page at a time; `X-Total-Count` and `Link` tell of the rest.",
         parameters=examples.PAGES,
         responses=TokenSerializer(many=True),
+        examples=[examples.TOKEN],
         filters=False,
     )
     def tokens(self, request: Request, id: str) -> Response:
@@ -177,8 +178,8 @@ class ServiceAccountViewSet(MemberViewSet):
     )
     @transaction.atomic
     def create_token(self, request: Request, id: str) -> Response:
-        said = self.body(NewTokenSerializer)
-        return created_token(request, self.get_object(), said)
+        account = self.get_object()
+        return created_token(request, account, self.body(NewTokenSerializer))
 
 
 def created_token(request: Request, owner: User, said: dict[str, Any]) -> Response:

@@ -22,8 +22,9 @@ class ApiClient(Client):
     def put(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
         return super().put(path, json.dumps(body), content_type="application/json", **extra)
 
-    def post(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
-        return super().post(path, json.dumps(body), content_type="application/json", **extra)
+    def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any):  # type: ignore[override]
+        body = data if isinstance(data, (str, bytes)) else json.dumps(data)
+        return super().post(path, body, content_type=content_type, **extra)
 
 
 def client_with(secret: str) -> ApiClient:
