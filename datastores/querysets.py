@@ -37,7 +37,7 @@ class DatastoreQuerySet(OrgQuerySet["Datastore"]):
         """With `level`: the caller's effective level on each, which is the highest of their teams'; None without any."""
         if user.is_admin:
             return self.annotate(level=Value(Level.EDITOR))
-        if isinstance(user, OrgCaller):
+        if isinstance(user, OrgCaller) or user.is_demo:
             return self.annotate(level=Value(Level.VIEWER))
         highest = access_of(user).filter(datastore=OuterRef("pk")).order_by().values("datastore").annotate(most=Max("level"))
         return self.annotate(level=Subquery(highest.values("most")))

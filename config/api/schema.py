@@ -96,10 +96,6 @@ class PlumblineSchema(AutoSchema):
         operation["parameters"] = parameters + self._headers()
         return operation
 
-    def _get_paginator(self) -> Any:
-        """Only what is called a list comes in the envelope; what hangs on one thing is a plain array."""
-        return super()._get_paginator() if getattr(self.view, "action", "") == "list" else None  # type: ignore[no-untyped-call]
-
     def _errors(self) -> list[int]:
         found = [
             *ALWAYS,

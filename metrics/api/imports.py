@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from config.api.addresses import client_address
 from config.api.authentication import SessionAuthentication, TokenAuthentication
 from config.api.bodies import stream_of
 from config.api.permissions import OperationPermission
@@ -27,6 +28,7 @@ from metrics.ingest.senders import Sender, sender_of
 from metrics.points import Rule
 from metrics.tasks import run_import
 from orgs.errors import DomainError, FieldError, Invalid, TooLarge
+from orgs.sources import may_come_from
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class IngestKeyAuthentication(BaseAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Any, Sender] | None:
         sender = sender_of(secret_of(request._request))
-        return None if sender is None else (KeyCaller(sender.org_id), sender)
+        if sender is None or not may_come_from(sender.sources, client_address(request._request)):
+            return None
+        return KeyCaller(sender.org_id), sender
 
 
 class ImportPermission(OperationPermission):

@@ -19,9 +19,11 @@ from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
+from config.api.addresses import client_address
 from config.api.bodies import stream_of
 from metrics.ingest.batch import BODY_LIMIT, BadRequest
 from metrics.ingest.senders import Sender, sender_of
+from orgs.sources import may_come_from
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +102,9 @@ def _too_large() -> BadRequest:
 
 
 def authenticated(request: HttpRequest, *, key: str = "") -> Sender:
-    """The sender by the key in the body or query, or in a header. Raises Unauthorized."""
+    """The sender by the key in the body or query, or in a header, from where the key may be used. Raises Unauthorized."""
     sender = sender_of(key or secret_of(request))
-    if sender is None:
+    if sender is None or not may_come_from(sender.sources, client_address(request)):
         raise Unauthorized
     return sender
 

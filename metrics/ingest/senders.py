@@ -20,7 +20,8 @@ _remembered: dict[bytes, tuple[float, "Sender | None"]] = {}
 class Sender:
     """What one ingest key may do; `pk` is the key's id, 0 for a person who imports.
 
-    `epoch` counts deletions of series in the datastore: what was remembered before one is void.
+    `epoch` counts deletions of series in the datastore: what was remembered before one is void. `sources` are the networks that the key is
+    bound to; none: anywhere.
     """
 
     pk: int
@@ -28,18 +29,19 @@ class Sender:
     datastore_id: int
     rule: Rule
     epoch: int
+    sources: tuple[str, ...] = ()
 
 
 # `last_used` moves at most once a minute, in the statement that reads the key anyway.
 _FIND: Final = """
 WITH live AS (
-    SELECT k.id, k.org_id, k.datastore_id, k.rule, k.last_used FROM orgs_ingestkey k
+    SELECT k.id, k.org_id, k.datastore_id, k.rule, k.last_used, k.sources FROM orgs_ingestkey k
      WHERE k.digest = %s AND k.revoked IS NULL AND (k.expires IS NULL OR k.expires > now())
 ), used AS (
     UPDATE orgs_ingestkey k SET last_used = now() FROM live
      WHERE k.id = live.id AND (live.last_used IS NULL OR live.last_used < now() - interval '1 minute')
 )
-SELECT live.id, live.org_id, live.datastore_id, live.rule, coalesce(e.epoch, 0)
+SELECT live.id, live.org_id, live.datastore_id, live.rule, coalesce(e.epoch, 0), live.sources
   FROM live LEFT JOIN metrics_epoch e ON e.datastore_id = live.datastore_id
 """
 
@@ -73,4 +75,4 @@ def _found(digest: bytes) -> Sender | None:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, [digest])
         row = cursor.fetchone()
-    return None if row is None else Sender(row[0], row[1], row[2], rule_of(row[3]), row[4])
+    return None if row is None else Sender(row[0], row[1], row[2], rule_of(row[3]), row[4], tuple(row[-1]))

@@ -251,6 +251,17 @@ def test_an_ingest_key_is_made_by_a_manager_who_is_an_editor_and_ends_within_a_s
     assert senders._FRESH_S < 1
 
 
+def test_an_ingest_key_works_only_from_its_networks(as_, admin, datastore):
+    sent = {"name": "agent", "datastore": datastore.pk, "sources": ["192.0.2.0/24"]}
+    key = as_(admin).post("/api/org/ingest-keys", sent).json()["token"]
+    body = '{"metric": "cpu", "timestamp": 1772366400, "value": 1}'
+    for address, status in [("192.0.2.7", 204), ("198.51.100.1", 401)]:
+        here = {"REMOTE_ADDR": address, "headers": {"key": key}}
+        assert Client().post("/flux/metric_data_post", body, content_type="application/json", **here).status_code == status
+        history = Client().post("/api/metrics/import", "no header\n", content_type="text/csv", **here)
+        assert history.status_code == (422 if status == 204 else 401)
+
+
 def test_ingest_keys_need_the_level_editor_on_their_datastore(as_, org, manager, datastore):
     other = org.datastores.create(name="Other", org=org)
     key = factories.make_ingest_key(other)[0]
