@@ -39,8 +39,8 @@ class UserAdmin(DjangoUserAdmin, WithOrgRows):
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
-    list_display = ("email", "name", "org", "role", "is_demo", "is_active", "is_staff", "last_login")
-    list_filter = ("role", "is_active", "is_staff", "is_demo", ("org", admin.RelatedOnlyFieldListFilter))
+    list_display = ("email", "name", "org", "role", "is_demo", "is_service", "is_active", "is_staff", "last_login")
+    list_filter = ("role", "is_active", "is_staff", "is_demo", "is_service", ("org", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("org",)
     search_fields = ("email", "name", "org__name")
     ordering = ("email",)
@@ -52,7 +52,7 @@ class UserAdmin(DjangoUserAdmin, WithOrgRows):
     fieldsets = (
         (None, {"fields": ("org", "email", "name", "role")}),
         ("Preferences", {"fields": ("phone", "timezone", "theme")}),
-        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "is_demo", "last_login", "created")}),
+        ("Access", {"fields": ("is_active", "is_staff", "is_superuser", "is_demo", "is_service", "last_login", "created")}),
     )
     add_fieldsets = ((None, {"classes": ("wide",), "fields": ("org", "email", "name", "role", "password1", "password2")}),)
 
@@ -83,7 +83,7 @@ class TeamMemberAdmin(ReadOnlyAdmin):
 
 @admin.register(PersonalToken)
 class PersonalTokenAdmin(StoredSecretAdmin):
-    fields = ("user", "name", "scopes", "prefix", "expires", "revoked", "last_used", "created")
+    fields = ("user", "name", "scopes", "prefix", "sources", "expires", "revoked", "last_used", "created")
     list_display = ("name", "user", "org", "scopes", "prefix", "is_live", "last_used", "expires", "created")
     list_select_related = ("org", "user")
     search_fields = ("name", "prefix", "user__email", "org__name")

@@ -11,7 +11,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from orgs import keys
-from orgs.models import IdempotentAnswer, IngestKey, Org, OrgToken, RefusedSeries, StoredSecret
+from orgs.models import Event, IdempotentAnswer, IngestKey, Org, OrgToken, RefusedSeries, StoredSecret
 from orgs.services import NEW_SECRETS, revoke, rotate
 
 
@@ -131,12 +131,12 @@ class OrgAdmin(PlumblineAdmin):
 
 @admin.register(OrgToken)
 class OrgTokenAdmin(StoredSecretAdmin):
-    fields = ("org", "name", "prefix", "expires", "revoked", "last_used", "created")
+    fields = ("org", "name", "prefix", "sources", "expires", "revoked", "last_used", "created")
 
 
 @admin.register(IngestKey)
 class IngestKeyAdmin(StoredSecretAdmin):
-    fields = ("datastore", "name", "rule", "prefix", "expires", "revoked", "last_used", "created")
+    fields = ("datastore", "name", "rule", "prefix", "sources", "expires", "revoked", "last_used", "created")
     list_display = ("name", "org", "datastore", "rule", "prefix", "is_live", "last_used", "expires", "created")
     list_select_related = ("org", "datastore")
     autocomplete_fields = ("datastore",)
@@ -145,6 +145,15 @@ class IngestKeyAdmin(StoredSecretAdmin):
         if isinstance(obj, IngestKey):
             obj.org_id = obj.datastore.org_id
         super().save_model(request, obj, form, change)
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("name", "type", "org", "user", "timestamp")
+    list_filter = ("type", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "user")
+    search_fields = ("name", "org__name", "user__name")
+    date_hierarchy = "timestamp"
 
 
 @admin.register(RefusedSeries)

@@ -68,7 +68,7 @@ class UserViewSet(MemberViewSet):
     def update(self, request: Request, id: str) -> Response:
         user, change = self.locked_object(), self.body(UserChangeSerializer)
         people.change_user(user, actor_id=self.person.pk, **change)
-        return self.versioned(self.get_serializer(user).data)
+        return self.versioned(self.shown(user))
 
     @extend_schema(
         summary="Remove a person",
@@ -149,7 +149,7 @@ class ServiceAccountViewSet(MemberViewSet):
         people.change_user(user, actor_id=self.person.pk, **change)
         if teams is not None:
             set_teams(user, teams, actor_id=self.person.pk)
-        return self.versioned(self.get_serializer(self.get_object()).data)
+        return self.versioned(self.shown(self.get_object()))
 
     @extend_schema(summary="Remove a service account", description="With its tokens, which end at once.", responses={204: None})
     @transaction.atomic

@@ -65,7 +65,7 @@ class TokenViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         if "sources" in change or change.get("revoked") is False:
             tokens.check_grant(token_of(request), scopes=token.scopes, sources=change.get("sources", token.sources))
         change_secret(token, actor_id=self.person.pk, **change)
-        return self.versioned(self.get_serializer(token).data)
+        return self.versioned(self.shown(token))
 
     @extend_schema(summary="Delete a token", description="It ends at once.", responses={204: None})
     @transaction.atomic

@@ -23,7 +23,7 @@ from config.api.authentication import caller_of
 from config.api.bodies import stream_of
 from orgs.errors import Conflict, FieldError, Invalid, TooLarge
 from orgs.models import IdempotentAnswer
-from orgs.sealing import seal, unseal
+from orgs.sealing import UnsealedError, seal, unseal
 
 log = logging.getLogger(__name__)
 
@@ -124,7 +124,10 @@ def _answer_again(request: Request, *, key: str, digest: bytes) -> None:
 
 
 def _kept_response(kept: IdempotentAnswer) -> Response:
-    body = unseal(bytes(kept.body), purpose=PURPOSE)
+    try:
+        body = unseal(bytes(kept.body), purpose=PURPOSE)
+    except UnsealedError as exc:
+        raise Conflict("This was done, but its answer can no longer be read: the installation's key has changed. Look it up.") from exc
     response = Response(orjson.loads(body) if body else None, status=kept.status, headers={**kept.headers, "Idempotent-Replayed": "true"})
     response.content_type = kept.headers.get("Content-Type")
     return response

@@ -126,7 +126,7 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
 
     def created(self, row: Any, *, path: str, once: Mapping[str, str] | None = None) -> Response:
         """201 with the new thing, its version and its address; `once` is what is shown this one time, such as a secret."""
-        shown = self.get_serializer(row).data
+        shown = self.shown(row)
         headers = {"Location": f"/api/{path}/{row.pk}", "ETag": etags.etag_of(shown, without=self.volatile)}
         return Response({**shown, **(once or {})}, status=201, headers=headers)
 

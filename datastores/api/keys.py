@@ -108,7 +108,7 @@ class IngestKeyViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     def update(self, request: Request, id: str) -> Response:
         key = self.locked_object()
         change_secret(key, actor_id=self.person.pk, **self.body(SecretChangeSerializer))
-        return self.versioned(self.get_serializer(key).data)
+        return self.versioned(self.shown(key))
 
     @extend_schema(summary="Delete an ingest key", description="It ends within a second.", responses={204: None})
     @transaction.atomic

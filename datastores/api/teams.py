@@ -150,7 +150,7 @@ class TeamViewSet(ListMixin, RetrieveMixin, OrgViewSet):
             set_members(team, said["members"], actor_id=self.person.pk)
         if "access" in said:
             set_access(team, said["access"], actor=self.person)
-        return self.versioned(self.get_serializer(self.get_object()).data)
+        return self.versioned(self.shown(self.get_object()))
 
     def _require_management(self) -> None:
         scopes = getattr(self.request.auth, "scopes", None)

@@ -34,7 +34,7 @@ class OwnOrgViewSet(OrgViewSet):
 
     @extend_schema(summary="Get your org", examples=[examples.ORG], filters=False)
     def retrieve(self, request: Request) -> Response:
-        return self.versioned(self.get_serializer(self.get_object()).data)
+        return self.versioned(self.shown(self.get_object()))
 
     @extend_schema(
         summary="Change your org",
@@ -45,7 +45,7 @@ class OwnOrgViewSet(OrgViewSet):
     @transaction.atomic
     def update(self, request: Request) -> Response:
         org, change = self.locked_object(), self.body(OrgChangeSerializer)
-        return self.versioned(self.get_serializer(change_org(org, actor_id=self.person.pk, **change)).data)
+        return self.versioned(self.shown(change_org(org, actor_id=self.person.pk, **change)))
 
 
 @extend_schema_view(
@@ -93,7 +93,7 @@ class OrgTokenViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     def update(self, request: Request, id: str) -> Response:
         token = self.locked_object()
         change_secret(token, actor_id=self.person.pk, **self.body(SecretChangeSerializer))
-        return self.versioned(self.get_serializer(token).data)
+        return self.versioned(self.shown(token))
 
     @extend_schema(summary="Delete a token of the org", description="It ends at once.", responses={204: None})
     @transaction.atomic
