@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiExample
 
 DATASTORE: Final = OpenApiExample(
     "What every org has from birth",
-    value={"id": 1, "name": "Metrics", "type": "metrics", "created": "2026-01-07T09:12:31.000Z"},
+    value={"id": 1, "name": "Metrics", "type": "metrics", "level": "editor", "created": "2026-01-07T09:12:31.000Z"},
     response_only=True,
 )
 OPERATION: Final = OpenApiExample(

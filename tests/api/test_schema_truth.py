@@ -51,7 +51,8 @@ def check(answer, path: str, method: str = "get") -> None:
     Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(json.loads(answer.content))
 
 
-GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods and "image" not in path]
+FOUND = ("anomalies", "metrics", "datastores", "operations")
+GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods and "image" not in path and path.split("/")[2] in FOUND]
 
 
 @pytest.mark.parametrize("path", GETS)
@@ -75,7 +76,7 @@ def test_answers_are_as_described(as_, as_org, anonymous, viewer, stranger, worl
 
 def test_the_items_of_a_list_are_the_things_themselves(as_, viewer, world):
     client = as_(viewer)
-    for name in ("anomalies", "metrics", "datastores", "operations"):
+    for name in FOUND:
         for item in client.get(f"/api/{name}").json()["items"]:
             alone = client.get(f"/api/{name}/{item['id']}").json()
             assert alone == item, name
