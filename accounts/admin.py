@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import PersonalToken, Team, TeamMember, User
+from accounts.models import KnownClient, Letter, PersonalToken, Team, TeamMember, User
 from orgs.admin import ReadOnlyAdmin, SameOrgFormSet, StoredSecretAdmin, WithOrgRows
 
 admin.site.unregister(Group)  # rights come from roles and team levels, not from Django's groups
@@ -92,3 +92,30 @@ class PersonalTokenAdmin(StoredSecretAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         obj.org_id = obj.user.org_id
         super().save_model(request, obj, form, change)
+
+
+@admin.register(KnownClient)
+class KnownClientAdmin(ReadOnlyAdmin):
+    """Where people have proved the second factor. Deleting one makes that client new again."""
+
+    list_display = ("user", "name", "org", "created", "last_used")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("user", "org")
+    search_fields = ("user__email", "user__name", "name")
+    date_hierarchy = "last_used"
+    exclude = ("digest",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnlyAdmin):
+    """Mails that went out or wait, and what people reported. The secrets in them are nowhere but in the mails."""
+
+    list_display = ("kind", "email", "org", "created", "sent", "tries", "used")
+    list_filter = ("kind", ("sent", admin.EmptyFieldListFilter), ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "user")
+    search_fields = ("email", "user__name", "org__name")
+    date_hierarchy = "created"
+    exclude = ("digest", "code_digest")

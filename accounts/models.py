@@ -62,15 +62,24 @@ class User(AbstractBaseUser, PermissionsMixin):
     phone = models.CharField(max_length=20, blank=True, help_text="E.164, such as +4930123456.")
     timezone = models.CharField(max_length=64, blank=True, help_text="Empty: the org's.")
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
+    slack_member_id = models.CharField(max_length=32, blank=True)
+    email_alerts = models.BooleanField(default=True, help_text="Whether alerts that name this person reach them by e-mail.")
+    onboarding_flags = models.JSONField(default=dict, blank=True, help_text="What a newcomer has been shown already.")
 
     is_demo = models.BooleanField(default=False, help_text="Reads everything of the org, writes nothing.")
     is_service = models.BooleanField(default=False, help_text="A service account: no person, never logs in, acts through its tokens only.")
     description = models.CharField(max_length=500, blank=True, help_text="Of a service account: what it is for.")
+    contact_email = models.EmailField(blank=True, help_text="Of a demo visitor: the address they gave. It is not verified.")
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField("operator", default=False, help_text="May use the operators' admin, which sees every org.")
     created = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[UserManager] = UserManager()
+
+    ONBOARDING_FLAGS: ClassVar[tuple[str, ...]] = (
+        "main_intro", "alerts_intro", "alerts_from_search", "training_intro",
+        "alert_created", "test_alert_sent", "two_alerts_sent", "pattern_trained",
+    )  # fmt: skip
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name", "org"]
@@ -139,3 +148,61 @@ class PersonalToken(StoredSecret):
     scopes = ArrayField(models.CharField(max_length=8, choices=Scope), default=list)
 
     objects = TokenQuerySet.as_manager()  # type: ignore[misc]  # the stubs take a manager of an abstract base for a class variable
+
+
+class KnownClient(models.Model):
+    """A browser or program in which a person has proved the second factor; it holds the secret of which this is the keyed hash."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="clients")
+    name = models.CharField(max_length=200, blank=True)
+    digest = models.BinaryField(max_length=32, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+    last_used = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-last_used", "-pk")
+        # Two people may share one browser: each has a row of their own for it.
+        constraints = (models.UniqueConstraint(fields=("user", "digest"), name="one_row_per_person_and_client"),)
+
+    def __str__(self) -> str:
+        return self.name or f"client {self.pk}"
+
+
+class Letter(models.Model):
+    """A mail that has to go out, and the single-use secret in it. The secret is made when it is sent; only its keyed hash is kept."""
+
+    class Kind(models.TextChoices):
+        VERIFY = "verify", "Finish signing up"
+        TAKEN = "taken", "Somebody signed up with your address"
+        INVITE = "invite", "Invitation"
+        RESET = "reset", "New password"
+        CHANGED = "changed", "Your password was changed"
+        ADDRESS = "address", "Confirm a new address"
+        CHALLENGE = "challenge", "Code for a new client"
+        REPORT = "report", "Reported issue"
+        ADMIN_ALERT = "admin_alert", "Admin alert"
+
+    org = models.ForeignKey(Org, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16, choices=Kind)
+    email = models.EmailField()
+    details = models.JSONField(default=dict, help_text="What the words of the mail need; no secret.")
+
+    digest = models.BinaryField(max_length=32, null=True, unique=True, editable=False)
+    code_digest = models.BinaryField(max_length=32, null=True, editable=False)
+    code_tries = models.PositiveSmallIntegerField(default=0)
+    expires = models.DateTimeField(null=True, blank=True)
+    used = models.DateTimeField(null=True, blank=True)
+
+    created = models.DateTimeField(auto_now_add=True)
+    sent = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-created", "-pk")
+        # What the postman has still to send.
+        indexes = (models.Index(fields=("created",), condition=models.Q(sent=None), name="letter_unsent"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} to {self.email}"

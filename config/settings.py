@@ -27,6 +27,8 @@ PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
 BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}")
 FORCE_HTTPS = env_bool("FORCE_HTTPS", default=False)
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
+# Origins whose pages may read the session API from a browser, such as https://app.example.
+CORS_ORIGINS = env_list("CORS_ORIGINS")
 
 INSTALLED_APPS = [
     "unfold",
@@ -119,6 +121,7 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 LOGIN_URL = "/app/login"
 LOGIN_REDIRECT_URL = "/app/"
+SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_NAME = "session_id"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = FORCE_HTTPS
@@ -127,6 +130,22 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = FORCE_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_PROXY", default=False) else None
 CSRF_FAILURE_VIEW = "config.pages.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
+
+# Mail: without a server every mail lands as a file in PLUMBLINE_HOME/mail/.
+EMAIL_HOST = env_str("EMAIL_HOST", "")
+EMAIL_PORT = env_int("EMAIL_PORT", 587, minimum=1, maximum=65535)
+EMAIL_HOST_USER = env_str("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env_secret("EMAIL_HOST_PASSWORD") if EMAIL_HOST_USER else ""
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", default=True)
+EMAIL_TIMEOUT = 15
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "config.mail.FileBackend"
+DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Plumbline <plumbline@localhost>")
+# Who reads what people report; empty: only the operators' admin shows it.
+OPERATOR_EMAIL = env_str("OPERATOR_EMAIL", "")
+
+# Guessing: tries per minute before the answer is 429.
+LOGIN_PER_ACCOUNT = env_int("LOGIN_PER_ACCOUNT", 5, minimum=1)
+LOGIN_PER_ADDRESS = env_int("LOGIN_PER_ADDRESS", 20, minimum=1)
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -236,6 +255,9 @@ CELERY_BEAT_SCHEDULE = {
     "fold points into chunks": every("metrics.tasks.fold", 60),
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
+    "send what was not sent": every("accounts.tasks.send_letters", 30),
+    "look after the health of each org's data": every("metrics.tasks.check_health", 60),
+    "let demo visitors go": every("accounts.tasks.drop_visitors", 3600),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},

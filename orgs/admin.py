@@ -11,7 +11,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from orgs import keys
-from orgs.models import Event, IdempotentAnswer, IngestKey, Org, OrgToken, RefusedSeries, StoredSecret
+from orgs.models import AdminAlert, Channel, Event, IdempotentAnswer, IngestKey, Org, OrgToken, RefusedSeries, StoredSecret
 from orgs.services import NEW_SECRETS, revoke, rotate
 
 
@@ -175,3 +175,25 @@ class IdempotentAnswerAdmin(ReadOnlyAdmin):
     list_select_related = ("org",)
     search_fields = ("key", "caller")
     date_hierarchy = "created"
+
+
+@admin.register(Channel)
+class ChannelAdmin(ReadOnlyAdmin):
+    """Where alerts can go. The address is sealed and never shown."""
+
+    list_display = ("name", "service", "org", "created")
+    list_filter = ("service", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("name", "org__name")
+    date_hierarchy = "created"
+    exclude = ("sealed_url",)
+
+
+@admin.register(AdminAlert)
+class AdminAlertAdmin(ReadOnlyAdmin):
+    """Trouble with orgs' data: what goes on, and since when it has been told."""
+
+    list_display = ("org", "kind", "is_enabled", "wait_s", "since", "told")
+    list_filter = ("kind", "is_enabled", ("since", admin.EmptyFieldListFilter))
+    list_select_related = ("org", "channel")
+    search_fields = ("org__name",)

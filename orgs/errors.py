@@ -83,3 +83,13 @@ class Unavailable(DomainError):
     def __init__(self, detail: str = "", *, retry_after_s: int = 5) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class TooMany(DomainError):
+    """Too often in too short a time; the same request may be done in `wait_s` seconds."""
+
+    status, slug, title = 429, "too-many-requests", "Too many requests"
+
+    def __init__(self, detail: str = "", *, wait_s: float = 1.0) -> None:
+        super().__init__(detail)
+        self.wait_s = wait_s

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 
-from orgs.querysets import EventQuerySet, SecretQuerySet
+from orgs.querysets import EventQuerySet, OrgQuerySet, SecretQuerySet
 
 
 def validate_timezone(name: str) -> None:
@@ -30,14 +30,28 @@ class Org(models.Model):
         QUARTER = 90, "90 days"
         YEAR = 400, "400 days"
 
+    class Onboarding(models.IntegerChoices):
+        """How far an org has come; written by the clock, from what its series do."""
+
+        NO_METRICS = 1, "no metrics"
+        ARRIVING = 100, "metrics arrive"
+        LEARNING = 200, "detection has begun"
+        ESTABLISHED = 300, "established"
+
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=63, unique=True)
+    description = models.CharField(max_length=500, blank=True)
     timezone = models.CharField(max_length=64, default="UTC", validators=[validate_timezone])
     plan = models.CharField(max_length=32, choices=Plan, default=Plan.SELF_HOSTED)
     metric_limit = models.PositiveIntegerField(
         default=1000, help_text="Series that may exist; new ones beyond it are refused, known ones go on."
     )
     retention_days = models.PositiveSmallIntegerField(choices=Retention, default=Retention.YEAR)
+    onboarding_status = models.PositiveSmallIntegerField(choices=Onboarding, default=Onboarding.NO_METRICS)
+    muted_until = models.DateTimeField(null=True, blank=True, help_text="No alert goes out before.")
+    validates_clients = models.BooleanField(default=True, help_text="A new client needs the code that is mailed at log-in.")
+    is_demo = models.BooleanField(default=False, help_text="Anybody may look at it, as a demo user.")
+    is_test = models.BooleanField(default=False, help_text="Signed up as test data; may be purged.")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -142,6 +156,64 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.timestamp:%Y-%m-%d %H:%M} {self.name}"
+
+
+class Channel(models.Model):
+    """A Slack channel or Teams channel that the org can send to. Its address is a secret, and kept sealed."""
+
+    class Service(models.TextChoices):
+        SLACK = "slack", "Slack"
+        MS_TEAMS = "ms_teams", "Microsoft Teams"
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    service = models.CharField(max_length=16, choices=Service)
+    name = models.CharField(max_length=200)
+    sealed_url = models.BinaryField(editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects = OrgQuerySet["Channel"].as_manager()
+
+    class Meta:
+        ordering = ("service", "name", "pk")
+        constraints = (models.UniqueConstraint(fields=("org", "service", "name"), name="one_channel_per_name"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_service_display()} {self.name}"
+
+
+class AdminAlert(models.Model):
+    """How one kind of trouble with an org's data is told to people, and whether it is going on."""
+
+    class Kind(models.IntegerChoices):
+        NO_DATA = 1, "no_data"
+        STALE_METRICS = 2, "stale_metrics"
+        METRIC_QUOTA_EXCEEDED = 3, "metric_quota_exceeded"
+        INVALID_METRICS = 5, "invalid_metrics"
+
+    # These are told whatever the org says.
+    ALWAYS: ClassVar = (Kind.METRIC_QUOTA_EXCEEDED, Kind.INVALID_METRICS)
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    kind = models.PositiveSmallIntegerField(choices=Kind)
+    is_enabled = models.BooleanField(default=True)
+    wait_s = models.PositiveIntegerField(default=900, help_text="How long it must last before it is told.")
+    expiration_s = models.PositiveIntegerField(default=86_400, help_text="It is told again when it still lasts after so long; 0: once.")
+    email_users = models.ManyToManyField("accounts.User", blank=True, related_name="+", help_text="None: every admin.")
+    sms_users = models.ManyToManyField("accounts.User", blank=True, related_name="+")
+    channel = models.ForeignKey(Channel, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    since = models.DateTimeField(null=True, blank=True, help_text="Since when it goes on; empty: it does not.")
+    told = models.DateTimeField(null=True, blank=True, help_text="When people were told last of what goes on.")
+    details = models.JSONField(default=dict, blank=True)
+
+    objects = OrgQuerySet["AdminAlert"].as_manager()
+
+    class Meta:
+        ordering = ("org", "kind")
+        constraints = (models.UniqueConstraint(fields=("org", "kind"), name="one_admin_alert_per_kind"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.org_id}"
 
 
 class RefusedSeries(models.Model):
