@@ -64,6 +64,12 @@ PERMISSIONS: Final = MappingProxyType(
         "ingest_key.manage": Need(role=Role.MANAGER, level=Level.EDITOR, writes=True),
         "event.read": Need(level=Level.REPORTER),
         "event.create": Need(writes=True),
+        "org.overview": Need(org_token=True),
+        "org.feed": Need(org_token=True),
+        "org.channels": Need(),
+        "org.quota": Need(role=Role.ADMIN, org_token=True),
+        "org.administer": Need(role=Role.ADMIN, writes=True),
+        "org.report_health": Need(role=Role.ADMIN, writes=True, org_token=True),
     }
 )
 

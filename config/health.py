@@ -78,11 +78,16 @@ def health(request: HttpRequest) -> JsonResponse:
 @require_safe
 def status(request: HttpRequest) -> JsonResponse:
     """The state of every part; 503 when the database does not answer."""
-    found = _kept(measure)
+    found = current()
     answer = JsonResponse(asdict(found), status=200 if found.database.ok else 503, headers={"Cache-Control": "no-store"})
     if not found.database.ok:
         answer["Retry-After"] = "5"
     return answer
+
+
+def current() -> Status:
+    """The state of every part, at most KEPT_S old."""
+    return _kept(measure)
 
 
 def measure() -> Status:

@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
@@ -22,7 +23,11 @@ from accounts.zones import zone_of
 from anomalies.models import Anomaly
 from anomalies.pages.listing import capped_count, in_words
 from config.api.problems import problem_response
+from config.api.session.endpoint import refused
+from config.api.session.envelope import Refusal
 
+# Where people are: everywhere else a program may ask, and `Accept` says whether it is a browser.
+PAGES: Final = ("/app/", "/admin/", "/static/")
 DATABASE_AWAY: Final = (OperationalError, InterfaceError, PoolTimeout)
 
 
@@ -116,31 +121,33 @@ def operators_only(request: HttpRequest) -> HttpResponse:
     return redirect_to_login(request.GET.get("next", reverse("admin:index")))
 
 
-def trouble_page(request: HttpRequest, trouble: Trouble) -> HttpResponse:
-    """The page for one trouble. Reads neither session nor database, which may be the trouble; under /api/ it is a problem document."""
+def trouble_page(request: HttpRequest, trouble: Trouble) -> HttpResponseBase:
+    """The page for one trouble; under /api/ it is a problem document, and for programs at the root the session API's envelope."""
     if request.path.startswith("/api/"):
         return problem_response(request, trouble.status)
+    if not request.path.startswith(PAGES) and "text/html" not in request.headers.get("Accept", ""):
+        return refused(request, Refusal(trouble.status, f"{trouble.why} {trouble.advice}"))
     body = render_to_string("errors/error.html", {"trouble": trouble, "request_id": getattr(request, "request_id", "")})
     return HttpResponse(body, status=trouble.status)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return trouble_page(request, MALFORMED)
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return trouble_page(request, FORBIDDEN)
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
     return trouble_page(request, STALE_FORM)
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     return trouble_page(request, NOT_FOUND)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponseBase:
     """500, or 503 with Retry-After when it was the database that did not answer."""
     if not isinstance(sys.exc_info()[1], DATABASE_AWAY):
         return trouble_page(request, BROKEN)

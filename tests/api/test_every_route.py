@@ -113,7 +113,6 @@ def test_the_document_and_its_readers_are_served_to_everyone(db):
     served = client.get("/api/openapi.json")
     assert (served.status_code, served.json()["openapi"]) == (200, "3.1.1")
     assert set(served.json()["paths"]) == set(document()["paths"])
-    assert client.get("/doc/openapi").json() == served.json()
     for path in ("/api/docs", "/api/redoc"):
         page = client.get(path)
         assert page.status_code == 200
