@@ -1,0 +1,215 @@
+"""Mails with a purpose: ordered in the transaction that needs them, sent by a worker, opened once.
+
+The secret of a letter is made when it is sent, so it is nowhere but in the mail: neither in the database nor at the broker. A request that
+orders a letter to an unknown address does the same work as one to a known address.
+"""
+
+import hmac
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.db.models import F
+from django.template.loader import render_to_string
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerAway
+
+from accounts.models import Letter, User
+from orgs import keys
+from orgs.models import Org
+
+log = logging.getLogger(__name__)
+
+Kind = Letter.Kind
+LIFE: Final = {
+    Kind.VERIFY: timedelta(days=2),
+    Kind.INVITE: timedelta(days=7),
+    Kind.RESET: timedelta(hours=1),
+    Kind.ADDRESS: timedelta(days=1),
+    Kind.CHALLENGE: timedelta(minutes=15),
+}
+SUBJECTS: Final = {
+    Kind.VERIFY: "Finish signing up to Plumbline",
+    Kind.TAKEN: "You already have an account at Plumbline",
+    Kind.INVITE: "You are invited to Plumbline",
+    Kind.RESET: "Set a new password for Plumbline",
+    Kind.CHANGED: "Your Plumbline password was changed",
+    Kind.ADDRESS: "Confirm your new address for Plumbline",
+    Kind.CHALLENGE: "Your code for Plumbline",
+    Kind.REPORT: "An issue was reported in Plumbline",
+    Kind.ADMIN_ALERT: "Plumbline admin alert",
+}
+# Where the link of a letter leads; the token follows.
+LINKS: Final = {
+    Kind.VERIFY: "/app/verify?email={email}&token={token}",
+    Kind.INVITE: "/app/verify?email={email}&token={token}",
+    Kind.RESET: "/app/reset?token={token}",
+    Kind.ADDRESS: "/app/address?token={token}",
+    Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
+}
+MOST_TRIES: Final = 8
+MOST_CODE_TRIES: Final = 5
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What is only in the mail. Empty where a kind has none."""
+
+    token: str = ""
+    code: str = ""
+
+
+def order(
+    kind: Letter.Kind, email: str, *, user: User | None = None, org: Org | None = None, details: dict[str, Any] | None = None
+) -> Letter:
+    """A letter that a worker sends as soon as the caller's transaction is committed."""
+    letter = Letter.objects.create(kind=kind, email=email, user=user, org=org or (user.org if user else None), details=details or {})
+    transaction.on_commit(partial(_wake_the_postman, letter.pk))
+    return letter
+
+
+def _wake_the_postman(letter_id: int) -> None:
+    """Without a broker the letter waits for the postman's next round."""
+    from accounts.tasks import send_letter
+
+    try:
+        send_letter.apply_async(args=(letter_id,), retry=False)
+    except BrokerAway:
+        log.warning("letter %s waits for the postman: the broker is away", letter_id)
+
+
+def send(letter_id: int) -> bool:
+    """Sends a letter that was not sent yet; False when another worker has it or it is done. A failure is tried again later."""
+    with transaction.atomic():
+        letter = _claim(letter_id)
+        if letter is None:
+            return False
+        letter.tries += 1
+        if to := _reader_of(letter):
+            _deliver(letter, to)
+        letter.sent = timezone.now()
+        letter.save(update_fields=["digest", "code_digest", "expires", "sent", "tries"])
+        return True
+
+
+def _claim(letter_id: int) -> Letter | None:
+    unsent = Letter.objects.select_for_update(skip_locked=True, of=("self",)).select_related("user", "org")
+    return unsent.filter(pk=letter_id, sent=None, tries__lt=MOST_TRIES).first()
+
+
+def _reader_of(letter: Letter) -> str:
+    """To whom it goes; a new password only to an address that belongs to somebody. Empty for nobody."""
+    if letter.kind != Kind.RESET:
+        return letter.email
+    letter.user = User.objects.select_related("org").filter(email=letter.email, is_active=True).first()
+    if letter.user is None:
+        return ""
+    Letter.objects.filter(pk=letter.pk).update(user=letter.user, org=letter.user.org)
+    return letter.user.email
+
+
+def _deliver(letter: Letter, to: str) -> None:
+    made = _new_secrets(letter)
+    text, html = (render_to_string(f"accounts/mails/{letter.kind}.{form}", _words(letter, made)) for form in ("txt", "html"))
+    message = EmailMultiAlternatives(_subject(letter), text, settings.DEFAULT_FROM_EMAIL, [to])
+    message.attach_alternative(html, "text/html")
+    message.extra_headers["Auto-Submitted"] = "auto-generated"
+    message.send()
+
+
+def _new_secrets(letter: Letter) -> Secrets:
+    life = LIFE.get(Kind(letter.kind))
+    if life is None:
+        return Secrets()
+    made = Secrets(secrets.token_hex(16), f"{secrets.randbelow(10**6):06d}" if letter.kind == Kind.CHALLENGE else "")
+    letter.digest = keys.digest_of(made.token)
+    letter.code_digest = _code_digest(letter.pk, made.code) if made.code else None
+    letter.expires = timezone.now() + life
+    return made
+
+
+def _code_digest(letter_id: int, code: str) -> bytes:
+    return keys.digest_of(f"{letter_id}:{code}")
+
+
+def _subject(letter: Letter) -> str:
+    return " ".join(str(letter.details.get("subject") or SUBJECTS[Kind(letter.kind)]).split())
+
+
+def _words(letter: Letter, made: Secrets) -> dict[str, Any]:
+    link = LINKS.get(Kind(letter.kind), "/app/").format(email=letter.email.replace("+", "%2B"), token=made.token, code=made.code)
+    life = LIFE.get(Kind(letter.kind))
+    return {
+        "letter": letter, "org": letter.org, "user": letter.user, "token": made.token, "code": made.code,
+        "link": settings.BASE_URL + link, "life": life, "hours": round(life.total_seconds() / 3600) if life else 0,
+        "host": settings.BASE_URL, "subject": _subject(letter), **letter.details,
+    }  # fmt: skip
+
+
+def send_waiting(*, now: datetime) -> int:
+    """Sends what is left over: letters older than 20 s that no worker has sent; how many went out."""
+    waiting = Letter.objects.filter(sent=None, tries__lt=MOST_TRIES, created__lt=now - timedelta(seconds=20))
+    return sum(_try(pk) for pk in waiting.order_by("created").values_list("pk", flat=True)[:200])
+
+
+def _try(letter_id: int) -> bool:
+    try:
+        return send(letter_id)
+    except OSError as exc:  # smtplib's errors are OSErrors
+        note_failure(letter_id, exc)
+        return False
+
+
+def note_failure(letter_id: int, exc: Exception) -> None:
+    """Counts a try that failed; after MOST_TRIES the letter is given up."""
+    with transaction.atomic():
+        letter = Letter.objects.select_for_update().get(pk=letter_id)
+        letter.tries += 1
+        letter.save(update_fields=["tries"])
+    log.warning("letter %s (%s) failed for the %sth time", letter_id, letter.kind, letter.tries, exc_info=exc)
+
+
+def opened(token: str, *kinds: Letter.Kind, email: str | None = None, now: datetime) -> Letter | None:
+    """The live letter with this token, marked as used; None when there is none. In the caller's transaction.
+
+    Compare-and-set: of two requests with one token, one gets the letter.
+    """
+    letter = by_token(token, *kinds, now=now)
+    if letter is None or (email is not None and letter.email != email):
+        return None
+    return letter if _use(letter, now) else None
+
+
+def by_token(token: str, *kinds: Letter.Kind, now: datetime) -> Letter | None:
+    """The live letter with this token, its person and org loaded with it; None when there is none."""
+    live = Letter.objects.select_related("user__org").filter(used=None, expires__gt=now)
+    return live.filter(digest=keys.digest_of(token), kind__in=kinds).first()
+
+
+def opened_by_code(letter_id: int, code: str, *, now: datetime) -> Letter | None:
+    """The challenge with this code, marked as used; None when it is wrong, expired or was tried too often.
+
+    Each try is counted before it is judged: requests in parallel get no more of them.
+    """
+    live = Letter.objects.filter(pk=letter_id, kind=Kind.CHALLENGE, used=None, expires__gt=now)
+    if not live.filter(code_tries__lt=MOST_CODE_TRIES).update(code_tries=F("code_tries") + 1):
+        return None
+    letter = live.select_related("user__org").first()
+    if letter is None or not hmac.compare_digest(bytes(letter.code_digest or b""), _code_digest(letter.pk, code)):
+        return None
+    return letter if _use(letter, now) else None
+
+
+def _use(letter: Letter, now: datetime) -> bool:
+    return Letter.objects.filter(pk=letter.pk, used=None).update(used=now) == 1
+
+
+def void(user: User, *kinds: Letter.Kind) -> None:
+    """What was mailed to this person before does not work any more."""
+    Letter.objects.filter(user=user, kind__in=kinds, used=None).update(used=timezone.now())

@@ -1,0 +1,31 @@
+"""How often one may guess: per account and per address, whether or not the account exists."""
+
+from typing import Final
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from config.api.addresses import client_address
+from config.api.throttling import buckets
+from orgs.errors import TooMany
+from orgs.keys import digest_of
+
+MINUTE_S: Final = 60
+HOUR_S: Final = 3600
+
+
+def guess(request: HttpRequest, *, account: str) -> None:
+    """Counts one try at `account`, an address or anything else that names one. Raises TooMany past the limits of the settings."""
+    _take(f"login:ip:{client_address(request)}", burst=settings.LOGIN_PER_ADDRESS, seconds=MINUTE_S)
+    _take(f"login:account:{digest_of(account).hex()[:32]}", burst=settings.LOGIN_PER_ACCOUNT, seconds=MINUTE_S)
+
+
+def newcomer(request: HttpRequest) -> None:
+    """Counts one sign-up of an address on the net. Raises TooMany past 20 an hour."""
+    _take(f"signup:ip:{client_address(request)}", burst=20, seconds=HOUR_S)
+
+
+def _take(key: str, *, burst: int, seconds: int) -> None:
+    found = buckets.take(key, rate_s=burst / seconds, burst=burst)
+    if found is not None and not found.allowed:
+        raise TooMany("Too many tries. Wait as long as Retry-After says.", wait_s=found.wait_s)

@@ -1,0 +1,186 @@
+"""/user: the person who is logged in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import logout as django_logout
+from django.contrib.auth import update_session_auth_hash
+from django.db import transaction
+
+from accounts import letters, limits, people
+from accounts.models import Letter, User
+from accounts.passwords import LONGEST, check_new_password, set_password
+from accounts.phones import e164
+from accounts.session_api.shown import user_shown
+from config.api.session import Call, Data, Kind, endpoint
+from config.api.session.parameters import Email, Flag, Flags, Integer, Parameter, Text, Token
+from orgs.errors import FieldError, Forbidden, Invalid, NotFound
+
+
+@endpoint("/user/info", operation="me.read")
+def info(call: Call) -> Data:
+    """The person who is logged in, and the org as they see it."""
+    return {"user": user_shown(call.person(), now=call.now, zone=call.zone)}
+
+
+@endpoint("/user/ping", operation="me.read")
+def ping(call: Call) -> Data:
+    """Keeps the session alive; 401 when it is not."""
+    call.session["seen"] = call.now_s
+    return {"message": "pong"}
+
+
+@endpoint("/user/logout", operation="me.read")
+def logout(call: Call) -> Data:
+    """Ends the session. The answer carries the id of a new anonymous one."""
+    django_logout(call.request)
+    call.leave()
+    return {"message": "OK"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phone(Text):
+    """E.164, or empty for none."""
+
+    limit: int = 40
+
+    def read(self, raw: Any, *, now: int) -> str:
+        text = super().read(raw, now=now)
+        return e164(text) if text else ""
+
+
+@endpoint(
+    "/user/update",
+    kind=Kind.WRITE,
+    operation="me.update",
+    parameters=(
+        Text(name="name", writes=True),
+        Email(name="email", help="A new address: it counts when it has been confirmed with the token that is mailed to it."),
+        Token(name="email_token", help="From that mail."),
+        Phone(name="phone_number", argument="phone", writes=True, help="E.164, such as +4930123456; empty for none."),
+        Text(name="slack_member_id", limit=32, writes=True),
+        Flag(name="email_alerts", help="Whether alerts reach this person by e-mail."),
+        Flags(name="onboarding_flags", names=User.ONBOARDING_FLAGS, help="What has been shown: these change, the others stay."),
+    ),
+    example={"name": "Alice Lee", "phone_number": "+4930123456"},
+)
+def update(call: Call, *, email: str | None, email_token: str | None, onboarding_flags: dict[str, bool] | None, **plain: Any) -> Data:
+    """Changes what the person may change about themselves: only what is sent."""
+    person = call.person()
+    changes = {name: value for name, value in plain.items() if value is not None}
+    if changes.get("name") == "":
+        raise Invalid("A person has a name.", errors=[FieldError(("name",), "required", "This must not be empty.")])
+    if onboarding_flags is not None:
+        changes["onboarding_flags"] = {**person.onboarding_flags, **onboarding_flags}
+    message = "OK"
+    with transaction.atomic():
+        if email_token is not None:
+            changes["email"] = confirmed_address(call, person, email_token)
+        if email is not None and email != person.email:
+            letters.void(person, Letter.Kind.ADDRESS)
+            letters.order(Letter.Kind.ADDRESS, email, user=person)
+            message = f"A mail is on its way to {email}: the address counts when its token has been sent back as email_token."
+        save(person, changes)
+    return {"user": user_shown(person, now=call.now, zone=call.zone), "message": message}
+
+
+def confirmed_address(call: Call, person: User, token: str) -> str:
+    """The address that the token was mailed to. Raises Invalid for another's token, and when somebody else has the address by now."""
+    limits.guess(call.request, account=f"address:{person.pk}")
+    letter = letters.opened(token, Letter.Kind.ADDRESS, now=call.now)
+    if letter is None or letter.user_id != person.pk or User.objects.filter(email=letter.email).exclude(pk=person.pk).exists():
+        raise Invalid("The token is wrong, used or too old.", errors=[FieldError(("email_token",), "invalid", "Ask for a new mail.")])
+    return letter.email
+
+
+def save(person: User, changes: dict[str, Any]) -> None:
+    for name, value in changes.items():
+        setattr(person, name, value)
+    if changes:
+        person.save(update_fields=list(changes))
+
+
+PASSWORDS: tuple[Parameter, ...] = (
+    Text(name="old_password", required=True, secret=True, limit=LONGEST),
+    Text(name="new_password_1", required=True, secret=True, limit=LONGEST),
+    Text(name="new_password_2", required=True, secret=True, limit=LONGEST, help="The same again."),
+)
+
+
+def changed_password(call: Call, *, old_password: str, new_password_1: str, new_password_2: str) -> Data:
+    """Changes the person's password. The session gets a new id; every other session of the person ends."""
+    person = call.person()
+    check_password(call, person, old_password, name="old_password")
+    check_new_password(person, new_password_1, new_password_2, names=("new_password_1", "new_password_2"))
+    set_password(person, new_password_1)
+    update_session_auth_hash(call.request, person)
+    call.session.save()
+    return {"message": "OK"}
+
+
+def check_password(call: Call, person: User, password: str, *, name: str) -> None:
+    """Raises Invalid, naming the parameter, for a wrong password, and TooMany for too many of them."""
+    limits.guess(call.request, account=person.email)
+    if not person.check_password(password):
+        raise Invalid("The password is wrong.", errors=[FieldError((name,), "wrong", "This is not your password.")])
+
+
+EXAMPLE = {"old_password": "…", "new_password_1": "…", "new_password_2": "…"}
+updatepassword = endpoint("/user/updatepassword", kind=Kind.WRITE, operation="me.update", parameters=PASSWORDS, example=EXAMPLE)(
+    changed_password
+)
+password = endpoint("/user/password", kind=Kind.PUT, operation="me.update", parameters=PASSWORDS, example=EXAMPLE)(changed_password)
+
+
+@endpoint(
+    "/user/delete",
+    kind=Kind.WRITE,
+    operation="me.update",
+    parameters=(
+        Text(name="password", required=True, secret=True, limit=LONGEST, help="The password of who asks."),
+        Integer(name="user_id", least=1, help="Admins only: somebody else of the org."),
+    ),
+    example={"password": "…"},
+)
+def delete(call: Call, *, password: str, user_id: int | None) -> Data:
+    """Erases the person with their tokens and sessions; what they did stays, without their name. The last admin cannot leave."""
+    person = call.person()
+    check_password(call, person, password, name="password")
+    leaver = person if user_id in (None, person.pk) else somebody_else(person, user_id)
+    people.remove_user(leaver, actor_id=person.pk)
+    if leaver is person:
+        django_logout(call.request)
+        call.leave()
+    return {"message": "OK"}
+
+
+def somebody_else(person: User, user_id: int | None) -> User:
+    """Another person of the org. Raises Forbidden for all but admins, and NotFound."""
+    if not person.is_admin:
+        raise Forbidden("Only an admin may delete somebody else.")
+    found: User | None = User.objects.filter(org_id=person.org_id, pk=user_id).first()
+    if found is None:
+        raise NotFound("There is no such person in your org.")
+    return found
+
+
+@endpoint(
+    "/user/reportissue",
+    kind=Kind.WRITE,
+    operation="me.read",
+    demo_may=True,
+    parameters=(
+        Text(name="message", required=True, limit=10_000),
+        Text(name="url", default="", limit=2000, help="The page that it is about."),
+        Text(name="metric", default="", limit=4096),
+        Integer(name="anomaly_id", least=1),
+    ),
+    example={"message": "The graph of cpu.load is empty since noon."},
+)
+def reportissue(call: Call, **said: Any) -> Data:
+    """Keeps what a person reports, and mails it to the operator."""
+    person = call.person()
+    limits.guess(call.request, account=f"report:{person.pk}")
+    letters.order(Letter.Kind.REPORT, settings.OPERATOR_EMAIL, user=person, details=said)
+    return {"message": "Thank you. The operator of this installation has been told."}

@@ -1,0 +1,33 @@
+"""Background work for people: the mail."""
+
+from datetime import timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts import letters
+from accounts.models import User
+
+VISIT = timedelta(days=7)
+
+
+@shared_task(ignore_result=True, time_limit=60, soft_time_limit=50)
+def send_letter(letter_id: int) -> None:
+    """Sends one letter; when the mail server fails, the round of `send_letters` tries again."""
+    try:
+        letters.send(letter_id)
+    except OSError as exc:
+        letters.note_failure(letter_id, exc)
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def send_letters() -> int:
+    """The postman's round: what no worker has sent yet."""
+    return letters.send_waiting(now=timezone.now())
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def drop_visitors() -> int:
+    """Demo users who came in for a look more than a week ago; how many went."""
+    gone = User.objects.filter(is_demo=True, contact_email__gt="", created__lt=timezone.now() - VISIT)
+    return int(gone.delete()[1].get("accounts.User", 0))
