@@ -4,10 +4,12 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path
 
+from config.api.session import routes
 from datastores.api.events import EventViewSet
 from datastores.api.keys import IngestKeyViewSet
 from datastores.api.teams import TeamViewSet
 from datastores.api.views import DatastoreViewSet, OperationViewSet
+from datastores.session_api import org_events, signup
 
 CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
 
@@ -25,4 +27,4 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("events/<str:id>", EventViewSet.as_view({"get": "retrieve"})),
 ]
 pages: list[URLPattern | URLResolver] = []  # under /app/
-root: list[URLPattern | URLResolver] = []  # root paths
+root: list[URLPattern | URLResolver] = [*routes(signup, org_events)]  # root paths

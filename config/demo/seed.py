@@ -65,6 +65,10 @@ def _write(path: Path, content: dict[str, object]) -> None:
 
 def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_limit: int) -> dict[str, object]:
     org = create_org(name=name, slug=slug, timezone=timezone, metric_limit=metric_limit)
+    # Whoever tries the demo has no mailbox at its addresses, so no code could reach them.
+    org.validates_clients, org.is_demo = False, slug == DEMO_SLUG
+    org.description = "Real series that run on from now, with planted faults." if org.is_demo else ""
+    org.save(update_fields=["validates_clients", "is_demo", "description"])
     datastore = Datastore.objects.get(org=org)
     admin = _person(org, admin_name, Role.ADMIN, None)
     people = [_person(org, "Bob Patel", Role.MANAGER, Level.EDITOR)]
