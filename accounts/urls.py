@@ -7,6 +7,8 @@ from django.urls import URLPattern, URLResolver, path
 from accounts import pages as views
 from accounts.api.people import ServiceAccountViewSet, UserViewSet
 from accounts.api.tokens import TokenViewSet
+from accounts.session_api import login, org, user
+from config.api.session import routes
 
 CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
 
@@ -25,4 +27,4 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("logout", views.LogOut.as_view(), name="logout"),
     path("theme", views.theme, name="theme"),
 ]
-root: list[URLPattern | URLResolver] = []  # root paths
+root: list[URLPattern | URLResolver] = [*routes(login, user, org)]  # root paths

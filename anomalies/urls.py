@@ -4,6 +4,8 @@ from django.urls import URLPattern, URLResolver, path
 
 from anomalies.api.views import AnomalyViewSet
 from anomalies.pages import detail, inbox, overview, series
+from anomalies.session_api import org
+from config.api.session import routes
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies", AnomalyViewSet.as_view({"get": "list"})),
@@ -23,4 +25,4 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("metrics/<int:pk>", series.metric, name="metric"),
     path("metrics/<int:pk>/points", series.metric_points, name="metric-points"),
 ]
-root: list[URLPattern | URLResolver] = []  # root paths
+root: list[URLPattern | URLResolver] = [*routes(org)]  # root paths

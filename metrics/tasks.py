@@ -6,7 +6,7 @@ from typing import Final
 from celery import shared_task
 from django.utils import timezone
 
-from metrics import pictures
+from metrics import health, pictures
 from metrics.charts import Span
 from metrics.ingest import imports
 from metrics.models import Metric
@@ -45,6 +45,14 @@ def fold_day() -> int:
 @shared_task
 def fold_org_days(org_id: int, family_id: int) -> int:
     return fold_days(org_id, _family(family_id))
+
+
+@shared_task
+def check_health() -> int:
+    """Every minute: admin alerts about what stopped and whose quota is exceeded, and how far each org has come."""
+    now = timezone.now()
+    health.onboard(now=now)
+    return health.check_all(now=now)
 
 
 @shared_task

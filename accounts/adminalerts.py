@@ -1,0 +1,100 @@
+"""Admin alerts: trouble with an org's data goes on, is told after a while, told again when it lasts, and its end is told too."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts import letters
+from accounts.models import Letter, Role, User
+from orgs.events import record_event
+from orgs.models import AdminAlert, Event, Org
+
+Kind = AdminAlert.Kind
+NAMES: Final = {
+    Kind.NO_DATA: "All metrics stopped",
+    Kind.STALE_METRICS: "Some metrics stopped",
+    Kind.METRIC_QUOTA_EXCEEDED: "The quota of metrics is exceeded",
+    Kind.INVALID_METRICS: "Points were refused as invalid",
+}
+ADVICE: Final = {
+    Kind.NO_DATA: "No point has arrived from any agent. Look whether they run and reach this address.",
+    Kind.STALE_METRICS: "Look whether what sends them still runs, or remove the metrics that are gone for good.",
+    Kind.METRIC_QUOTA_EXCEEDED: "Metrics that exist go on; new ones are refused. Remove some, or take a larger plan.",
+    Kind.INVALID_METRICS: "Look at what the agent sends: names, times and values that cannot be read are refused.",
+}
+WAITS_S: Final = {Kind.NO_DATA: 300, Kind.STALE_METRICS: 900, Kind.METRIC_QUOTA_EXCEEDED: 0, Kind.INVALID_METRICS: 0}
+
+
+def alerts_of(org: Org) -> QuerySet[AdminAlert]:
+    """One per kind, made where it is missing."""
+    found = AdminAlert.objects.for_org(org)
+    if found.count() < len(Kind):
+        missing = [AdminAlert(org=org, kind=kind, wait_s=WAITS_S[kind]) for kind in Kind]
+        AdminAlert.objects.bulk_create(missing, ignore_conflicts=True)
+    return found.order_by("kind")
+
+
+@transaction.atomic
+def observe(org: Org, kind: AdminAlert.Kind, *, is_on: bool, details: Mapping[str, Any], now: datetime, has_waited: bool = False) -> None:
+    """Notes whether the trouble goes on at `now`, and tells people when it is time. `has_waited`: whoever reports it has waited already."""
+    alerts_of(org)
+    alert = AdminAlert.objects.select_for_update().get(org=org, kind=kind)
+    if is_on:
+        _goes_on(alert, org, dict(details), now=now, has_waited=has_waited)
+    elif alert.since is not None:
+        _has_ended(alert, org, dict(details), now=now)
+
+
+def _goes_on(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: datetime, has_waited: bool) -> None:
+    alert.since = alert.since or now
+    alert.details = details
+    if _is_due(alert, now, has_waited=has_waited):
+        alert.told = now
+        _tell(alert, org, sentence(alert, details), ADVICE[Kind(alert.kind)], now=now)
+    alert.save(update_fields=["since", "told", "details"])
+
+
+def _is_due(alert: AdminAlert, now: datetime, *, has_waited: bool) -> bool:
+    if alert.since is None or not (alert.is_enabled or alert.kind in AdminAlert.ALWAYS):
+        return False
+    if alert.told is None:
+        return has_waited or now - alert.since >= timedelta(seconds=alert.wait_s)
+    return alert.expiration_s > 0 and now - alert.told >= timedelta(seconds=alert.expiration_s)
+
+
+def _has_ended(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: datetime) -> None:
+    """A recovery is only told of what was told."""
+    lasted_s = int((now - alert.since).total_seconds()) if alert.since else 0
+    if alert.told is not None:
+        _tell(alert, org, f"Recovered after {lasted_s} s: {NAMES[Kind(alert.kind)].lower()}.", "Nothing has to be done.", now=now)
+    alert.since = alert.told = None
+    alert.details = {**details, "recovered_after_seconds": lasted_s}
+    alert.save(update_fields=["since", "told", "details"])
+
+
+def sentence(alert: AdminAlert, details: Mapping[str, Any]) -> str:
+    names = [str(name)[:120] for name in details.get("metrics", [])][:5]
+    return f"{NAMES[Kind(alert.kind)]}{': ' + ', '.join(names) if names else ''}."
+
+
+def _tell(alert: AdminAlert, org: Org, words: str, advice: str, *, now: datetime) -> None:
+    """In the feed always, by mail unless the org is muted."""
+    record_event(org.pk, type=Event.Type.ADMIN_ALERT, name=words, description=advice, timestamp=now)
+    if org.muted_until is not None and org.muted_until > now:
+        return
+    for reader in readers_of(alert):
+        letters.order(
+            Letter.Kind.ADMIN_ALERT,
+            reader.email,
+            user=reader,
+            details={"subject": f"{org.name}: {words}", "sentence": words, "advice": advice},
+        )
+
+
+def readers_of(alert: AdminAlert) -> list[User]:
+    """The chosen people; every admin when nobody is chosen."""
+    chosen = list(alert.email_users.filter(is_active=True))
+    return chosen or list(User.objects.filter(org_id=alert.org_id, role=Role.ADMIN, is_active=True, is_service=False, is_demo=False))

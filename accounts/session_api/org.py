@@ -1,0 +1,243 @@
+"""/org: its settings, people, channels and admin alerts."""
+
+import zoneinfo
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import transaction
+
+from accounts import adminalerts, people
+from accounts.invitations import invite
+from accounts.models import User
+from accounts.session_api.shown import org_of_user_shown, person_shown
+from config.api.session import Call, Data, Kind, endpoint
+from config.api.session.parameters import Choice, Email, Flag, Integer, Numbers, Parameter, Text, Words
+from orgs import channels
+from orgs.errors import FieldError, Invalid, NotFound
+from orgs.events import record_event
+from orgs.models import AdminAlert, Channel, Event, Org
+from orgs.services import create_org_token
+
+ZONES: Final = tuple(sorted(zoneinfo.available_timezones()))
+YEAR_MINUTES: Final = 366 * 24 * 60
+
+
+@endpoint(
+    "/org/update",
+    kind=Kind.WRITE,
+    operation="org.administer",
+    parameters=(
+        Text(name="name", writes=True),
+        Choice(name="timezone", choices=ZONES, help="One of /misc/timezones."),
+        Integer(name="mute_minutes", most=YEAR_MINUTES, help="No alert goes out for so long; 0 ends it."),
+        Flag(name="validate_clients", help="Whether a new client needs the code that is mailed at log-in."),
+        Text(name="slack_webhook", limit=2000, writes=True, help="Connects a Slack channel; empty lets go of the named one, or of all."),
+        Text(name="slack_channel", default="", help="The name of that channel."),
+        Text(name="ms_teams_webhook", limit=2000, writes=True, help="Connects a Teams channel; empty lets go."),
+        Text(name="ms_teams_channel", default=""),
+        Flag(name="rotate_token", default=False, help="Makes a new org token, shown this once; the old ones stay until they are revoked."),
+    ),
+    example={"mute_minutes": 30},
+)
+def update(call: Call, *, rotate_token: bool, mute_minutes: int | None, **said: Any) -> Data:
+    """Changes the org: only what is sent."""
+    org, actor = call.org, call.person()
+    changes = {field: said[name] for name, field in PLAIN.items() if said[name] is not None}
+    if changes.get("name") == "":
+        raise Invalid("An org has a name.", errors=[FieldError(("name",), "required", "This must not be empty.")])
+    if mute_minutes is not None:
+        changes["muted_until"] = call.now + timedelta(minutes=mute_minutes) if mute_minutes else None
+    with transaction.atomic():
+        connect_channels(org, said)
+        change_org(org, changes, actor=actor)
+        secret = create_org_token(org, name=f"Made by {actor.name}", actor_id=actor.pk)[1] if rotate_token else None
+    shown = org_of_user_shown(org, now=call.now, zone=call.zone)
+    return {"org": shown | {"validate_clients": org.validates_clients}} | ({"token": secret} if secret else {})
+
+
+PLAIN: Final = {"name": "name", "timezone": "timezone", "validate_clients": "validates_clients"}
+
+
+def change_org(org: Org, changes: dict[str, Any], *, actor: User) -> None:
+    for field, value in changes.items():
+        setattr(org, field, value)
+    if changes:
+        org.save(update_fields=list(changes))
+        record_event(org.pk, type=Event.Type.SETTINGS, name=f"The org's {', '.join(sorted(changes))} changed", user_id=actor.pk)
+
+
+def connect_channels(org: Org, said: dict[str, Any]) -> None:
+    for service in Channel.Service:
+        url, name = said[f"{service.value}_webhook"], said[f"{service.value}_channel"]
+        if url:
+            channels.connect(org, service, name=name, url=url)
+        elif url == "":
+            channels.disconnect(org, service, name=name)
+
+
+@endpoint(
+    "/org/users",
+    kind=Kind.BOTH,
+    operation="org.administer",
+    parameters=(
+        Email(name="add", writes=True, help="Invites this address: a mail brings the token for /signup/verify."),
+        Text(name="name", default="", help="Of who is added."),
+        Flag(name="admin", default=False, help="Whether who is added is an admin."),
+        Integer(name="remove", least=1, writes=True, help="Erases the person with this id. The last admin stays."),
+    ),
+    example={"add": "jo@example.com", "name": "Jo Miller"},
+)
+def users(call: Call, *, add: str | None, name: str, admin: bool, remove: int | None) -> Data:
+    """The people of the org. A POST with `add` or `remove` changes them first."""
+    actor = call.person()
+    if add is not None:
+        invite(actor, email=add, name=name or add.partition("@")[0], is_admin=admin)
+    if remove is not None:
+        people.remove_user(member(call.org, remove), actor_id=actor.pk)
+    shown = org_of_user_shown(call.org, now=call.now, zone=call.zone)
+    everybody = User.objects.filter(org=call.org, is_service=False).order_by("name", "pk")
+    return {"users": [person_shown(person, shown) | {"invited": not person.has_usable_password()} for person in everybody]}
+
+
+def member(org: Org, user_id: int) -> User:
+    found: User | None = User.objects.filter(org=org, pk=user_id, is_service=False).first()
+    if found is None:
+        raise NotFound("There is no such person in your org.")
+    return found
+
+
+@endpoint(
+    "/org/channels",
+    operation="org.channels",
+    parameters=(
+        Choice(name="service", choices=tuple(Channel.Service.values)),
+        Flag(name="refresh", default=False, help="The list is never cached, so it is always fresh."),
+    ),
+)
+def org_channels(call: Call, *, service: str | None, refresh: bool) -> Data:
+    """The Slack and Teams channels that alerts can go to. /org/update connects them."""
+    found = Channel.objects.for_org(call.org)
+    rows = found.filter(service=service) if service else found
+    return {"channels": [{"id": channel.pk, "name": channel.name, "service": channel.service} for channel in rows]}
+
+
+def _of_type(number: int, words: str) -> tuple[Parameter, ...]:
+    prefix = f"type_{number}_"
+    return (
+        Flag(name=f"{prefix}enabled", writes=True, help=f"{words}: whether it is told."),
+        Numbers(name=f"{prefix}email_users", writes=True, help="Ids of people; none: every admin."),
+        Numbers(name=f"{prefix}sms_users", writes=True, help="Ids of people with a phone number."),
+        Text(name=f"{prefix}slack_channel", writes=True, help="The name of a channel of /org/channels; empty for none."),
+        Integer(name=f"{prefix}wait_seconds", writes=True, least=300, most=7 * 86400, help="How long it must last before it is told."),
+        Integer(name=f"{prefix}expiration_seconds", writes=True, most=30 * 86400, help="After so long it is told again; 0: never."),
+    )
+
+
+SETTABLE: Final = (AdminAlert.Kind.NO_DATA, AdminAlert.Kind.STALE_METRICS)
+
+
+@endpoint(
+    "/org/adminalerts",
+    kind=Kind.BOTH,
+    operation="org.administer",
+    parameters=(*_of_type(1, "All metrics stopped"), *_of_type(2, "Some metrics stopped")),
+    example={"type_1_enabled": True, "type_1_wait_seconds": 600},
+)
+def adminalerts_(call: Call, **said: Any) -> Data:
+    """The alerts about the org's data itself, and who gets them. Quota and invalid points are always told to every admin."""
+    found = {alert.kind: alert for alert in adminalerts.alerts_of(call.org)}
+    with transaction.atomic():
+        for kind in SETTABLE:
+            change_alert(
+                found[kind], {name.split("_", 2)[2]: value for name, value in said.items() if name.startswith(f"type_{int(kind)}_")}
+            )
+    return {"admin_alerts": [alert_shown(alert, call) for alert in found.values()]}
+
+
+def change_alert(alert: AdminAlert, said: dict[str, Any]) -> None:
+    """Raises Invalid for people and channels that are not the org's."""
+    plain = {"enabled": "is_enabled", "wait_seconds": "wait_s", "expiration_seconds": "expiration_s"}
+    changes = {field: said[name] for name, field in plain.items() if said[name] is not None}
+    if said["slack_channel"] is not None:
+        changes["channel"] = slack_channel(alert, said["slack_channel"])
+    for field, value in changes.items():
+        setattr(alert, field, value)
+    if changes:
+        alert.save(update_fields=list(changes))
+    for field in ("email_users", "sms_users"):
+        if said[field] is not None:
+            getattr(alert, field).set(members(alert, said[field], field))
+
+
+def slack_channel(alert: AdminAlert, name: str) -> Channel | None:
+    if not name:
+        return None
+    found = Channel.objects.filter(org_id=alert.org_id, service=Channel.Service.SLACK, name=name).first()
+    if found is None:
+        wrong = FieldError((f"type_{alert.kind}_slack_channel",), "not_found", "There is no such channel. /org/channels lists them.")
+        raise Invalid("There is no such channel.", errors=[wrong])
+    return found
+
+
+def members(alert: AdminAlert, ids: tuple[int, ...], field: str) -> list[User]:
+    found = list(User.objects.filter(org_id=alert.org_id, pk__in=ids, is_service=False))
+    missing = set(ids) - {person.pk for person in found}
+    phoneless = [person.pk for person in found if field == "sms_users" and not person.phone]
+    if missing or phoneless:
+        said = f"Not in your org: {sorted(missing)}." if missing else f"Without a phone number: {sorted(phoneless)}."
+        raise Invalid("These people cannot be told.", errors=[FieldError((f"type_{alert.kind}_{field}",), "not_found", said)])
+    return found
+
+
+def alert_shown(alert: AdminAlert, call: Call) -> dict[str, Any]:
+    routes: list[dict[str, Any]] = [
+        {"method": "email", "ref": person.email, "user": ref(person)} for person in adminalerts.readers_of(alert)
+    ]
+    routes += [{"method": "sms", "ref": person.phone, "user": ref(person)} for person in alert.sms_users.all()]
+    if alert.channel is not None:
+        routes.append({"method": "slack", "ref": alert.channel.name, "user": None})
+    return {
+        "id": alert.kind,
+        "name": alert.get_kind_display(),
+        "title": adminalerts.NAMES[AdminAlert.Kind(alert.kind)],
+        "enabled": alert.is_enabled or alert.kind in AdminAlert.ALWAYS,
+        "wait_seconds": alert.wait_s,
+        "expiration_seconds": alert.expiration_s,
+        "alerts": routes,
+        "since_timestamp": None if alert.since is None else int(alert.since.timestamp()),
+    }
+
+
+def ref(person: User) -> dict[str, Any]:
+    return {"id": person.pk, "name": person.name}
+
+
+CODES: Final = {str(int(kind)): kind for kind in AdminAlert.Kind} | {kind.label: kind for kind in AdminAlert.Kind}
+
+
+@endpoint(
+    "/org/adminalert/{alert_code}",
+    kind=Kind.WRITE,
+    operation="org.report_health",
+    parameters=(
+        Choice(
+            name="alert_code",
+            in_path=True,
+            choices=tuple(CODES),
+            help="no_data (1), stale_metrics (2), metric_quota_exceeded (3) or invalid_metrics (5).",
+        ),
+        Choice(name="level", choices=("alert", "notice"), default="alert"),
+        Text(name="status", default="", limit=50, help="`recovered` when it is over."),
+        Text(name="alert", default="", limit=1000, help="The sentence of whoever reports it."),
+        Text(name="namespace", default=""),
+        Words(name="metrics", help="The metrics that it is about."),
+        Words(name="rejected_metrics"),
+    ),
+    example={"alert_code": "stale_metrics", "level": "alert", "status": "stale", "metrics": ["cpu.load"]},
+)
+def adminalert(call: Call, *, alert_code: str, level: str, status: str, **said: Any) -> Data:
+    """Takes the report of an engine outside about the health of the org's data; people are told as for our own."""
+    is_on = level == "alert" and status != "recovered"
+    details = {name: list(value)[:100] if isinstance(value, tuple) else value for name, value in said.items() if value}
+    adminalerts.observe(call.org, CODES[alert_code], is_on=is_on, details=details, now=call.now, has_waited=True)
+    return {"message": "OK"}

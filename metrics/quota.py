@@ -1,0 +1,65 @@
+"""The quota of an org: which series count, and taking some out. A series counts until it is removed, also when nothing arrives any more."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Left
+
+from metrics.models import Metric, name_digest
+from orgs.events import record_event
+from orgs.models import Event, Org
+
+MOST_AT_ONCE: Final = 5_000
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many series may exist and do."""
+
+    limit: int
+    used: int
+
+    @property
+    def remaining(self) -> int:
+        return max(0, self.limit - self.used)
+
+
+def quota_of(org: Org) -> Quota:
+    return Quota(org.metric_limit, Metric.objects.for_org(org).count())
+
+
+def counting(org: Org, *, search: str = "") -> QuerySet[Metric]:
+    """The series that count, by name; those whose name holds `search`."""
+    found = Metric.objects.for_org(org).defer("digest", "labels")
+    return (found.filter(name__icontains=search) if search else found).order_by(Left("name", 200), "pk")
+
+
+def remove(org: Org, *, names: Sequence[str], patterns: Sequence[str], dry_run: bool, actor_id: int | None) -> list[str]:
+    """Removes series with their points and anomalies, at most MOST_AT_ONCE; a dry run only tells which. The names, sorted.
+
+    In a pattern `*` stands for any characters and `?` for one; it has to fit the whole name.
+    """
+    wanted = Q(digest__in=[name_digest(name) for name in names])
+    for pattern in patterns:
+        wanted |= Q(name__regex=as_regex(pattern))
+    found = dict(Metric.objects.for_org(org).filter(wanted).order_by("pk").values_list("pk", "name")[:MOST_AT_ONCE])
+    if found and not dry_run:
+        _delete(org, found, actor_id=actor_id)
+    return sorted(found.values())
+
+
+def as_regex(pattern: str) -> str:
+    """The pattern as a regular expression without anything that could run long: PostgreSQL matches these in linear time."""
+    pieces = re.split(r"([*?])", pattern)
+    return "^" + "".join({"*": ".*", "?": "."}.get(piece) or re.sub(r"([^\w])", r"\\\1", piece) for piece in pieces) + "$"
+
+
+@transaction.atomic
+def _delete(org: Org, found: dict[int, str], *, actor_id: int | None) -> None:
+    Metric.objects.for_org(org).filter(pk__in=list(found)).delete()
+    name = f"{len(found)} metrics were removed" if len(found) > 1 else f"The metric {next(iter(found.values()))[:150]} was removed"
+    record_event(org.pk, type=Event.Type.SETTINGS, name=name, user_id=actor_id)
