@@ -1,0 +1,69 @@
+"""How many requests the session API answers, over HTTP with kept connections, from the product's own web server."""
+
+import json
+import selectors
+import socket
+import time
+
+from tests.bench.api import start
+from tests.bench.figures import Figure, at_least
+from tests.product import Product, new_product
+
+CONNECTIONS = 8
+SECONDS = 5
+MAKE_PERSON = """
+from django.test import Client
+from tests import factories
+client = Client()
+client.force_login(factories.make_user(factories.make_org("Bench", slug="bench")))
+print(client.session.session_key)
+"""
+
+
+def run() -> dict[str, Figure]:
+    with new_product() as product:
+        start(product)
+        session = product.manage("shell", "--no-imports", "-c", MAKE_PERSON).split()[-1]
+        anonymous = session_of(product)
+        return {
+            "/ping": at_least(rate(product, "/ping", anonymous), "requests/s", 1500),
+            "/ping, logged in": at_least(rate(product, "/ping", session), "requests/s", 1500),
+            "/user/info": at_least(rate(product, "/user/info", session), "requests/s", 400),
+        }
+
+
+def session_of(product: Product) -> str:
+    with socket.create_connection(("127.0.0.1", product.port)) as connection:
+        connection.sendall(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return json.loads(answer.partition(b"\r\n\r\n")[2])["status"]["session_id"]
+
+
+def rate(product: Product, path: str, session: str) -> float:
+    """Answers per second, all of them 200, with CONNECTIONS requests on their way at any time."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Session-Id: {session}\r\n\r\n".encode()
+    ready, count = selectors.DefaultSelector(), 0
+    connections = [socket.create_connection(("127.0.0.1", product.port)) for _ in range(CONNECTIONS)]
+    for connection in connections:
+        ready.register(connection, selectors.EVENT_READ)
+        connection.sendall(request)
+    warm, started = time.perf_counter() + 1, 0.0
+    while not started or time.perf_counter() < started + SECONDS:
+        for key, _ in ready.select(timeout=1):
+            whole_answer(key.fileobj)
+            key.fileobj.sendall(request)
+            count += 1
+        if not started and time.perf_counter() > warm:
+            started, count = time.perf_counter(), 0
+    took = time.perf_counter() - started
+    for connection in connections:
+        connection.close()
+    return count / took
+
+
+def whole_answer(connection: socket.socket) -> None:
+    head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200"), head
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65536)
