@@ -1,26 +1,55 @@
-"""Sessions: a person's is a row in the database, an anonymous one lives in the cache for an hour.
+"""Sessions: a person's is a row in the database; an anonymous one costs nothing until it holds something, and then lives in the cache.
 
-The first letter of an id says which it is. So an anonymous id never costs a query, and it can never become a person's: logging in and
-out always gives a new id.
+The first letter of an id says which it is, and an anonymous id proves by itself that it was made here and when. So it never costs a query,
+and it can never become a person's: logging in and out always gives a new id.
 """
 
+import time
+from functools import cache
 from typing import Any, Final
 
+import orjson
+import redis
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
-from django.core.cache import cache
-from django.utils.crypto import get_random_string
+from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from redis.exceptions import RedisError
 
-ANONYMOUS_S: Final = 3600
+# How long an anonymous id is good for after it was made, and how long what it holds is kept after it was written.
+ANONYMOUS_S: Final = 24 * 3600
+HELD_S: Final = 3600
 ID_LENGTH: Final = 32
+TIMEOUT_S: Final = 0.5
 _ANONYMOUS: Final = "a"
 _PERSON: Final = "u"
+_MINUTES: Final = 7
+_PROOF: Final = 14
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 def is_anonymous(key: str | None) -> bool:
     return (key or "").startswith(_ANONYMOUS)
+
+
+def is_live(key: str, *, now_s: float) -> bool:
+    """Whether this anonymous id was made here, not too long ago."""
+    body, proof = key[:-_PROOF], key[-_PROOF:]
+    if len(key) != ID_LENGTH or not constant_time_compare(proof, _proof_of(body)):
+        return False
+    age_s = now_s - 60 * int(body[1 : 1 + _MINUTES], 16)
+    return -60 < age_s < ANONYMOUS_S
+
+
+def _new_anonymous() -> str:
+    """`a`, the minute of its birth, random letters, and the proof of all that."""
+    body = f"{_ANONYMOUS}{int(time.time() // 60):0{_MINUTES}x}"
+    body += get_random_string(ID_LENGTH - _PROOF - len(body), _LETTERS)
+    return body + _proof_of(body)
+
+
+def _proof_of(body: str) -> str:
+    return salted_hmac("plumbline anonymous session", body, algorithm="sha256").hexdigest()[:_PROOF]
 
 
 class SessionStore(db.SessionStore):
@@ -31,15 +60,20 @@ class SessionStore(db.SessionStore):
         return SESSION_KEY in getattr(self, "_session_cache", {})
 
     def _get_new_session_key(self) -> str:
-        return (_PERSON if self._is_of_a_person else _ANONYMOUS) + get_random_string(ID_LENGTH - 1, _LETTERS)
+        return _PERSON + get_random_string(ID_LENGTH - 1, _LETTERS) if self._is_of_a_person else _new_anonymous()
+
+    def begin(self) -> None:
+        """Gives a session without an id that of a new anonymous one. Nothing is written unless it holds something."""
+        held: dict[str, Any] = getattr(self, "_session_cache", {})
+        self._session_key, self._session_cache = _new_anonymous(), held
 
     def load(self) -> dict[str, Any]:
         if not is_anonymous(self.session_key):
             return super().load()
-        data = _cached(str(self.session_key))
-        if data is None:
+        if not is_live(str(self.session_key), now_s=time.time()):
             self._session_key = None
-        return data or {}
+            return {}
+        return _cached(str(self.session_key)) or {}
 
     def exists(self, session_key: str) -> bool:
         return _cached(session_key) is not None if is_anonymous(session_key) else super().exists(session_key)
@@ -68,25 +102,31 @@ class SessionStore(db.SessionStore):
             super().delete(key)
             return
         try:
-            cache.delete(_place(str(key)))
+            _redis().delete(_place(str(key)))
         except RedisError:
             return
 
 
 def _place(key: str) -> str:
-    return f"session.{key}"
+    return f"plumbline:session:{key}"
+
+
+@cache
+def _redis() -> redis.Redis:
+    """One client for the process: Django's cache makes one per call, which costs more than the call."""
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
 def _cached(key: str) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] | None = cache.get(_place(key))
+        found = _redis().get(_place(key))
     except RedisError:
         return None
-    return found
+    return orjson.loads(found) if isinstance(found, bytes) else None
 
 
 def _keep(key: str, data: dict[str, Any]) -> None:
     try:
-        cache.set(_place(key), data, ANONYMOUS_S)
+        _redis().set(_place(key), orjson.dumps(data), ex=HELD_S)
     except RedisError:
         return

@@ -4,9 +4,11 @@ import time
 
 import orjson
 import pytest
+import redis
 from django.contrib.sessions.models import Session
 from django.test import Client
 
+from accounts.sessions import _new_anonymous, is_live
 from tests import factories
 from tests.session_api.conftest import Api, data, session_of, wrong
 
@@ -260,3 +262,26 @@ def test_a_person_of_whom_only_the_key_is_known_costs_ping_no_query(as_, admin, 
 def test_there_is_no_debug_log_in(api, row):
     for method in (api.get, api.post):
         data(method(row.replace(" ", "%20")), 404)
+
+
+@pytest.fixture
+def redis_away(monkeypatch):
+    gone = redis.Redis.from_url("unix:///nowhere/redis.sock")
+    monkeypatch.setattr("accounts.sessions._redis", lambda: gone)
+
+
+def test_an_anonymous_session_that_holds_nothing_needs_no_redis(api, redis_away):
+    first = session_of(api.get("/ping"))
+    assert session_of(api.get("/misc/timesince", SINCE, x_session_id=first)) == first
+
+
+def test_an_anonymous_id_is_good_for_a_day_and_cannot_be_made_up():
+    now_s, made = time.time(), _new_anonymous()
+    assert [is_live(made, now_s=now_s + later) for later in (0, 23.9 * 3600, 24 * 3600 + 61)] == [True, True, False]
+    changed = [made[:at] + ("0" if made[at] != "0" else "1") + made[at + 1 :] for at in (1, 12, 31)]
+    forged = [*changed, "a" * 32, made[:-1], ""]
+    assert [is_live(key, now_s=now_s) for key in forged] == [False] * len(forged)
+
+
+def test_without_redis_people_stay_logged_in(as_, viewer, redis_away):
+    assert data(as_(viewer).get("/user/info"))["user"]["id"] == viewer.pk

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.callers import OrgCaller
 from accounts.models import User
-from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous
+from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous, is_live
 from accounts.zones import zone_of
 from config.api.addresses import client_address
 from config.api.session.received import Received, received
@@ -27,7 +27,6 @@ from orgs.sources import may_come_from
 
 Source = Literal["header", "parameter", "cookie", "new"]
 
-# An anonymous session that is in use is kept on, but not written at every request.
 _REFRESH_S: Final = 600
 
 
@@ -64,7 +63,8 @@ class Call:
 
     def _person(self) -> User | AnonymousUser:
         """Whose session it is. What the middleware put on the request is older: it knows cookies only."""
-        person = get_user(self.request)
+        key = self.session.session_key
+        person = AnonymousUser() if key is None or is_anonymous(key) else get_user(self.request)
         self.request.user = person
         return person
 
@@ -140,17 +140,24 @@ def _session_key(request: HttpRequest, values: Received) -> tuple[str | None, So
 
 def keep_session(call: Call) -> str:
     """The id of the session, after making, extending or saving it where that is needed."""
-    session = call.session
-    if session.session_key and not session.accessed and not is_anonymous(session.session_key):
-        return session.session_key  # nobody asked whose it is, so it is not looked up either
-    seen = session.get("seen")
-    is_new = session.session_key is None
-    if is_new or (seen is not None and call.now_s - seen > _REFRESH_S):
-        session["seen"] = call.now_s
+    session, key = call.session, call.session.session_key
+    if key is None or (is_anonymous(key) and not is_live(key, now_s=call.now_s)):
+        session.begin()
+    elif session.accessed:  # else nobody asked whose it is, so it is not looked up either
+        _extend(call)
     if session.modified:
         session.save()
         session.modified = False
     return session.session_key or ""
+
+
+def _extend(call: Call) -> None:
+    """A person's session lives on with its use, but is not written at every request. One that was not found gives way to a new one."""
+    seen = call.session.get("seen")
+    if call.session.session_key is None:
+        call.session.begin()
+    elif seen is not None and call.now_s - seen > _REFRESH_S:
+        call.session["seen"] = call.now_s
 
 
 class _CsrfCheck(CsrfViewMiddleware):
