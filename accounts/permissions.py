@@ -66,6 +66,7 @@ PERMISSIONS: Final = MappingProxyType(
         "event.create": Need(writes=True),
         "org.overview": Need(org_token=True),
         "org.feed": Need(org_token=True),
+        "org.mark": Need(writes=True, org_token=True),
         "org.channels": Need(),
         "org.quota": Need(role=Role.ADMIN, org_token=True),
         "org.administer": Need(role=Role.ADMIN, writes=True),

@@ -23,6 +23,7 @@ WEEK_S = 7 * 86400
     "/org/events",
     kind=Kind.BOTH,
     operation="org.feed",
+    write_operation="org.mark",
     window_s=WEEK_S,
     parameters=(
         *window(WEEK_S),

@@ -63,10 +63,14 @@ def test_no_action_answers_without_a_caller(db, address, view):
         assert getattr(ApiClient(), method)(path).status_code == 401, (method, path)
 
 
+# What the session API lets machines of the org tell it: deploys, and trouble with its data.
+TOLD_BY_MACHINES = {"org.mark", "org.report_health"}
+
+
 def test_an_org_token_can_be_given_nothing_that_writes_or_needs_more_than_viewer():
     for name, need in PERMISSIONS.items():
         if need.org_token:
-            assert not need.writes, name
+            assert not need.writes or name in TOLD_BY_MACHINES, name
             assert (need.level or Level.REPORTER) <= Level.VIEWER, name
 
 

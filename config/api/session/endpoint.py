@@ -60,6 +60,7 @@ class Endpoint:
     kind: Kind
     view: View
     operation: str = ""
+    write_operation: str = ""  # of a call that writes, where reading needs less
     parameters: tuple[Parameter, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
     demo_may: bool = False  # a demo user may do it although it writes: it touches nothing but their own session
@@ -194,15 +195,15 @@ def _writes(endpoint: Endpoint, call: Call, method: str) -> bool:
 def _authorize(endpoint: Endpoint, call: Call, *, writes: bool) -> None:
     """Raises Unauthenticated (401) or Forbidden (403) with the reason."""
     if endpoint.operation:
-        _check_role(endpoint, call, writes=writes)
+        _check_role(endpoint, (writes and endpoint.write_operation) or endpoint.operation, call, writes=writes)
     elif endpoint.knows_caller:
         call.look()
     if writes:
         check_origin(call)
 
 
-def _check_role(endpoint: Endpoint, call: Call, *, writes: bool) -> None:
-    caller, need = call.caller, PERMISSIONS[endpoint.operation]
+def _check_role(endpoint: Endpoint, operation: str, call: Call, *, writes: bool) -> None:
+    caller, need = call.caller, PERMISSIONS[operation]
     if isinstance(caller, AnonymousUser):
         raise Unauthenticated("Log in, or send an org token in the header X-Auth-Token." if need.org_token else "Log in first.")
     if isinstance(caller, OrgCaller) and not need.org_token:
@@ -210,7 +211,7 @@ def _check_role(endpoint: Endpoint, call: Call, *, writes: bool) -> None:
     if isinstance(caller, User) and caller.is_demo:
         if writes and not endpoint.demo_may:
             raise Forbidden("Demo users may look at everything of their org and change nothing.")
-    elif not has_role(caller, endpoint.operation):
+    elif not has_role(caller, operation):
         raise Forbidden(f"This needs the role {need.role.label}.")
 
 
