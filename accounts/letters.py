@@ -22,6 +22,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 
 from accounts.models import Letter, User
 from orgs import keys
+from orgs.errors import FieldError, Invalid
 from orgs.models import Org
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ LINKS: Final = {
     Kind.ADDRESS: "/app/address?token={token}",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }
+# What is said to whoever asks for a new password, whether or not the address is known.
+NEUTRAL: Final = "If this address belongs to an account, a mail with a link to a new password is on its way."
 MOST_TRIES: Final = 8
 MOST_CODE_TRIES: Final = 5
 
@@ -208,6 +211,14 @@ def opened_by_code(letter_id: int, code: str, *, now: datetime) -> Letter | None
 
 def _use(letter: Letter, now: datetime) -> bool:
     return Letter.objects.filter(pk=letter.pk, used=None).update(used=now) == 1
+
+
+def confirmed_address(person: User, token: str, *, now: datetime) -> str:
+    """The address that the token was mailed to. Raises Invalid for another's token, and when somebody else has the address by now."""
+    letter = opened(token, Kind.ADDRESS, now=now)
+    if letter is None or letter.user_id != person.pk or User.objects.filter(email=letter.email).exclude(pk=person.pk).exists():
+        raise Invalid("The token is wrong, used or too old.", errors=[FieldError(("email_token",), "invalid", "Ask for a new mail.")])
+    return letter.email
 
 
 def void(user: User, *kinds: Letter.Kind) -> None:

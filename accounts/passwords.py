@@ -1,5 +1,6 @@
 """Setting a password: what it must be like, and what ends with the old one."""
 
+from datetime import datetime
 from typing import Final
 
 from django.contrib.auth.password_validation import validate_password
@@ -32,3 +33,14 @@ def set_password(person: User, password: str, *, forget_clients: bool = False) -
     if forget_clients:
         clients.forget_all(person)
     letters.order(Letter.Kind.CHANGED, person.email, user=person)
+
+
+@transaction.atomic
+def reset_password(token: str, first: str, second: str, *, now: datetime) -> User:
+    """Sets the password of whom the token was mailed to, and makes every client new again. Raises Invalid; then the token still works."""
+    letter = letters.opened(token, Letter.Kind.RESET, now=now)
+    if letter is None or letter.user is None:
+        raise Invalid("The token is wrong, used or too old.", errors=[FieldError(("token",), "invalid", "Ask for a new mail.")])
+    check_new_password(letter.user, first, second, names=("new_password_1", "new_password_2"))
+    set_password(letter.user, first, forget_clients=True)
+    return letter.user

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path
 
+from accounts import letter_pages
 from accounts import pages as views
 from accounts.api.people import ServiceAccountViewSet, UserViewSet
 from accounts.api.tokens import TokenViewSet
@@ -24,6 +25,11 @@ api: list[URLPattern | URLResolver] = [  # under /api/
 ]
 pages: list[URLPattern | URLResolver] = [  # under /app/
     path("login", views.LogIn.as_view(), name="login"),
+    path("login/code", views.ProveClient.as_view(), name="login_code"),
+    path("forgot", letter_pages.Forgot.as_view(), name="forgot"),
+    path("verify", letter_pages.Verify.as_view(), name="verify"),
+    path("reset", letter_pages.Reset.as_view(), name="reset"),
+    path("address", letter_pages.Address.as_view(), name="address"),
     path("logout", views.LogOut.as_view(), name="logout"),
     path("theme", views.theme, name="theme"),
 ]

@@ -1,18 +1,15 @@
 """/login: e-mail and password, the second factor for a new client, a forgotten password."""
 
 from django.contrib.auth import authenticate
-from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 
-from accounts import clients, letters, limits
+from accounts import entry, letters, limits
 from accounts.models import Letter, User
-from accounts.passwords import LONGEST, check_new_password, set_password
+from accounts.passwords import LONGEST, reset_password
 from accounts.session_api.entry import client_of, enter, remember_client
 from config.api.session import Answer, Call, Data, Kind, Unauthenticated, endpoint
 from config.api.session.parameters import Code, Email, Flag, Text, Token
 from orgs.errors import FieldError, Invalid
-
-NEUTRAL = "If this address belongs to an account, a mail with a link to a new password is on its way."
 
 
 @endpoint(
@@ -36,18 +33,13 @@ def login(call: Call, *, email: str, password: str, remember: bool, client_name:
     person = authenticate(call.request, username=email, password=password)
     if not isinstance(person, User):
         raise Unauthenticated("This e-mail and password do not fit together.")
-    if needs_second_factor(person, client_of(call, client_id), call):
-        details = {"client": client_name, "remember": remember}
-        call.session["challenge"] = letters.order(Letter.Kind.CHALLENGE, person.email, user=person, details=details).pk
+    if entry.needs_second_factor(person, client_of(call, client_id), now=call.now):
+        entry.challenge(call.session, person, client=client_name, remember=remember)
         return {
             "two_factor_required": True,
             "message": "This client is new. A code has been mailed to you: send it to /login/validateclient.",
         }
     return {"session": enter(call, person, remember=remember), "two_factor_required": False}
-
-
-def needs_second_factor(person: User, client: str, call: Call) -> bool:
-    return person.org.validates_clients and not person.is_demo and not clients.is_known(person, client, now=call.now)
 
 
 @endpoint(
@@ -60,7 +52,7 @@ def needs_second_factor(person: User, client: str, call: Call) -> bool:
 )
 def validateclient(call: Call, *, code: str, token: str | None) -> Answer | HttpResponse:
     """Proves the second factor of a log-in, and logs in. The client is known from then on: `client_id` is in the answer and in a cookie."""
-    limits.guess(call.request, account=f"challenge:{token or call.session.get('challenge', '')}")
+    limits.guess(call.request, account=f"challenge:{token or entry.pending(call.session)}")
     letter = opened_challenge(call, code, token)
     if letter is None or letter.user is None or not letter.user.is_active:
         raise Invalid("The code is wrong, used or too old.", errors=[FieldError(("code",), "invalid", "Log in again to get a new code.")])
@@ -75,8 +67,7 @@ def validateclient(call: Call, *, code: str, token: str | None) -> Answer | Http
 def opened_challenge(call: Call, code: str, token: str | None) -> Letter | None:
     """The challenge that code and token, or code and session, belong to; used up."""
     if token is None:
-        challenge = call.session.get("challenge")
-        return letters.opened_by_code(challenge, code, now=call.now) if isinstance(challenge, int) else None
+        return entry.answered(call.session, code, now=call.now)
     found = letters.by_token(token, Letter.Kind.CHALLENGE, now=call.now)
     return letters.opened_by_code(found.pk, code, now=call.now) if found else None
 
@@ -91,7 +82,7 @@ def forgotpassword(call: Call, *, email: str) -> Data:
     """Mails a link to a new password, if the address belongs to somebody. The answer is the same if it does not."""
     limits.guess(call.request, account=f"forgot:{email}")
     letters.order(Letter.Kind.RESET, email)
-    return {"message": NEUTRAL}
+    return {"message": letters.NEUTRAL}
 
 
 @endpoint(
@@ -107,10 +98,5 @@ def forgotpassword(call: Call, *, email: str) -> Data:
 def resetpassword(call: Call, *, token: str, new_password_1: str, new_password_2: str) -> Data:
     """Sets a new password with the token of the mail. Every session of the account ends, and every client is new again."""
     limits.guess(call.request, account=f"reset:{token}")
-    with transaction.atomic():
-        letter = letters.opened(token, Letter.Kind.RESET, now=call.now)
-        if letter is None or letter.user is None:
-            raise Invalid("The token is wrong, used or too old.", errors=[FieldError(("token",), "invalid", "Ask for a new mail.")])
-        check_new_password(letter.user, new_password_1, new_password_2, names=("new_password_1", "new_password_2"))
-        set_password(letter.user, new_password_1, forget_clients=True)
+    reset_password(token, new_password_1, new_password_2, now=call.now)
     return {"message": "OK. Log in with the new password."}

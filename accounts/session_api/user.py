@@ -86,12 +86,9 @@ def update(call: Call, *, email: str | None, email_token: str | None, onboarding
 
 
 def confirmed_address(call: Call, person: User, token: str) -> str:
-    """The address that the token was mailed to. Raises Invalid for another's token, and when somebody else has the address by now."""
+    """The address that the token was mailed to. Raises Invalid, and TooMany."""
     limits.guess(call.request, account=f"address:{person.pk}")
-    letter = letters.opened(token, Letter.Kind.ADDRESS, now=call.now)
-    if letter is None or letter.user_id != person.pk or User.objects.filter(email=letter.email).exclude(pk=person.pk).exists():
-        raise Invalid("The token is wrong, used or too old.", errors=[FieldError(("email_token",), "invalid", "Ask for a new mail.")])
-    return letter.email
+    return letters.confirmed_address(person, token, now=call.now)
 
 
 def save(person: User, changes: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Letter, PersonalToken, Role, User
+from orgs.models import Org
 from tests import factories
 from tests.factories import PASSWORD
 from tests.session_api.conftest import Api, data, last_mail, session_of, token_in, wrong
@@ -206,7 +207,8 @@ def test_a_report_without_an_operator_is_kept(as_, viewer):
     assert wrong(as_(viewer).post("/user/reportissue", {"message": "x" * 10_001})) == {"message"}
 
 
-def test_the_pages_and_the_session_api_share_the_session(viewer):
+def test_the_pages_and_the_session_api_share_the_session(org, viewer):
+    Org.objects.update(validates_clients=False)
     browser = Client()
     browser.post("/app/login", {"username": viewer.email, "password": PASSWORD})
     assert data(browser.get("/user/info"))["user"]["id"] == viewer.pk

@@ -1,0 +1,111 @@
+"""The pages that mails lead to: a first password, a new password, a new address; and the one that asks for such a mail."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+
+from accounts import clients, entry, invitations, letters
+from accounts.forms import AddressForm, ForgotForm, ResetForm, VerifyForm
+from accounts.models import Letter, User
+from accounts.pages import RequestFormView
+from accounts.passwords import reset_password
+from orgs.errors import DomainError
+
+OPEN = (login_not_required, never_cache, sensitive_post_parameters())
+
+
+class LetterView(RequestFormView):
+    """A form whose hidden fields come from the link of a mail. Opening the link changes nothing: mail scanners do that too.
+
+    `account` is what tries are counted for, with the cleaned fields filled in; `act` does the thing and answers, or raises DomainError.
+    """
+
+    template_name = "accounts/letter.html"
+    title: str
+    label: str
+    account: str
+
+    def get_initial(self) -> dict[str, Any]:
+        return {name: self.request.GET.get(name, "") for name in ("email", "token")}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(title=self.title, label=self.label, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        try:
+            form.count(self.account.format(user=self.request.user, **form.cleaned_data).lower())
+            return self.act(form.cleaned_data)
+        except forms.ValidationError as exc:
+            form.add_error(None, exc)
+        except DomainError as exc:
+            form.refuse(exc)
+        return self.form_invalid(form)
+
+    def act(self, said: dict[str, str]) -> HttpResponse:
+        raise NotImplementedError
+
+
+@method_decorator(OPEN, name="dispatch")
+class Verify(LetterView):
+    """Sets the first password of who signed up or was invited, and logs in."""
+
+    form_class = VerifyForm
+    title, label, account = "Choose a password", "Come in", "verify:{email}"
+
+    def act(self, said: dict[str, str]) -> HttpResponse:
+        now, first, second = timezone.now(), said["password_1"], said["password_2"]
+        person = invitations.accept(said["email"].lower(), said["token"], password_1=first, password_2=second, now=now)
+        cookie = entry.remember_client(person, name="", signed=self.request.COOKIES.get(clients.COOKIE, ""), now=now)
+        entry.start_session(self.request, person, remember=False, now=now)
+        return cookie.on(redirect("overview"))
+
+
+@method_decorator(OPEN, name="dispatch")
+class Reset(LetterView):
+    """Sets a new password. It does not log in: every client is new again, and a new client needs the second factor."""
+
+    form_class = ResetForm
+    title, label, account = "Set a new password", "Set the password", "reset:{token}"
+
+    def act(self, said: dict[str, str]) -> HttpResponse:
+        reset_password(said["token"], said["new_password_1"], said["new_password_2"], now=timezone.now())
+        messages.success(self.request, "Log in with the new password.")
+        return redirect("login")
+
+
+@method_decorator(OPEN, name="dispatch")
+class Forgot(LetterView):
+    """Mails a link to a new password, if the address belongs to somebody. The answer is the same if it does not."""
+
+    form_class = ForgotForm
+    title, label, account = "Forgot your password?", "Mail me a link", "forgot:{email}"
+
+    def act(self, said: dict[str, str]) -> HttpResponse:
+        letters.order(Letter.Kind.RESET, said["email"].lower())
+        messages.success(self.request, letters.NEUTRAL)
+        return redirect("login")
+
+
+@method_decorator(never_cache, name="dispatch")
+class Address(LetterView):
+    """Confirms a new address of the person who is logged in."""
+
+    form_class = AddressForm
+    title, label, account = "Confirm your new address", "This is my address", "address:{user.pk}"
+
+    @transaction.atomic
+    def act(self, said: dict[str, str]) -> HttpResponse:
+        person: User = User.objects.select_for_update().get(email=self.request.user.get_username())
+        person.email = letters.confirmed_address(person, said["token"], now=timezone.now())
+        person.save(update_fields=["email"])
+        messages.success(self.request, f"Your address is {person.email} now.")
+        return redirect("overview")
