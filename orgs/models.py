@@ -2,6 +2,7 @@
 
 import zoneinfo
 from datetime import datetime
+from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
