@@ -7,7 +7,7 @@ from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from anomalies.models import Anomaly  # noqa: F401 - the generic's argument
+    from anomalies.models import Anomaly, Notice  # noqa: F401 - the generics' arguments
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
@@ -27,3 +27,14 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
 
     def archived(self) -> Self:
         return self.filter(status__in=self.model.ARCHIVED)
+
+
+class NoticeQuerySet(OrgQuerySet["Notice"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.VIEWER) -> Self:
+        """The caller's own, of anomalies that they may still read the history of."""
+        from anomalies.models import Anomaly
+
+        return self.for_org(user.org_id).filter(user=user.pk, in_app=True, anomaly__in=Anomaly.objects.visible_to(user, level=level))
+
+    def unread(self) -> Self:
+        return self.filter(acknowledged=None)

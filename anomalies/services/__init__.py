@@ -1,4 +1,8 @@
-"""The one way by which an anomaly comes to be, grows, ends and changes hands. Every change leaves a line of history in its transaction."""
+"""The one way by which an anomaly comes to be, grows, ends and changes hands. Every change leaves a line of history in its transaction.
+
+Whoever is concerned is told by `history.write_history` itself, in the same transaction: whom `Line.mentioned` names (with the comment's
+text in `Line.comment`), whom the changeset's `assignees` (lists of {id, name}, before and after) adds, and who watches the anomaly.
+"""
 
 from anomalies.services.detected import Recorded, record
 from anomalies.services.findings import Finding, Peak, findings_of

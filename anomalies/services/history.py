@@ -9,6 +9,7 @@ from django.db import connection
 
 from accounts.models import User
 from anomalies.models import Change
+from anomalies.services import notices
 
 DETECTOR: Final = "detector"
 USER: Final = "user"
@@ -23,10 +24,15 @@ class Line:
     org_id: int
     anomaly_id: int
     changeset: Changeset
+    comment: str = ""  # the text of the comment that it tells of
+    mentioned: tuple[int, ...] = ()  # the ids of the people whom that comment mentions
 
 
 def write_history(lines: Iterable[Line], *, actor: str, user: User | None = None, at: datetime) -> None:
-    """One entry per line, all under one transaction id; lines without a change are left out. Two statements."""
+    """One entry per line, all under one transaction id; lines without a change are left out. Whom they concern is told of them.
+
+    At most four statements, however many lines.
+    """
     told = [line for line in lines if line.changeset]
     if not told:
         return
@@ -43,6 +49,7 @@ def write_history(lines: Iterable[Line], *, actor: str, user: User | None = None
         )
         for line in told
     )
+    notices.tell(told, transaction_id=transaction_id, user=user, actor=actor, at=at)
 
 
 def next_transaction_id() -> int:
