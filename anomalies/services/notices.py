@@ -81,7 +81,7 @@ def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, act
     named = [one for line in lines for one in named_in(line)]
     commented = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "user_id": user.pk} for line in lines if line.comment and user]
     joining = named + commented
-    rows = [row_of(line, is_news=user is not None or is_news(line)) for line in lines]
+    rows = [row_of(line, is_news=is_news(line)) for line in lines]
     with connection.cursor() as cursor:
         if joining:
             cursor.execute(JOIN, {"joining": packed(joining), "at": at})
@@ -111,7 +111,9 @@ def ids_of(people: object) -> set[int]:
 
 
 def is_news(line: "Line") -> bool:
-    return not DRIFTING.issuperset(line.changeset)
+    """Whether it is worth telling those who watch. What has just been born, nobody watches."""
+    is_birth = "status" in line.changeset and line.changeset["status"][0] is None
+    return not is_birth and not DRIFTING.issuperset(line.changeset)
 
 
 def row_of(line: "Line", *, is_news: bool) -> dict[str, Any]:
