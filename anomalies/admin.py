@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from accounts.models import User
-from anomalies.models import Anomaly, Change, FailedCheck, Tag
+from anomalies.models import Anomaly, Change, Comment, FailedCheck, Mention, Tag
 from anomalies.services import change_anomaly, close_anomaly
 from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
 from orgs.errors import DomainError
@@ -105,3 +105,27 @@ class TagAdmin(PlumblineAdmin):
     list_select_related = ("org",)
     search_fields = ("name", "org__name")
     autocomplete_fields = ("org",)
+
+
+class MentionInline(NeverChanged):
+    model = Mention
+    fields = readonly_fields = ("user",)
+
+
+@admin.register(Comment)
+class CommentAdmin(ReadOnlyAdmin):
+    list_display = ("created", "org", "anomaly_id", "user", "message", "edited", "deleted")
+    list_filter = (("deleted", admin.EmptyFieldListFilter), ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "user")
+    search_fields = ("=anomaly__id", "message", "user__email")
+    date_hierarchy = "created"
+    ordering = ("-created", "-pk")
+    inlines = (MentionInline,)
+
+
+@admin.register(Mention)
+class MentionAdmin(ReadOnlyAdmin):
+    list_display = ("comment_id", "org", "user")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org", "user")
+    search_fields = ("=comment__id", "user__email")

@@ -7,7 +7,7 @@ from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from anomalies.models import Anomaly, Notice  # noqa: F401 - the generics' arguments
+    from anomalies.models import Anomaly, Comment, Notice  # noqa: F401 - the generics' arguments
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
@@ -38,3 +38,20 @@ class NoticeQuerySet(OrgQuerySet["Notice"]):
 
     def unread(self) -> Self:
         return self.filter(acknowledged=None)
+
+
+class CommentQuerySet(OrgQuerySet["Comment"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.VIEWER) -> Self:
+        """Those on anomalies that the caller sees with at least `level`, the deleted among them."""
+        mine = self.for_org(user.org_id).filter(anomaly__deleted=None)
+        if sees_whole_org(user, level=level):
+            return mine
+        return mine.filter(anomaly__datastore__in=Datastore.objects.visible_to(user, level=level))
+
+    def standing(self) -> Self:
+        """Without the deleted."""
+        return self.filter(deleted=None)
+
+    def for_rows(self) -> Self:
+        """With whose they are and whom they mention."""
+        return self.select_related("user").prefetch_related("mentioned")

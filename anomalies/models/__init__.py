@@ -1,6 +1,7 @@
 """The anomaly and what hangs on it, one module each."""
 
 from anomalies.models.anomalies import Anomaly, Change, FailedCheck, Tag
+from anomalies.models.comments import Comment, Mention
 from anomalies.models.notices import Notice, NoticeSettings, Watch
 
-__all__ = ["Anomaly", "Change", "FailedCheck", "Notice", "NoticeSettings", "Tag", "Watch"]
+__all__ = ["Anomaly", "Change", "Comment", "FailedCheck", "Mention", "Notice", "NoticeSettings", "Tag", "Watch"]
