@@ -257,6 +257,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
     "send what was not sent": every("accounts.tasks.send_letters", 30),
     "look after the health of each org's data": every("metrics.tasks.check_health", 60),
+    "note what each org uses of its quota": every("billing.tasks.record_usage", 600),
     "let demo visitors go": every("accounts.tasks.drop_visitors", 3600),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},

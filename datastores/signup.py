@@ -7,6 +7,7 @@ from django.utils.text import slugify
 
 from accounts import letters
 from accounts.models import Letter, Role, User
+from billing.plans import FREE
 from datastores.services import create_org
 from orgs.models import Org
 
@@ -40,8 +41,8 @@ def _sign_up(*, email: str, user_name: str, org_name: str, timezone: str, is_tes
 
 def _make(email: str, *, user_name: str, org_name: str, timezone: str, is_test: bool) -> User:
     slug = f"{slugify(org_name)[:48] or 'org'}-{secrets.token_hex(4)}"
-    org = create_org(name=org_name, slug=slug, timezone=timezone)
-    Org.objects.filter(pk=org.pk).update(plan=Org.Plan.FREE, is_test=is_test)
+    org = create_org(name=org_name, slug=slug, timezone=timezone, metric_limit=FREE.metric_limit)
+    Org.objects.filter(pk=org.pk).update(plan=FREE.code, is_test=is_test)
     org.refresh_from_db()
     return User.objects.create_user(email, None, org=org, name=user_name, role=Role.ADMIN)
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Left
 
+from billing.usage import used_now
 from metrics.models import Metric, name_digest
 from orgs.events import record_event
 from orgs.models import Event, Org
@@ -29,7 +30,7 @@ class Quota:
 
 
 def quota_of(org: Org) -> Quota:
-    return Quota(org.metric_limit, Metric.objects.for_org(org).count())
+    return Quota(org.metric_limit, used_now(org))
 
 
 def counting(org: Org, *, search: str = "") -> QuerySet[Metric]:

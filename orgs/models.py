@@ -21,7 +21,11 @@ class Org(models.Model):
     """A tenant: everything else belongs to exactly one."""
 
     class Plan(models.TextChoices):
+        """What each allows and costs stands in billing/plans.py; a self-hosted org has the limit that its operator gives it."""
+
         FREE = "free", "Free"
+        TEAM = "team", "Team"
+        BUSINESS = "business", "Business"
         SELF_HOSTED = "self-hosted", "Self-hosted"
 
     class Retention(models.IntegerChoices):
@@ -47,6 +51,9 @@ class Org(models.Model):
     metric_limit = models.PositiveIntegerField(
         default=1000, help_text="Series that may exist; new ones beyond it are refused, known ones go on."
     )
+    grace_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="A payment failed: then the plan becomes Free, unless it is made up for."
+    )
     retention_days = models.PositiveSmallIntegerField(choices=Retention, default=Retention.YEAR)
     onboarding_status = models.PositiveSmallIntegerField(choices=Onboarding, default=Onboarding.NO_METRICS)
     muted_until = models.DateTimeField(null=True, blank=True, help_text="No alert goes out before.")
@@ -57,6 +64,8 @@ class Org(models.Model):
 
     class Meta:
         ordering = ("name", "pk")
+        # Whose grace has run out.
+        indexes = (models.Index(fields=("grace_until",), condition=models.Q(grace_until__isnull=False), name="org_in_grace"),)
 
     def __str__(self) -> str:
         return self.name
