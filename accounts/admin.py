@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import KnownClient, Letter, PersonalToken, Team, TeamMember, User
+from accounts.models import KnownClient, Letter, PersonalToken, Session, Team, TeamMember, User
 from orgs.admin import ReadOnlyAdmin, SameOrgFormSet, StoredSecretAdmin, WithOrgRows
 
 admin.site.unregister(Group)  # rights come from roles and team levels, not from Django's groups
@@ -92,6 +92,20 @@ class PersonalTokenAdmin(StoredSecretAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         obj.org_id = obj.user.org_id
         super().save_model(request, obj, form, change)
+
+
+@admin.register(Session)
+class SessionAdmin(ReadOnlyAdmin):
+    """Who is logged in. Deleting one logs that client out."""
+
+    list_display = ("user", "began", "seen", "address", "agent", "expire_date")
+    list_select_related = ("user",)
+    search_fields = ("user__email", "user__name", "address")
+    date_hierarchy = "seen"
+    exclude = ("session_key", "session_data")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
 
 
 @admin.register(KnownClient)

@@ -10,6 +10,8 @@ from django.http import HttpRequest
 
 from accounts import clients, letters
 from accounts.models import Letter, User
+from accounts.sessions import BEGAN, SEEN
+from config.api.addresses import client_address
 from config.api.session import Cookie
 
 BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
@@ -50,7 +52,8 @@ def start_session(request: HttpRequest, person: User, *, remember: bool, now: da
         session.cycle_key()  # Django rotates only what was anonymous before
     django_login(request, person, backend=BACKEND)
     session.set_expiry(LONG_S if remember else SHORT_S)
-    session["seen"] = int(now.timestamp())
+    session[BEGAN] = {"at": int(now.timestamp()), "address": client_address(request), "agent": request.headers.get("User-Agent", "")[:300]}
+    session[SEEN] = int(now.timestamp())
 
 
 def remember_client(person: User, *, name: str, signed: str, now: datetime) -> Cookie:

@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -148,6 +150,28 @@ class PersonalToken(StoredSecret):
     scopes = ArrayField(models.CharField(max_length=8, choices=Scope), default=list)
 
     objects = TokenQuerySet.as_manager()  # type: ignore[misc]  # the stubs take a manager of an abstract base for a class variable
+
+
+class Session(AbstractBaseSession):
+    """A person who is logged in somewhere. The key is a keyed hash of the session's id: whoever reads the table cannot get in with it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    began = models.DateTimeField()
+    seen = models.DateTimeField(help_text="When it was last used, within ten minutes.")
+    address = models.CharField(max_length=45, blank=True, help_text="From where the person logged in.")
+    agent = models.CharField(max_length=300, blank=True, help_text="What the client calls itself.")
+
+    class Meta:
+        ordering = ("-seen", "session_key")
+
+    def __str__(self) -> str:
+        return f"session of {self.user_id}"
+
+    @classmethod
+    def get_session_store_class(cls) -> type[SessionBase]:
+        from accounts.sessions import SessionStore
+
+        return SessionStore
 
 
 class KnownClient(models.Model):

@@ -26,9 +26,10 @@ def check_new_password(person: User, first: str, second: str, *, names: tuple[st
 
 @transaction.atomic
 def set_password(person: User, password: str, *, forget_clients: bool = False) -> None:
-    """Ends every session of the person, since a session is bound to the hash, and every link to a new password; tells them by mail."""
+    """Ends every session of the person, and every link to a new password; tells them by mail."""
     person.set_password(password)
     person.save(update_fields=["password"])
+    person.sessions.all().delete()
     letters.void(person, Letter.Kind.RESET, Letter.Kind.CHALLENGE)
     if forget_clients:
         clients.forget_all(person)

@@ -1,26 +1,37 @@
 """Sessions: a person's is a row in the database; an anonymous one costs nothing until it holds something, and then lives in the cache.
 
 The first letter of an id says which it is, and an anonymous id proves by itself that it was made here and when. So it never costs a query,
-and it can never become a person's: logging in and out always gives a new id.
+and it can never become a person's: logging in and out always gives a new id. The table holds keyed hashes of ids, which open nothing.
 """
 
 import time
+from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import redis
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from redis.exceptions import RedisError
+
+from orgs.keys import digest_of
+
+if TYPE_CHECKING:
+    from accounts.models import Session, User
 
 # How long an anonymous id is good for after it was made, and how long what it holds is kept after it was written.
 ANONYMOUS_S: Final = 24 * 3600
 HELD_S: Final = 3600
 ID_LENGTH: Final = 32
 TIMEOUT_S: Final = 0.5
+# Where a person's session began: `{"at": unix seconds, "address": ..., "agent": ...}`.
+BEGAN: Final = "began"
+# When it was last used, in unix seconds; written now and then.
+SEEN: Final = "seen"
 _ANONYMOUS: Final = "a"
 _PERSON: Final = "u"
 _MINUTES: Final = 7
@@ -52,8 +63,24 @@ def _proof_of(body: str) -> str:
     return salted_hmac("plumbline anonymous session", body, algorithm="sha256").hexdigest()[:_PROOF]
 
 
+def stored_key(key: str) -> str:
+    """What the table holds in place of a session's id."""
+    return digest_of(f"session {key}").hex()[:40]
+
+
 class SessionStore(db.SessionStore):
-    """Without Redis anonymous sessions are forgotten at once; those of people go on."""
+    """Without Redis anonymous sessions are forgotten at once; those of people go on.
+
+    `person` is whose session it is, with the org, once it has been loaded: one query for all three.
+    """
+
+    person: "User | None" = None
+
+    @classmethod
+    def get_model_class(cls) -> "type[Session]":
+        from accounts.models import Session
+
+        return Session
 
     @property
     def _is_of_a_person(self) -> bool:
@@ -69,14 +96,38 @@ class SessionStore(db.SessionStore):
 
     def load(self) -> dict[str, Any]:
         if not is_anonymous(self.session_key):
-            return super().load()
+            return self._load_row()
         if not is_live(str(self.session_key), now_s=time.time()):
             self._session_key = None
             return {}
         return _cached(str(self.session_key)) or {}
 
+    def _load_row(self) -> dict[str, Any]:
+        live = self.get_model_class()._default_manager.select_related("user__org").filter(expire_date__gt=timezone.now())
+        row = live.filter(session_key=stored_key(str(self.session_key))).first()
+        if row is None:
+            self._session_key = None
+            return {}
+        self.person = row.user
+        found: dict[str, Any] = self.decode(row.session_data)
+        return found
+
     def exists(self, session_key: str) -> bool:
-        return _cached(session_key) is not None if is_anonymous(session_key) else super().exists(session_key)
+        return _cached(session_key) is not None if is_anonymous(session_key) else super().exists(stored_key(session_key))
+
+    def create_model_instance(self, data: dict[str, Any]) -> "Session":
+        """The row of a person's session: beside the data, what the person is told of it."""
+        began = data.get(BEGAN) or {}
+        return self.get_model_class()(
+            session_key=stored_key(str(self.session_key)),
+            session_data=self.encode(data),
+            expire_date=self.get_expiry_date(),
+            user_id=int(data[SESSION_KEY]),
+            began=_moment(began.get("at")),
+            seen=_moment(data.get(SEEN)),
+            address=str(began.get("address", ""))[:45],
+            agent=str(began.get("agent", ""))[:300],
+        )
 
     def save(self, must_create: bool = False) -> None:
         if self.session_key is None:
@@ -99,12 +150,17 @@ class SessionStore(db.SessionStore):
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
         if not is_anonymous(key):
-            super().delete(key)
+            super().delete(stored_key(str(key)))
             return
         try:
             _redis().delete(_place(str(key)))
         except RedisError:
             return
+
+
+def _moment(unix_s: object) -> datetime:
+    """Now where none was kept."""
+    return datetime.fromtimestamp(unix_s, UTC) if isinstance(unix_s, int) else timezone.now()
 
 
 def _place(key: str) -> str:

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import letters
-from accounts.models import User
+from accounts.models import Session, User
 
 VISIT = timedelta(days=7)
 
@@ -31,3 +31,9 @@ def drop_visitors() -> int:
     """Demo users who came in for a look more than a week ago; how many went."""
     gone = User.objects.filter(is_demo=True, contact_email__gt="", created__lt=timezone.now() - VISIT)
     return int(gone.delete()[1].get("accounts.User", 0))
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def drop_sessions() -> int:
+    """Sessions whose time is over; how many there were."""
+    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]

@@ -13,6 +13,7 @@ from accounts.models import Letter, User
 from accounts.passwords import LONGEST, check_new_password, set_password
 from accounts.phones import e164
 from accounts.session_api.shown import user_shown
+from accounts.sessions import SEEN
 from config.api.session import Call, Data, Kind, endpoint
 from config.api.session.parameters import Email, Flag, Flags, Integer, Parameter, Text, Token
 from orgs.errors import FieldError, Forbidden, Invalid, NotFound
@@ -27,7 +28,7 @@ def info(call: Call) -> Data:
 @endpoint("/user/ping", operation="me.read")
 def ping(call: Call) -> Data:
     """Keeps the session alive; 401 when it is not."""
-    call.session["seen"] = call.now_s
+    call.session[SEEN] = call.now_s
     return {"message": "pong"}
 
 

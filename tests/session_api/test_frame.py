@@ -5,9 +5,9 @@ import time
 import orjson
 import pytest
 import redis
-from django.contrib.sessions.models import Session
 from django.test import Client
 
+from accounts.models import Session
 from accounts.sessions import _new_anonymous, is_live
 from tests import factories
 from tests.session_api.conftest import Api, data, session_of, wrong

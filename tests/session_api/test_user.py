@@ -1,12 +1,11 @@
 """/user: what a person sees and changes of themselves."""
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import Letter, PersonalToken, Role, User
+from accounts.models import Letter, PersonalToken, Role, Session, User
 from orgs.models import Org
 from tests import factories
 from tests.factories import PASSWORD

@@ -4,11 +4,10 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from typing import Any, Final, Literal, cast
+from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
@@ -17,6 +16,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.callers import OrgCaller
 from accounts.models import User
+from accounts.presence import person_of
 from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous, is_live
 from accounts.zones import zone_of
 from config.api.addresses import client_address
@@ -26,8 +26,6 @@ from orgs.models import Org
 from orgs.sources import may_come_from
 
 Source = Literal["header", "parameter", "cookie", "new"]
-
-_REFRESH_S: Final = 600
 
 
 class Unauthenticated(DomainError):
@@ -63,9 +61,7 @@ class Call:
 
     def _person(self) -> User | AnonymousUser:
         """Whose session it is. What the middleware put on the request is older: it knows cookies only."""
-        key = self.session.session_key
-        person = AnonymousUser() if key is None or is_anonymous(key) else get_user(self.request)
-        self.request.user = person
+        self.request.user = person = person_of(self.request)
         return person
 
     def _org_caller(self) -> OrgCaller | None:
@@ -143,21 +139,10 @@ def keep_session(call: Call) -> str:
     session, key = call.session, call.session.session_key
     if key is None or (is_anonymous(key) and not is_live(key, now_s=call.now_s)):
         session.begin()
-    elif session.accessed:  # else nobody asked whose it is, so it is not looked up either
-        _extend(call)
     if session.modified:
         session.save()
         session.modified = False
     return session.session_key or ""
-
-
-def _extend(call: Call) -> None:
-    """A person's session lives on with its use, but is not written at every request. One that was not found gives way to a new one."""
-    seen = call.session.get("seen")
-    if call.session.session_key is None:
-        call.session.begin()
-    elif seen is not None and call.now_s - seen > _REFRESH_S:
-        call.session["seen"] = call.now_s
 
 
 class _CsrfCheck(CsrfViewMiddleware):
