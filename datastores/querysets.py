@@ -1,4 +1,4 @@
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, Value
 
@@ -19,8 +19,17 @@ def access_of(user: Caller) -> "QuerySet[TeamAccess]":
     """Every level that a person has through a team; the Public team is everybody's."""
     from datastores.models import TeamAccess
 
-    of_my_team = Q(team__is_public=True) | Exists(TeamMember.objects.filter(team=OuterRef("team"), user=user.pk))
+    of_my_team = Q(team__is_public=True) | Q(team__in=TeamMember.objects.filter(user=user.pk).values("team"))
     return TeamAccess.objects.filter(of_my_team, org=user.org_id)
+
+
+def within_reach(user: Caller, *, level: Level) -> "QuerySet[TeamAccess, Any]":
+    """Ids of the datastores on which a team gives the caller at least `level`, for `datastore__in=`; see `sees_whole_org` for the others.
+
+    One query less to nest than the datastores themselves: Django takes longer to write these queries than PostgreSQL to answer them.
+    """
+    found = access_of(user).filter(level__gte=level).values("datastore")
+    return found.none() if isinstance(user, OrgCaller) else found
 
 
 class DatastoreQuerySet(OrgQuerySet["Datastore"]):
@@ -46,6 +55,5 @@ class DatastoreQuerySet(OrgQuerySet["Datastore"]):
 class OperationQuerySet(OrgQuerySet["Operation"]):
     def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
         """Operations on the datastores on which the caller has at least `level`."""
-        from datastores.models import Datastore
-
-        return self.for_org(user.org_id).filter(datastore__in=Datastore.objects.visible_to(user, level=level))
+        mine = self.for_org(user.org_id)
+        return mine if sees_whole_org(user, level=level) else mine.filter(datastore__in=within_reach(user, level=level))

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.steps import means, starts_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -313,7 +315,7 @@ def thinned(timestamps_ms: Ints, values: Floats, *, columns: int, within: tuple[
     if values.size <= 4 * columns:
         return seconds, values
     column = np.clip((timestamps_ms - within[0]) * columns // max(1, within[1] - within[0]), 0, columns - 1)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(column)) + 1])
+    starts = starts_of(column)
     group = np.repeat(np.arange(starts.size), np.diff(np.append(starts, values.size)))
     order = np.lexsort((values, group))  # NaN last within a group
     known = np.add.reduceat(~np.isnan(values), starts)
@@ -327,11 +329,8 @@ def averaged(timestamps_ms: Ints, column: Floats, *, columns: int, within: tuple
     if column.size <= 2 * columns:
         return timestamps_ms / 1000, column
     pixel = np.clip((timestamps_ms - within[0]) * columns // max(1, within[1] - within[0]), 0, columns - 1)
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(pixel)) + 1])
-    known = np.isfinite(column)
-    count = np.add.reduceat(known.astype(np.float64), starts)
-    total = np.add.reduceat(np.where(known, column, 0.0), starts)
-    return timestamps_ms[starts] / 1000, np.divide(total, count, out=np.full(starts.size, np.nan), where=count > 0)
+    starts = starts_of(pixel)
+    return timestamps_ms[starts] / 1000, means(column, starts)
 
 
 MINUTE: Final = 60

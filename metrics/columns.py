@@ -6,7 +6,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics import points
+from metrics import points, steps
 from metrics.models import Metric
 from metrics.points.partitions import KEEP_DAYS
 
@@ -127,17 +127,7 @@ def band_of(metric: Metric, window: Window) -> tuple[Band, int | None]:
 
 
 def _stepped(band: Band, step_ms: int) -> Band:
-    steps = band.timestamps_ms // step_ms
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(steps)) + 1])
-    times = steps[starts] * step_ms
-    expected, lower, upper = (_means(column, starts) for column in (band.expected, band.lower, band.upper))
-    return Band(times, expected, lower, upper, np.fmax.reduceat(band.score, starts))
-
-
-def _means(column: Floats, starts: Ints) -> Floats:
-    """The mean of each part of `column` without its NaN; NaN where a part has nothing else."""
-    known = ~np.isnan(column)
-    count = np.add.reduceat(known.astype(np.float64), starts)
-    total = np.add.reduceat(np.where(known, column, 0.0), starts)
-    mean: Floats = np.divide(total, count, out=np.full(starts.size, np.nan), where=count > 0)
-    return mean
+    numbers = band.timestamps_ms // step_ms
+    starts = steps.starts_of(numbers)
+    expected, lower, upper = (steps.means(column, starts) for column in (band.expected, band.lower, band.upper))
+    return Band(numbers[starts] * step_ms, expected, lower, upper, np.fmax.reduceat(band.score, starts))

@@ -2,8 +2,7 @@ from typing import TYPE_CHECKING, Self
 
 from accounts.callers import Caller
 from accounts.models import Level
-from datastores.models import Datastore
-from datastores.querysets import sees_whole_org
+from datastores.querysets import sees_whole_org, within_reach
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
@@ -16,4 +15,4 @@ class MetricQuerySet(OrgQuerySet["Metric"]):
         mine = self.for_org(user.org_id)
         if sees_whole_org(user, level=level):
             return mine
-        return mine.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
+        return mine.filter(datastore__in=within_reach(user, level=level))

@@ -125,8 +125,13 @@ def fetched(statement: sql.Composed, org_id: int, wanted: Ints, start_ms: int, e
 
 def within(run: Run, start_ms: int, end_ms: int) -> Run:
     """The points with start_ms <= time < end_ms."""
-    inside = (run.timestamps_ms >= start_ms) & (run.timestamps_ms < end_ms)
-    return run if inside.all() else Run(run.series[inside], run.timestamps_ms[inside], run.data[:, inside])
+    inside = np.flatnonzero((run.timestamps_ms >= start_ms) & (run.timestamps_ms < end_ms))
+    if inside.size == run.series.size:
+        return run
+    # Of one series it is one stretch, which a slice takes without copying.
+    is_stretch = inside.size and int(inside[-1]) - int(inside[0]) + 1 == inside.size
+    part = slice(int(inside[0]), int(inside[-1]) + 1) if is_stretch else inside
+    return Run(run.series[part], run.timestamps_ms[part], run.data[:, part])
 
 
 def _newest_rows(org_id: int, series: Ints) -> list[TupleRow]:

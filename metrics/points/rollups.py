@@ -12,6 +12,7 @@ from metrics.points.codec import Floats, Ints
 from metrics.points.families import DAY_MS, POINTS
 from metrics.points.merge import Run
 from metrics.points.reads import assembled, fetched, parts_of, read_run, read_statement, within
+from metrics.steps import starts_of
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,9 @@ def _counted(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int)
 
 def _of_points(run: Run) -> _Partials:
     is_value = ~np.isnan(run.data[0])
-    values = run.data[0][is_value]
-    return _Partials(run.series[is_value], run.timestamps_ms[is_value], values, values, values, np.ones(values.size, np.int64))
+    part = slice(None) if is_value.all() else is_value
+    values = run.data[0][part]
+    return _Partials(run.series[part], run.timestamps_ms[part], values, values, values, np.ones(values.size, np.int64))
 
 
 def _of_days(days: list[TupleRow]) -> _Partials:
@@ -97,11 +99,11 @@ def _joined(points: _Partials, days: _Partials) -> _Partials:
 
 
 def _rolled(partials: _Partials, part: slice, step_ms: int) -> Rollup:
-    steps = partials.times[part] // step_ms
-    if steps.size == 0:
+    numbers = partials.times[part] // step_ms
+    if numbers.size == 0:
         return Rollup(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.int64))
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(steps)) + 1])
+    starts = starts_of(numbers)
     count = np.add.reduceat(partials.count[part], starts)
     least = np.minimum.reduceat(partials.least[part], starts)
     most = np.maximum.reduceat(partials.most[part], starts)
-    return Rollup(steps[starts] * step_ms, np.add.reduceat(partials.total[part], starts) / count, least, most, count)
+    return Rollup(numbers[starts] * step_ms, np.add.reduceat(partials.total[part], starts) / count, least, most, count)
