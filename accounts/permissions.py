@@ -24,6 +24,8 @@ class Need:
     level: Level | None = None
     writes: bool = False
     org_token: bool = False  # whether an org token, which stands for no person, may do it
+    own: bool = False  # only to what is the caller's own
+    own_or: Role | None = None  # and, with this role, to anybody's
 
     @property
     def scope(self) -> PersonalToken.Scope:
@@ -43,6 +45,10 @@ PERMISSIONS: Final = MappingProxyType(
         "anomaly.history": Need(level=Level.VIEWER, org_token=True),
         "anomaly.update": Need(level=Level.AUTHOR, writes=True),
         "anomaly.describe": Need(level=Level.EDITOR, writes=True),
+        "comment.read": Need(level=Level.VIEWER, org_token=True),
+        "comment.create": Need(level=Level.VIEWER, writes=True),
+        "comment.update": Need(level=Level.VIEWER, writes=True, own=True),
+        "comment.delete": Need(level=Level.VIEWER, writes=True, own=True, own_or=Role.ADMIN),
         "operation.read": Need(level=Level.REPORTER),
         "operation.abort": Need(level=Level.EDITOR, writes=True),
         "me.read": Need(),
@@ -92,6 +98,14 @@ def has_role(user: Caller, operation: str) -> bool:
     if user.is_demo:
         return not need.writes
     return ROLE_RANK[Role(user.role)] >= ROLE_RANK[need.role]
+
+
+def is_theirs(user: Caller, operation: str, *, owner_id: int | None) -> bool:
+    """Whether the caller may do `operation` to something of this person's."""
+    need = PERMISSIONS[operation]
+    if not need.own or (owner_id is not None and owner_id == user.pk):
+        return True
+    return need.own_or is not None and not isinstance(user, OrgCaller) and ROLE_RANK[Role(user.role)] >= ROLE_RANK[need.own_or]
 
 
 def has_scope(scopes: Collection[str], operation: str) -> bool:

@@ -1,17 +1,25 @@
 """This app's routes, by interface; `config/urls.py` puts them together."""
 
+from typing import Any
+
 from django.urls import URLPattern, URLResolver, path
 
+from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.views import AnomalyViewSet
 from anomalies.pages import detail, inbox, overview, series
 from anomalies.session_api import org
 from config.api.session import routes
+
+CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies", AnomalyViewSet.as_view({"get": "list"})),
     path("anomalies/<str:id>", AnomalyViewSet.as_view({"get": "retrieve", "put": "update"})),
     path("anomalies/<str:id>/history", AnomalyViewSet.as_view({"get": "history"})),
     path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),
+    path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),
+    path("comments", CommentViewSet.as_view({"get": "list", "post": "create"})),
+    path("comments/<str:id>", CommentViewSet.as_view(CHANGES)),
 ]
 pages: list[URLPattern | URLResolver] = [  # under /app/
     path("", overview.overview, name="overview"),

@@ -51,10 +51,18 @@ def told(changeset: dict[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
                 yield ("described it" if after else "took the description away"), str(after or "")
             case "ended_at":
                 yield ("over" if after else "began again"), ""
+            case "comment":
+                yield comment_words(before, after)
             case "message":
                 yield "now says", str(after)
             case _:
                 yield f"{FIELDS.get(field, field.replace('_', ' '))} {in_words(before)} to {in_words(after)}", ""
+
+
+def comment_words(before: dict[str, Any] | None, after: dict[str, Any] | None) -> tuple[str, str]:
+    if after is None:
+        return "deleted a comment", ""
+    return ("commented" if before is None else "changed a comment"), str(after["message"])
 
 
 STATUS_WORDS: Final = {

@@ -1,12 +1,19 @@
 """Plain arrays of what hangs on one thing: page and size as elsewhere, the totals in headers."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Model, QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.pagination import EnvelopePagination
+
+PAGE_PARAMETERS: Final = (
+    OpenApiParameter("page", OpenApiTypes.INT, description="Which page, from 1."),
+    OpenApiParameter("size", OpenApiTypes.INT, description="Entries on a page, 1 to 100; 50 without it."),
+)
 
 
 def page_of(request: Request, queryset: QuerySet[Model], serializer: Any) -> Response:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
 from config.api.renderers import iso_millis
 
+MAX_REFERENCE: Final = 36  # characters of a UUID
 NAIVE = "A time needs its offset, such as 2026-05-15T17:22:08Z."
 
 
@@ -48,6 +49,17 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
+
+
+class ReferenceField(serializers.Field[Any, Any, Any, Any]):
+    """What a body calls a thing: its number, or its UUID where it has one. In: as text, for whoever looks it up."""
+
+    default_error_messages: ClassVar = {"invalid": "Send a number or a UUID."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if isinstance(data, bool) or not isinstance(data, (int, str)) or not 1 <= len(str(data)) <= MAX_REFERENCE:
+            self.fail("invalid")
+        return str(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):

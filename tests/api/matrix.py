@@ -13,6 +13,8 @@ from django.urls import URLPattern, get_resolver
 
 from accounts.models import Level, PersonalToken, Role, User
 from accounts.permissions import PERMISSIONS, ROLE_RANK, Need
+from anomalies.models import Anomaly
+from anomalies.services import comment_on
 from datastores.models import Datastore, Operation
 from orgs.events import record_event
 from orgs.services import create_org_token
@@ -50,6 +52,10 @@ def _anomaly(datastore: Datastore, owner: User) -> int:
     return factories.make_anomaly(factories.make_metric(datastore, f"cpu.{uuid4()}")).pk
 
 
+def _comment(datastore: Datastore, owner: User) -> int:
+    return comment_on(Anomaly.objects.get(pk=_anomaly(datastore, owner)), user=owner, message="Seen before.").pk
+
+
 def _operation(datastore: Datastore, owner: User) -> int:
     return Operation.objects.create(org_id=datastore.org_id, datastore=datastore, kind=Operation.Kind.IMPORT).pk
 
@@ -65,8 +71,11 @@ SERVICE = Sample(Scope.ORG, lambda datastore, owner: factories.make_user(owner.o
 SAMPLES: dict[str, Sample] = {
     "anomalies": NOTHING,
     "anomalies/{id}": ANOMALY,
+    "anomalies/{id}/comments": ANOMALY,
     "anomalies/{id}/history": ANOMALY,
     "anomalies/{id}/image": ANOMALY,
+    "comments": NOTHING,
+    "comments/{id}": Sample(Scope.STORE, _comment),
     "datastores": NOTHING,
     "datastores/{id}": Sample(Scope.STORE, lambda datastore, owner: datastore.pk),
     "events": NOTHING,
@@ -132,7 +141,8 @@ def expected(kind: Kind, need: Need | None, scope: Scope) -> str:
         return "401"
     if not _may(kind, need):
         return "403"
-    return _of_row(kind, need.level or Level.REPORTER, scope)
+    found = _of_row(kind, need.level or Level.REPORTER, scope)
+    return "403" if found == DONE and need.own and not _is_owner(kind, scope) else found
 
 
 def _may(kind: Kind, need: Need) -> bool:
@@ -141,6 +151,11 @@ def _may(kind: Kind, need: Need) -> bool:
     if kind.is_demo or kind.reads_only:
         return not need.writes
     return ROLE_RANK[kind.role] >= ROLE_RANK[need.role]
+
+
+def _is_owner(kind: Kind, scope: Scope) -> bool:
+    """What is made for the tests is the Admin's."""
+    return scope == Scope.NOTHING or kind.role == Role.ADMIN
 
 
 def _of_row(kind: Kind, level: Level, scope: Scope) -> str:

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from accounts.models import PersonalToken, Team, User
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, Comment
 from datastores.models import Operation
 from orgs.models import IngestKey, OrgToken
 from tests import factories
@@ -59,7 +59,7 @@ def test_a_route_does_what_the_table_says(route: Route, clients, datastore, admi
 
 
 def test_what_is_refused_changes_nothing(clients, datastore, admin):
-    sent = '{"name": "taken", "description": "taken", "status": "Acknowledged", "revoked": true}'
+    sent = '{"name": "taken", "description": "taken", "status": "Acknowledged", "revoked": true, "message": "taken"}'
     for route in [route for route in ROUTES if "{id}" in route.address]:
         made = SAMPLES[route.address].make(datastore, admin)
         before = rows()
@@ -76,6 +76,7 @@ def rows() -> list[list[str]]:
         [f"{user.name} {user.role} {user.is_active}" for user in User.objects.order_by("pk")],
         [f"{team.name} {team.members.count()} {team.access.count()}" for team in Team.objects.order_by("pk")],
         [f"{anomaly.status} {anomaly.description}" for anomaly in Anomaly.objects.order_by("pk")],
+        [f"{comment.message} {comment.deleted}" for comment in Comment.objects.order_by("pk")],
         [operation.status for operation in Operation.objects.order_by("pk")],
     ]
     secrets = [[f"{row.name} {row.revoked}" for row in model.objects.order_by("pk")] for model in (PersonalToken, OrgToken, IngestKey)]

@@ -40,9 +40,11 @@ def world(org, datastore, author, viewer):
     FailedCheck.objects.create(org=org, anomaly=record, rule_type="notNull", message="3 are null", suggested_score=0.5)
     record.global_tags.add(Tag.objects.create(org=org, name="High"))
     record.assignees.add(viewer)
+    comment = services.comment_on(anomaly, user=author, message="Seen before.", mentioned_user_ids=[viewer.pk])
     services.change_anomaly(anomaly, user=author, status="Acknowledged")
     operation = Operation.objects.create(org=org, datastore=datastore, kind="import", status="running", user=author)
-    return {"anomalies": anomaly.pk, "metrics": metric.pk, "datastores": datastore.pk, "operations": operation.pk, "record": record}
+    stores = {"metrics": metric.pk, "datastores": datastore.pk, "operations": operation.pk}
+    return stores | {"anomalies": anomaly.pk, "record": record, "comments": comment.pk}
 
 
 def check(answer, path: str, method: str = "get") -> None:
@@ -51,7 +53,7 @@ def check(answer, path: str, method: str = "get") -> None:
     Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(json.loads(answer.content))
 
 
-FOUND = ("anomalies", "metrics", "datastores", "operations")
+FOUND = ("anomalies", "comments", "metrics", "datastores", "operations")
 GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods and "image" not in path and path.split("/")[2] in FOUND]
 
 
@@ -64,13 +66,13 @@ def test_answers_are_as_described(as_, as_org, anonymous, viewer, stranger, worl
     for answer, status in (
         (anonymous.get(here), 401),
         (as_(viewer).get(f"{here}?nonsense=1"), 422),
-        (as_(viewer).delete(here), 405),
+        (as_(viewer).patch(here), 405),
         (as_(stranger).get(here), 404 if "{id}" in path else 200),
     ):
         assert answer.status_code == status, answer.content
         check(answer, path)
     by_org = as_org.get(here)
-    assert by_org.status_code == (200 if path.split("/")[2] in ("anomalies", "metrics") else 403)
+    assert by_org.status_code == (200 if path.split("/")[2] in ("anomalies", "comments", "metrics") else 403)
     check(by_org, path)
 
 
