@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 
 from accounts.models import User
 from accounts.pages import theme_of
+from accounts.permissions import has_role
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
 from anomalies.pages.listing import capped_count, in_words
@@ -60,14 +61,27 @@ def places(request: HttpRequest, user: User) -> tuple[Place, ...]:
         place("Overview", "overview", "o"),
         place("Inbox", "inbox", "i", "anomaly", count=waiting(user)),
         place("Metrics", "metrics", "m", "metric"),
+        Place("Settings", reverse("settings"), here.startswith("settings"), "s"),
     )
 
 
+# The pages of the settings, and of which operations one has to be allowed to see each.
+SETTINGS: Final = (("Organisation", "settings", ("org.read",)),)
+
+
+def settings_places(request: HttpRequest, user: User) -> tuple[Place, ...]:
+    """The settings that the person may see. No query."""
+    here = getattr(request.resolver_match, "url_name", None) or ""
+    seen = [(label, name) for label, name, operations in SETTINGS if any(has_role(user, operation) for operation in operations)]
+    return tuple(Place(label, reverse(name), here == name, "") for label, name in seen)
+
+
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """For templates: `places` (the rail), `zone` (of the reader; called when a time is written), `theme`."""
+    """For templates: `places` (the rail), `settings_places`, `zone` (of the reader; called when a time is written), `theme`."""
     user = getattr(request, "user", None) or AnonymousUser()
     return {
         "places": SimpleLazyObject(lambda: places(request, user) if isinstance(user, User) else ()),
+        "settings_places": SimpleLazyObject(lambda: settings_places(request, user) if isinstance(user, User) else ()),
         "theme": SimpleLazyObject(lambda: theme_of(request, user) if isinstance(user, User) else str(User.Theme.SYSTEM)),
         "zone": partial(zone_of, user),
     }

@@ -9,6 +9,7 @@ from datastores.api.events import EventViewSet
 from datastores.api.keys import IngestKeyViewSet
 from datastores.api.teams import TeamViewSet
 from datastores.api.views import DatastoreViewSet, OperationViewSet
+from datastores.pages.organisation import Organisation
 from datastores.session_api import org_events, signup
 
 CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
@@ -26,5 +27,7 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("events", EventViewSet.as_view({"get": "list", "post": "create"})),
     path("events/<str:id>", EventViewSet.as_view({"get": "retrieve"})),
 ]
-pages: list[URLPattern | URLResolver] = []  # under /app/
+pages: list[URLPattern | URLResolver] = [  # under /app/
+    path("settings", Organisation.as_view(), name="settings"),
+]
 root: list[URLPattern | URLResolver] = [*routes(signup, org_events)]  # root paths

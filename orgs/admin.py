@@ -11,7 +11,20 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 
 from orgs import keys
-from orgs.models import AdminAlert, Channel, Event, IdempotentAnswer, IngestKey, Org, OrgToken, RefusedSeries, StoredSecret
+from orgs.models import (
+    AdminAlert,
+    Channel,
+    Delivery,
+    Event,
+    IdempotentAnswer,
+    IngestKey,
+    Org,
+    OrgToken,
+    PublicKey,
+    RefusedSeries,
+    ServiceApp,
+    StoredSecret,
+)
 from orgs.services import NEW_SECRETS, revoke, rotate
 
 
@@ -197,3 +210,38 @@ class AdminAlertAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "is_enabled", ("since", admin.EmptyFieldListFilter))
     list_select_related = ("org", "channel")
     search_fields = ("org__name",)
+
+
+@admin.register(ServiceApp)
+class ServiceAppAdmin(ReadOnlyAdmin):
+    """Apps by whose tokens channels are listed and written to. The token is sealed and never shown."""
+
+    list_display = ("service", "workspace", "org", "listed", "created")
+    list_filter = ("service", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("workspace", "org__name")
+    date_hierarchy = "created"
+    exclude = ("sealed_token",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """Messages to channels and telephones, and what became of each."""
+
+    list_display = ("title", "method", "to", "org", "status", "tries", "answer", "created", "ended")
+    list_filter = ("status", "method", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("title", "to", "org__name")
+    date_hierarchy = "created"
+
+
+@admin.register(PublicKey)
+class PublicKeyAdmin(ReadOnlyAdmin):
+    """Keys of web pages. They are made in the settings of their org, which also show their snippet."""
+
+    list_display = ("name", "org", "datastore", "prefix", "namespace", "origins", "series_limit", "per_minute", "last_used", "revoked")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter), "revoked")
+    list_select_related = ("org", "datastore")
+    search_fields = ("name", "prefix", "namespace", "org__name")
+    date_hierarchy = "created"
+    exclude = ("sealed",)

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from orgs.querysets import EventQuerySet, OrgQuerySet, SecretQuerySet
 
@@ -58,6 +59,9 @@ class Org(models.Model):
     onboarding_status = models.PositiveSmallIntegerField(choices=Onboarding, default=Onboarding.NO_METRICS)
     muted_until = models.DateTimeField(null=True, blank=True, help_text="No alert goes out before.")
     validates_clients = models.BooleanField(default=True, help_text="A new client needs the code that is mailed at log-in.")
+    origins = ArrayField(
+        models.CharField(max_length=200), default=list, blank=True, help_text="Web pages of these may read the session API."
+    )
     is_demo = models.BooleanField(default=False, help_text="Anybody may look at it, as a demo user.")
     is_test = models.BooleanField(default=False, help_text="Signed up as test data; may be purged.")
     created = models.DateTimeField(auto_now_add=True)
@@ -124,6 +128,18 @@ class IngestKey(StoredSecret):
     rule = models.CharField(max_length=8, choices=Rule, default=Rule.LAST, help_text="What two points of one series at one time become.")
 
 
+class PublicKey(StoredSecret):
+    """Lets web pages count events. It stands in their source, so it is no secret: it may only add to series below its namespace,
+    from its origins, up to its limits. It is kept sealed, so that its snippet can be shown again."""
+
+    datastore = models.ForeignKey("datastores.Datastore", on_delete=models.CASCADE, related_name="public_keys")
+    sealed = models.BinaryField(editable=False)
+    origins = ArrayField(models.CharField(max_length=200), help_text="Pages of these may use it; * is any.")
+    namespace = models.CharField(max_length=100, default="web", help_text="What the names of its series begin with.")
+    series_limit = models.PositiveIntegerField(default=100, help_text="Series that may exist below its namespace.")
+    per_minute = models.PositiveIntegerField(default=600, help_text="Requests that it may send in a minute, from all pages together.")
+
+
 class Event(models.Model):
     """Something the org did, or a marker that was posted from outside, such as a deploy; drawn over graphs."""
 
@@ -134,6 +150,7 @@ class Event(models.Model):
         EXCLUSION = "exclusion", "Exclusion"
         ALERT = "alert", "Alert sent"
         ADMIN_ALERT = "admin_alert", "Admin alert"
+        DELIVERY = "delivery", "Delivery"
         MEMBER = "member", "People"
         TEAM = "team", "Teams"
         TOKEN = "token", "Tokens and keys"
@@ -156,6 +173,7 @@ class Event(models.Model):
     # No foreign keys: what happened to a series or an anomaly outlives it.
     metric_id = models.BigIntegerField(null=True, blank=True)
     anomaly_id = models.BigIntegerField(null=True, blank=True)
+    external_id = models.CharField(max_length=64, blank=True, editable=False, help_text="A hash of who told it and what they call it.")
 
     objects = EventQuerySet.as_manager()
 
@@ -163,13 +181,17 @@ class Event(models.Model):
         ordering = ("-timestamp", "-pk")
         # The feed, newest first, and the markers in a graph's window.
         indexes = (models.Index(fields=("org", "-timestamp", "-id"), name="event_recent"),)
+        # Whoever tells the same event twice has told it once.
+        constraints = (
+            models.UniqueConstraint(fields=("org", "external_id"), condition=~models.Q(external_id=""), name="one_event_per_external_id"),
+        )
 
     def __str__(self) -> str:
         return f"{self.timestamp:%Y-%m-%d %H:%M} {self.name}"
 
 
 class Channel(models.Model):
-    """A Slack channel or Teams channel that the org can send to. Its address is a secret, and kept sealed."""
+    """A Slack or Teams channel that the org can send to: by a webhook, whose address is a secret and kept sealed, or by the app's token."""
 
     class Service(models.TextChoices):
         SLACK = "slack", "Slack"
@@ -178,7 +200,8 @@ class Channel(models.Model):
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
     service = models.CharField(max_length=16, choices=Service)
     name = models.CharField(max_length=200)
-    sealed_url = models.BinaryField(editable=False)
+    sealed_url = models.BinaryField(editable=False, default=b"", help_text="Of the webhook; empty for a channel of the app.")
+    external_id = models.CharField(max_length=64, blank=True, help_text="What the service calls it; empty for a webhook.")
     created = models.DateTimeField(auto_now_add=True)
 
     objects = OrgQuerySet["Channel"].as_manager()
@@ -189,6 +212,72 @@ class Channel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_service_display()} {self.name}"
+
+
+class ServiceApp(models.Model):
+    """The org's app at a service, by whose token its channels are listed and written to. The token is a secret, and kept sealed."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    service = models.CharField(max_length=16, choices=Channel.Service)
+    workspace = models.CharField(max_length=200, blank=True)
+    sealed_token = models.BinaryField(editable=False)
+    listed = models.DateTimeField(null=True, blank=True, help_text="When its channels were listed last.")
+    created = models.DateTimeField(auto_now_add=True)
+
+    objects = OrgQuerySet["ServiceApp"].as_manager()
+
+    class Meta:
+        ordering = ("org", "service")
+        constraints = (models.UniqueConstraint(fields=("org", "service"), name="one_app_per_service"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_service_display()} {self.workspace}".strip()
+
+
+class Delivery(models.Model):
+    """A message that has to reach one channel or telephone, and what has become of it."""
+
+    class Method(models.TextChoices):
+        SLACK = "slack", "Slack"
+        MS_TEAMS = "ms_teams", "Microsoft Teams"
+        SMS = "sms", "SMS"
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        DELIVERED = "delivered", "Delivered"
+        FAILED = "failed", "Failed"
+        NOT_SET_UP = "not_set_up", "Not set up"
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    method = models.CharField(max_length=16, choices=Method)
+    to = models.CharField(max_length=200, help_text="The channel's name, or the telephone number.")
+    channel = models.ForeignKey(Channel, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    title = models.CharField(max_length=300)
+    text = models.TextField(blank=True)
+    url = models.CharField(max_length=2000, blank=True)
+
+    status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try = models.DateTimeField(default=timezone.now, help_text="Not before; while it is being sent, when that is given up.")
+    answer = models.CharField(max_length=1000, blank=True, help_text="What came of the last try.")
+    took_ms = models.PositiveIntegerField(null=True, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    ended = models.DateTimeField(null=True, blank=True)
+
+    objects = OrgQuerySet["Delivery"].as_manager()
+
+    class Meta:
+        ordering = ("-created", "-pk")
+        verbose_name_plural = "deliveries"
+        indexes = (
+            # What has to be sent now.
+            models.Index(fields=("next_try",), condition=models.Q(status="waiting"), name="delivery_due"),
+            # The log of an org's deliveries, newest first.
+            models.Index(fields=("org", "-created", "-id"), name="delivery_recent"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_method_display()} {self.to}: {self.title}"
 
 
 class AdminAlert(models.Model):
@@ -227,12 +316,16 @@ class AdminAlert(models.Model):
 
 
 class RefusedSeries(models.Model):
-    """How many points of new series an org's quota refused, per day: what the quota page and its alert read."""
+    """How many points an org was refused per day, of new series beyond its quota and for what was wrong with them: what the quota page and
+    the admin alerts read."""
 
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
     day = models.DateField(db_default=Now())
     refused = models.PositiveBigIntegerField(default=0)
     example = models.CharField(max_length=200, blank=True)
+    invalid = models.PositiveBigIntegerField(default=0, db_default=0)
+    invalid_example = models.CharField(max_length=400, default="", db_default="", blank=True)
+    invalid_at = models.DateTimeField(null=True, blank=True, help_text="When the last invalid point came.")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=("org", "day"), name="one_refusal_count_per_org_day"),)

@@ -11,6 +11,7 @@ from orgs import keys
 from orgs.errors import Conflict, FieldError, Invalid
 from orgs.events import record_event
 from orgs.models import Event, IngestKey, Org, OrgToken, StoredSecret
+from orgs.origins import checked_origins
 from orgs.sources import checked_sources
 
 if TYPE_CHECKING:
@@ -145,13 +146,27 @@ def rotate(old: StoredSecret, *, grace: timedelta = ROTATION_GRACE, actor_id: in
 
 
 @transaction.atomic
-def change_org(org: Org, *, actor_id: int | None = None, **changes: str) -> Org:
-    """Changes the name or the time zone. Raises Invalid for a zone that there is not."""
-    before = {field: getattr(org, field) for field in changes}
-    for field, value in changes.items():
-        setattr(org, field, value)
-    changed = [field for field in changes if before[field] != changes[field]]
+def change_org(org: Org, *, actor_id: int | None = None, **changes: Any) -> Org:
+    """Changes the given fields of the org, and tells the feed which. Raises Invalid for an empty name and for origins that are none."""
+    if changes.get("name") == "":
+        raise Invalid("An org has a name.", errors=[FieldError(("name",), "required", "This must not be empty.")])
+    if "origins" in changes:
+        changes["origins"] = checked_origins(changes["origins"])
+    changed = [field for field, value in changes.items() if getattr(org, field) != value]
+    for field in changed:
+        setattr(org, field, changes[field])
     if changed:
         org.save(update_fields=changed)
-        record_event(org.pk, type=Event.Type.SETTINGS, name=f"Settings changed: {', '.join(changed)}", user_id=actor_id)
+        said = f"Settings changed: {', '.join(CALLED[field] for field in changed)}"
+        record_event(org.pk, type=Event.Type.SETTINGS, name=said, user_id=actor_id)
     return org
+
+
+# What the feed calls each setting of an org that people change.
+CALLED: Final = {
+    "name": "name",
+    "timezone": "timezone",
+    "validates_clients": "second factor of new clients",
+    "origins": "origins of web pages",
+    "muted_until": "muting of alerts",
+}

@@ -23,6 +23,7 @@ from accounts.models import Level, Role, User  # noqa: E402
 from config.api import throttling  # noqa: E402
 from config.celery import app as celery_app  # noqa: E402
 from datastores.models import Datastore  # noqa: E402
+from orgs import origins  # noqa: E402
 from orgs.models import Org  # noqa: E402
 from tests import factories  # noqa: E402
 
@@ -35,6 +36,7 @@ celery_app.conf.task_eager_propagates = True
 @pytest.fixture(autouse=True)
 def _empty_cache():
     cache.clear()
+    origins.forget()
 
 
 # Not models of Django's, so that it does not empty them between two tests.

@@ -14,9 +14,8 @@ from config.api.session import Call, Data, Kind, endpoint
 from config.api.session.parameters import Choice, Email, Flag, Integer, Numbers, Parameter, Text, Words
 from orgs import channels
 from orgs.errors import FieldError, Invalid, NotFound
-from orgs.events import record_event
-from orgs.models import AdminAlert, Channel, Event, Org
-from orgs.services import create_org_token
+from orgs.models import AdminAlert, Channel, Org
+from orgs.services import change_org, create_org_token
 
 ZONES: Final = tuple(sorted(zoneinfo.available_timezones()))
 YEAR_MINUTES: Final = 366 * 24 * 60
@@ -31,6 +30,7 @@ YEAR_MINUTES: Final = 366 * 24 * 60
         Choice(name="timezone", choices=ZONES, help="One of /misc/timezones."),
         Integer(name="mute_minutes", most=YEAR_MINUTES, help="No alert goes out for so long; 0 ends it."),
         Flag(name="validate_clients", help="Whether a new client needs the code that is mailed at log-in."),
+        Words(name="origins", default=None, limit=50, writes=True, help="Web pages of these may read the session API; empty: none."),
         Text(name="slack_webhook", limit=2000, writes=True, help="Connects a Slack channel; empty lets go of the named one, or of all."),
         Text(name="slack_channel", default="", help="The name of that channel."),
         Text(name="ms_teams_webhook", limit=2000, writes=True, help="Connects a Teams channel; empty lets go."),
@@ -43,27 +43,17 @@ def update(call: Call, *, rotate_token: bool, mute_minutes: int | None, **said: 
     """Changes the org: only what is sent."""
     org, actor = call.org, call.person()
     changes = {field: said[name] for name, field in PLAIN.items() if said[name] is not None}
-    if changes.get("name") == "":
-        raise Invalid("An org has a name.", errors=[FieldError(("name",), "required", "This must not be empty.")])
     if mute_minutes is not None:
         changes["muted_until"] = call.now + timedelta(minutes=mute_minutes) if mute_minutes else None
     with transaction.atomic():
         connect_channels(org, said)
-        change_org(org, changes, actor=actor)
+        change_org(org, actor_id=actor.pk, **changes)
         secret = create_org_token(org, name=f"Made by {actor.name}", actor_id=actor.pk)[1] if rotate_token else None
     shown = org_of_user_shown(org, now=call.now, zone=call.zone)
-    return {"org": shown | {"validate_clients": org.validates_clients}} | ({"token": secret} if secret else {})
+    return {"org": shown | {"validate_clients": org.validates_clients, "origins": org.origins}} | ({"token": secret} if secret else {})
 
 
-PLAIN: Final = {"name": "name", "timezone": "timezone", "validate_clients": "validates_clients"}
-
-
-def change_org(org: Org, changes: dict[str, Any], *, actor: User) -> None:
-    for field, value in changes.items():
-        setattr(org, field, value)
-    if changes:
-        org.save(update_fields=list(changes))
-        record_event(org.pk, type=Event.Type.SETTINGS, name=f"The org's {', '.join(sorted(changes))} changed", user_id=actor.pk)
+PLAIN: Final = {"name": "name", "timezone": "timezone", "validate_clients": "validates_clients", "origins": "origins"}
 
 
 def connect_channels(org: Org, said: dict[str, Any]) -> None:

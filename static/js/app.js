@@ -53,7 +53,7 @@
     if (opener) document.getElementById(opener.dataset.open).showModal();
 
     const copier = event.target.closest("[data-copy]");
-    if (copier) await navigator.clipboard.writeText(copier.dataset.copy).then(() => say("Link copied."), () => say(copier.dataset.copy));
+    if (copier) await navigator.clipboard.writeText(copier.dataset.copy).then(() => say(copier.dataset.copied || "Link copied."), () => say(copier.dataset.copy));
 
     const toggle = event.target.closest(".rail-toggle");
     if (toggle) toggle.setAttribute("aria-expanded", $("#rail-nav").classList.toggle("open"));

@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.models import Session
 from accounts.sessions import _new_anonymous, is_live
+from orgs import origins
 from tests import factories
 from tests.session_api.conftest import Api, data, session_of, wrong
 
@@ -285,3 +286,24 @@ def test_an_anonymous_id_is_good_for_a_day_and_cannot_be_made_up():
 
 def test_without_redis_people_stay_logged_in(as_, viewer, redis_away):
     assert data(as_(viewer).get("/user/info"))["user"]["id"] == viewer.pk
+
+
+def test_pages_of_an_orgs_own_origins_read_what_is_its(as_, admin, outsider):
+    origin = "https://dashboard.acme.example"
+    assert "Access-Control-Allow-Origin" not in as_(admin).get("/org/info", origin=origin)
+    told = data(as_(admin).post("/org/update", {"origins": [origin.upper() + "/"]}))["org"]
+    assert told["origins"] == [origin]
+    origins.forget()
+    assert as_(admin).get("/org/info", origin=origin)["Access-Control-Allow-Origin"] == origin
+    assert "Access-Control-Allow-Origin" not in as_(outsider).get("/org/info", origin=origin)
+    asked = {"origin": origin, "access_control_request_method": "POST"}
+    assert as_(admin).client.options("/org/info", headers=asked)["Access-Control-Allow-Origin"] == origin
+    assert data(as_(admin).post("/org/update", {"origins": ""}))["org"]["origins"] == []
+    assert "Access-Control-Allow-Origin" not in as_(admin).get("/org/info", origin=origin)
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*.example.com", "app.example", "https://app.example/path", "ftp://app.example", "null"])
+def test_what_is_no_origin_is_refused_and_changes_nothing(as_, admin, origin):
+    assert wrong(as_(admin).post("/org/update", {"name": "New", "origins": ["https://fine.example", origin]})) == {"origins"}
+    admin.org.refresh_from_db()
+    assert (admin.org.name, admin.org.origins) == ("Acme", [])

@@ -21,6 +21,7 @@ from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous, is_live
 from accounts.zones import zone_of
 from config.api.addresses import client_address
 from config.api.session.received import Received, received
+from orgs import origins
 from orgs.errors import DomainError, Forbidden
 from orgs.models import Org
 from orgs.sources import may_come_from
@@ -169,4 +170,11 @@ def is_foreign(request: HttpRequest) -> bool:
     origin = request.headers.get("Origin")
     if origin is None:
         return False
-    return urlsplit(origin).netloc != request.get_host() and origin not in (*settings.CORS_ORIGINS, *settings.CSRF_TRUSTED_ORIGINS)
+    return urlsplit(origin).netloc != request.get_host() and origin not in settings.CSRF_TRUSTED_ORIGINS and not may_read(origin, None)
+
+
+def may_read(origin: str, org: Org | None) -> bool:
+    """Whether pages of `origin` may read what is answered: the installation lets them, or the caller's org; for nobody, any org's."""
+    if not origin or origin in settings.CORS_ORIGINS:
+        return bool(origin)
+    return origins.is_known(origin) if org is None else origin in org.origins

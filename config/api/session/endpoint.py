@@ -16,10 +16,11 @@ from accounts.callers import OrgCaller
 from accounts.models import Role, User
 from accounts.permissions import PERMISSIONS, Need, has_role
 from accounts.sessions import ANONYMOUS_S, is_anonymous
-from config.api.session.calls import Call, Unauthenticated, begin, check_origin, keep_session
+from config.api.session.calls import Call, Unauthenticated, begin, check_origin, keep_session, may_read
 from config.api.session.envelope import Answer, Data, Refusal, enveloped, refusal_of
 from config.api.session.parameters import DAY_S, Parameter
 from orgs.errors import DomainError, FieldError, Forbidden, Invalid
+from orgs.models import Org
 
 View = Callable[..., Data | Answer | HttpResponseBase]
 
@@ -151,7 +152,8 @@ def finished(call: Call, answer: Data | Answer | Refusal | HttpResponseBase) -> 
     else:
         response = enveloped(call, answer if isinstance(answer, Answer | Refusal) else Answer(answer))
     _tell_session(call, response)
-    return with_cors(call.request, response)
+    caller = call.__dict__.get("caller")
+    return with_cors(call.request, response, None if caller is None or isinstance(caller, AnonymousUser) else caller.org)
 
 
 def _tell_session(call: Call, response: HttpResponseBase) -> None:
@@ -259,19 +261,19 @@ ALLOWED_HEADERS: Final = "Content-Type, X-Session-Id, X-Auth-Token, X-Request-Id
 
 def _preflight(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     response = HttpResponse(status=204, headers={"Allow": ", ".join((*endpoint.kind.methods, "OPTIONS"))})
-    if request.headers.get("Origin") in settings.CORS_ORIGINS:
+    if may_read(request.headers.get("Origin", ""), None):
         response["Access-Control-Allow-Methods"] = ", ".join(endpoint.kind.methods)
         response["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
         response["Access-Control-Max-Age"] = "600"
     return response
 
 
-def with_cors(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+def with_cors(request: HttpRequest, response: HttpResponseBase, org: Org | None = None) -> HttpResponseBase:
     """Lets pages of the configured origins read the answer. Never with credentials: a cookie authenticates nobody across sites."""
     origin = request.headers.get("Origin")
     if origin is not None:
         patch_vary_headers(response, ("Origin",))
-        if origin in settings.CORS_ORIGINS:
+        if may_read(origin, org):
             response["Access-Control-Allow-Origin"] = origin
             response["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
     return response

@@ -137,7 +137,8 @@ def enveloped(call: Call, answer: Answer | Refusal) -> HttpResponse:
 def _refusal_data(refusal: Refusal) -> Data:
     errors: dict[str, list[str]] = {}
     for error in refusal.errors:
-        errors.setdefault(str(error.loc[-1]), []).append(error.msg)
+        named = next((part for part in reversed(error.loc) if isinstance(part, str)), "")
+        errors.setdefault(named, []).append(error.msg)
     return {"message": refusal.message or WORDS.get(refusal.code, "This was refused."), "errors": errors}
 
 

@@ -1,0 +1,147 @@
+"""What the pages of the settings share: who may look, which change needs what, and how a change or a refusal is said.
+
+    class Members(SettingsView):
+        title, part, place = "Members", "datastores/_members.html", "settings-members"
+        operation = "user.read"
+        changes = {"invite": "user.manage"}      # the button's `do` -> the operation
+        form_classes = {"invite": InviteForm}
+
+        def invite(self, said): ...              # does it, returns Done("Jo was invited."), or raises DomainError
+        def context(self): ...                   # what the part shows
+
+A form is sent to the page's own address with `do`. With htmx the part comes back alone; without, the reader is sent back to the page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views import View
+
+from accounts.models import User
+from accounts.permissions import PERMISSIONS, ROLE_RANK, has_role
+from orgs.errors import DomainError
+
+DEMO: Final = "You are visiting a demo: look at everything, nothing can be changed."
+NOBODY: Final = "Only {role}s of the organisation can change this."
+REVISE: Final = "Nothing was changed. What is wrong stands beside the fields."
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of a change: the sentence, and a secret that is shown this once, with what it is called."""
+
+    said: str
+    secret: str = ""
+    secret_name: str = ""
+
+
+def reader(request: HttpRequest) -> User:
+    """The person behind the request. Pages are behind a login, so there is one."""
+    user = request.user
+    assert isinstance(user, User)  # noqa: S101 - LoginRequiredMiddleware stands before every page
+    return user
+
+
+class SettingsView(View):
+    """One page of the settings, and the changes that can be made there."""
+
+    title: ClassVar[str]
+    part: ClassVar[str]
+    place: ClassVar[str]
+    operation: ClassVar[str]
+    changes: ClassVar[Mapping[str, str]] = {}
+    form_classes: ClassVar[Mapping[str, type[forms.Form]]] = {}
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]  # type: ignore[misc]
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.person = reader(request)
+        if not self.may_look():
+            raise PermissionDenied
+        return super().dispatch(request, *args, **kwargs)
+
+    def may_look(self) -> bool:
+        return has_role(self.person, self.operation)
+
+    def may(self, do: str) -> bool:
+        """Whether the reader's role allows the change at all."""
+        return has_role(self.person, self.changes[do])
+
+    def context(self) -> Mapping[str, Any]:
+        """What the part shows."""
+        return {}
+
+    def form(self, do: str, data: Any = None) -> forms.Form:
+        """The form of a change, filled in with `data`, else with what is there now."""
+        found = self.form_classes.get(do, forms.Form)
+        return found(data, auto_id=f"{do}_%s") if data is not None else found(initial=dict(self.initial(do)), auto_id=f"{do}_%s")
+
+    def initial(self, do: str) -> Mapping[str, Any]:
+        """What the form of a change shows before anything is typed."""
+        return {}
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self.shown()
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        do = request.POST.get("do", "")
+        if do not in self.changes:
+            raise SuspiciousOperation("no such change")
+        if not self.may(do):
+            raise PermissionDenied
+        form = self.form(do, request.POST)
+        if not form.is_valid():
+            return self.shown(form=form, do=do, said=REVISE, is_error=True)
+        try:
+            done: Done = getattr(self, do)(form.cleaned_data)
+        except DomainError as refusal:
+            refuse(form, refusal)
+            return self.shown(form=form, do=do, said=refusal.detail, is_error=True)
+        return self.told(done)
+
+    def told(self, done: Done) -> HttpResponse:
+        """The page after a change. One with a secret is the answer itself: nothing keeps the secret for a second request."""
+        if done.secret or self.request.htmx:  # type: ignore[attr-defined]
+            return self.shown(said=done.said, done=done)
+        messages.success(self.request, done.said)
+        return HttpResponseRedirect(self.request.get_full_path())
+
+    def shown(
+        self, *, form: forms.Form | None = None, do: str = "", said: str = "", is_error: bool = False, done: Done | None = None
+    ) -> HttpResponse:
+        is_part = bool(self.request.htmx) and not self.request.htmx.boosted  # type: ignore[attr-defined]
+        every = {f"{name}_form": form if form is not None and name == do else self.form(name) for name in self.form_classes}
+        context = {
+            "view": self, "title": self.title, "part": self.part, "may": {name: self.may(name) for name in self.changes},
+            "why_not": why_not(self.person, tuple(self.changes.values())), "failed": do if is_error else "",
+            "said": said, "is_error": is_error, "done": done, **every, **self.context(),
+        }  # fmt: skip
+        response = render(self.request, "parts/settings_part.html" if is_part else "settings.html", context)
+        response["Vary"] = "HX-Request"
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+def why_not(person: User, operations: Sequence[str]) -> str:
+    """Why this person can change nothing on a page; empty when they can change something, or when nothing can be changed at all."""
+    if not operations or any(has_role(person, operation) for operation in operations):
+        return ""
+    if person.is_demo:
+        return DEMO
+    least = min((PERMISSIONS[operation].role for operation in operations), key=ROLE_RANK.__getitem__)
+    return NOBODY.format(role=least.label.lower())
+
+
+def refuse(form: forms.Form, refusal: DomainError) -> None:
+    """Puts each reason of a refusal beside the field that it is about."""
+    for error in refusal.errors:
+        named = next((str(part) for part in reversed(error.loc) if str(part) in form.fields), None)
+        form.add_error(named, error.msg)
+    if not refusal.errors:
+        form.add_error(None, refusal.detail)
