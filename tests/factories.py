@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import Level, PersonalToken, Role, Team, TeamMember, User
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Tag
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
 from metrics.models import Metric, name_digest
@@ -63,6 +63,18 @@ def make_anomaly(metric: Metric, **fields: Any) -> Anomaly:
         "expected": 1.0, "expected_lower": 0.5, "expected_upper": 1.5, "detectors": [{"name": "spike", "score": 87.0}],
     }  # fmt: skip
     return Anomaly.objects.create(org_id=metric.org_id, datastore_id=metric.datastore_id, metric=metric, **(defaults | fields))
+
+
+def put_tag(anomaly: Anomaly, name: str = "High", **fields: Any) -> Tag:
+    """The org's tag of this name, made with `fields` if it is new, now on the anomaly. No history."""
+    tag, _ = Tag.objects.get_or_create(org_id=anomaly.org_id, name=name, defaults=fields)
+    AnomalyTag.objects.create(org_id=anomaly.org_id, anomaly=anomaly, tag=tag)
+    return tag
+
+
+def assign(anomaly: Anomaly, *users: User) -> None:
+    """No history."""
+    AnomalyAssignee.objects.bulk_create(AnomalyAssignee(org_id=anomaly.org_id, anomaly=anomaly, user=user) for user in users)
 
 
 def make_ingest_key(datastore: Datastore, **fields: Any) -> tuple[IngestKey, str]:

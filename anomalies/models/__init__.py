@@ -1,7 +1,23 @@
 """The anomaly and what hangs on it, one module each."""
 
-from anomalies.models.anomalies import Anomaly, Change, FailedCheck, Tag
+from anomalies.models.anomalies import Anomaly, AnomalyAssignee
+from anomalies.models.checks import FailedCheck, FailedField
 from anomalies.models.comments import Comment, Mention
+from anomalies.models.history import Change
 from anomalies.models.notices import Notice, NoticeSettings, Watch
+from anomalies.models.tags import AnomalyTag, Tag
 
-__all__ = ["Anomaly", "Change", "Comment", "FailedCheck", "Mention", "Notice", "NoticeSettings", "Tag", "Watch"]
+__all__ = [
+    "Anomaly",
+    "AnomalyAssignee",
+    "AnomalyTag",
+    "Change",
+    "Comment",
+    "FailedCheck",
+    "FailedField",
+    "Mention",
+    "Notice",
+    "NoticeSettings",
+    "Tag",
+    "Watch",
+]

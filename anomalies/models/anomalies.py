@@ -1,4 +1,4 @@
-"""The anomaly: one life for a spike in a series, a wrong row and a broken table, and its history."""
+"""The anomaly: one life for a spike in a series, a wrong row and a broken table."""
 
 import uuid
 from typing import ClassVar
@@ -6,33 +6,19 @@ from typing import ClassVar
 from django.db import models
 
 from accounts.models import User
+from anomalies.models.tags import AnomalyTag, Tag
 from anomalies.querysets import AnomalyQuerySet
 from datastores.models import Container, Datastore
 from metrics.models import Metric
 from orgs.models import Org
-from orgs.querysets import OrgQuerySet
 
-
-class Tag(models.Model):
-    """A word that people put on anomalies; its modifier counts in their weight."""
-
-    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
-    name = models.CharField(max_length=100)
-    color = models.CharField(max_length=7, default="#6b747c")
-    description = models.CharField(max_length=500, blank=True)
-    weight_modifier = models.SmallIntegerField(default=0)
-
-    objects = OrgQuerySet["Tag"].as_manager()
-
-    class Meta:
-        ordering = ("name", "pk")
-        constraints = (
-            models.UniqueConstraint(fields=("org", "name"), name="one_tag_per_name"),
-            models.CheckConstraint(condition=models.Q(weight_modifier__gte=-10, weight_modifier__lte=10), name="tag_modifier_in_range"),
-        )
-
-    def __str__(self) -> str:
-        return self.name
+AWAKE = models.Q(snoozed_at=None, snooze_until=None, snooze_count=None, snooze_weight=None, snooze_back_in_band=False)
+ASLEEP = models.Q(snoozed_at__isnull=False) & (
+    models.Q(snooze_until__isnull=False, snooze_count=None, snooze_weight=None, snooze_back_in_band=False)
+    | models.Q(snooze_until=None, snooze_count__isnull=False, snooze_weight=None, snooze_back_in_band=False)
+    | models.Q(snooze_until=None, snooze_count=None, snooze_weight__isnull=False, snooze_back_in_band=False)
+    | models.Q(snooze_until=None, snooze_count=None, snooze_weight=None, snooze_back_in_band=True)
+)
 
 
 class Anomaly(models.Model):
@@ -66,16 +52,38 @@ class Anomaly(models.Model):
     fingerprint = models.BigIntegerField(null=True, blank=True, help_text="The problem of which this is one occurrence; below 2^53.")
     created = models.DateTimeField(help_text="When it was detected.")
     updated = models.DateTimeField(auto_now=True)
-    deleted = models.DateTimeField(null=True, blank=True)
 
     datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="anomalies")
     container = models.ForeignKey(Container, null=True, blank=True, on_delete=models.CASCADE, related_name="anomalies")
-    partition_scan_id = models.BigIntegerField(null=True, blank=True, help_text="The scan of a partition that found it.")
+    container_scan_id = models.BigIntegerField(null=True, blank=True, help_text="The scan of a container that found it.")
+    partition_scan_id = models.BigIntegerField(null=True, blank=True, help_text="The part of that scan, of one partition, that found it.")
     anomalous_records_count = models.PositiveBigIntegerField(null=True, blank=True)
     source_enriched = models.BooleanField(default=False)
 
-    global_tags = models.ManyToManyField(Tag, blank=True, related_name="anomalies")
-    assignees = models.ManyToManyField(User, blank=True, related_name="assigned_anomalies")
+    global_tags: "models.ManyToManyField[Tag, AnomalyTag]" = models.ManyToManyField(
+        Tag, through="AnomalyTag", blank=True, related_name="anomalies"
+    )
+    assignees: "models.ManyToManyField[User, AnomalyAssignee]" = models.ManyToManyField(
+        User, through="AnomalyAssignee", blank=True, related_name="assigned_anomalies"
+    )
+    duplicate_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="duplicates", db_index=False,
+        help_text="The anomaly that this one, archived as Duplicate, is another record of.",
+    )  # fmt: skip
+
+    # Asleep while `snoozed_at` is set: out of the list and of notifications until its one condition ends.
+    snoozed_at = models.DateTimeField(null=True, blank=True)
+    snoozed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    snooze_until = models.DateTimeField(null=True, blank=True, help_text="Sleeps up to this moment.")
+    snooze_count = models.PositiveIntegerField(null=True, blank=True, help_text="Sleeps for so many more occurrences of the same problem.")
+    snooze_weight = models.IntegerField(null=True, blank=True, help_text="Sleeps until it weighs more than this.")
+    snooze_back_in_band = models.BooleanField(
+        default=False, db_default=False, help_text="Sleeps until the value is back where it was expected."
+    )
+
+    # The tombstone of one that was deleted for good: what it said is gone, its history stays.
+    deleted = models.DateTimeField(null=True, blank=True)
+    deleted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
 
     # Type metric only; null in the others.
     metric = models.ForeignKey(Metric, null=True, blank=True, on_delete=models.CASCADE, related_name="anomalies")
@@ -111,6 +119,9 @@ class Anomaly(models.Model):
                 condition=models.Q(fingerprint=None) | models.Q(fingerprint__gte=0, fingerprint__lt=2**53),
                 name="fingerprint_is_exact_in_json",
             ),
+            models.CheckConstraint(condition=AWAKE | ASLEEP, name="asleep_until_one_condition_ends"),
+            models.CheckConstraint(condition=models.Q(duplicate_of=None) | models.Q(status="Duplicate"), name="only_a_duplicate_is_one_of"),
+            models.CheckConstraint(condition=~models.Q(duplicate_of=models.F("pk")), name="no_duplicate_of_itself"),
         )
         indexes = (
             # The inbox and the API's default list: one status, default order.
@@ -128,6 +139,20 @@ class Anomaly(models.Model):
             models.Index(fields=("org", "metric", "-started_at"), name="anomaly_of_metric"),
             # Related anomalies: the same problem again.
             models.Index(fields=("org", "fingerprint"), name="anomaly_fingerprint"),
+            # The copies of an anomaly, in its detail.
+            models.Index(fields=("duplicate_of",), condition=models.Q(duplicate_of__isnull=False), name="anomaly_duplicates"),
+            # Whose sleep or deletion is a person's, when that person is erased.
+            models.Index(fields=("snoozed_by",), condition=models.Q(snoozed_by__isnull=False), name="anomaly_snoozed_by"),
+            models.Index(fields=("deleted_by",), condition=models.Q(deleted_by__isnull=False), name="anomaly_deleted_by"),
+            # Who sleeps: the list of them, and those whose time has come.
+            models.Index(fields=("org", "snooze_until", "id"), condition=models.Q(snoozed_at__isnull=False), name="anomaly_asleep"),
+            # What one scan found.
+            models.Index(
+                fields=("org", "container_scan_id", "id"), condition=models.Q(container_scan_id__isnull=False), name="anomaly_of_scan"
+            ),
+            models.Index(
+                fields=("org", "partition_scan_id", "id"), condition=models.Q(partition_scan_id__isnull=False), name="anomaly_of_partition"
+            ),
         )
 
     def __str__(self) -> str:
@@ -137,41 +162,23 @@ class Anomaly(models.Model):
     def is_archived(self) -> bool:
         return self.status in self.ARCHIVED
 
-
-class FailedCheck(models.Model):
-    """A check that an anomaly violates: rule, message and, where known, what would mend it."""
-
-    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
-    anomaly = models.ForeignKey(Anomaly, on_delete=models.CASCADE, related_name="failed_checks")
-    rule_type = models.CharField(max_length=64)
-    message = models.TextField()
-    suggested_field = models.CharField(max_length=500, blank=True)
-    suggested_value = models.TextField(blank=True)
-    suggested_score = models.FloatField(null=True, blank=True)
-
-    class Meta:
-        ordering = ("pk",)
-
-    def __str__(self) -> str:
-        return self.message[:80]
+    @property
+    def is_asleep(self) -> bool:
+        return self.snoozed_at is not None
 
 
-class Change(models.Model):
-    """One entry of an anomaly's history: who changed what, from what to what. Never altered, never deleted."""
+class AnomalyAssignee(models.Model):
+    """One person who looks after one anomaly."""
 
-    # The database deletes the history of an anomaly that is gone for good, and a trigger refuses every other deletion: see migration 0003.
-    org = models.ForeignKey(Org, on_delete=models.DO_NOTHING, related_name="+")
-    anomaly = models.ForeignKey(Anomaly, on_delete=models.DO_NOTHING, related_name="changes")
-    transaction_id = models.BigIntegerField(help_text="Shared by everything that one call changed.")
-    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    actor = models.CharField(max_length=64, help_text="`user`, or the part of the system that did it.")
-    timestamp = models.DateTimeField()
-    changeset = models.JSONField(help_text="{field: [before, after]}")
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
+    anomaly = models.ForeignKey(Anomaly, on_delete=models.CASCADE, related_name="+", db_index=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
 
     class Meta:
-        ordering = ("timestamp", "pk")
-        # The history of one anomaly, in order.
-        indexes = (models.Index(fields=("anomaly", "timestamp", "id"), name="change_of_anomaly"),)
+        db_table = "anomalies_anomaly_assignees"
+        constraints = (models.UniqueConstraint(fields=("anomaly", "user"), name="assigned_once"),)
+        # Somebody's anomalies, and those of nobody.
+        indexes = (models.Index(fields=("org", "user", "anomaly"), name="anomaly_of_assignee"),)
 
     def __str__(self) -> str:
-        return f"{self.timestamp:%Y-%m-%d %H:%M} {', '.join(self.changeset)}"
+        return f"{self.user_id} on {self.anomaly_id}"

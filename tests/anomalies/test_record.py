@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from kombu.exceptions import OperationalError as BrokerError
 
-from anomalies.models import Anomaly, Change, Tag
+from anomalies.models import Anomaly, Change
 from anomalies.services import Finding, Peak, archive_anomaly, change_anomaly, metric_fingerprint, record
 from anomalies.services.findings import Detector
 from config.celery import app as celery_app
@@ -137,7 +137,8 @@ def test_trouble_that_comes_back_soon_is_the_same_anomaly(metric):
 def test_tags_count_in_the_weight_when_the_detector_recomputes_it(metric, org):
     record([opening(metric)], now=NOW)
     anomaly = Anomaly.objects.get()
-    anomaly.global_tags.set([Tag.objects.create(org=org, name=name, weight_modifier=points) for name, points in (("vip", 5), ("low", -2))])
+    factories.put_tag(anomaly, "vip", weight_modifier=5)
+    factories.put_tag(anomaly, "low", weight_modifier=-2)
     record([later(metric, 1, peak=peak(1, score=90.0))], now=NOW)
     anomaly.refresh_from_db()
     assert (anomaly.weight, anomaly.weight_breakdown) == (11, {"score": 8, "duration": 0, "tags": 3})

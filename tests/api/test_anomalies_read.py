@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import Level
 from anomalies import services
-from anomalies.models import Anomaly, FailedCheck, Tag
+from anomalies.models import Anomaly, FailedCheck
 from datastores.models import Datastore
 from tests import factories
 
@@ -56,9 +56,8 @@ def test_an_item_has_every_field_of_the_contract(as_, reporter, anomaly, metric,
 
 
 def test_tags_assignees_and_failed_checks_come_along(as_, viewer, org, anomaly):
-    tag = Tag.objects.create(org=org, name="High", weight_modifier=3)
-    anomaly.global_tags.add(tag)
-    anomaly.assignees.add(viewer)
+    tag = factories.put_tag(anomaly, "High", weight_modifier=3)
+    factories.assign(anomaly, viewer)
     check = FailedCheck.objects.create(org=org, anomaly=anomaly, rule_type="notNull", message="3 are null")
     item = as_(viewer).get(f"/api/anomalies/{anomaly.pk}").json()
     assert item["global_tags"] == [{"id": tag.pk, "name": "High", "color": "#6b747c", "weight_modifier": 3}]
@@ -100,8 +99,8 @@ def test_filters_find_what_they_name_and_nothing_else(as_, viewer, org, datastor
     now = timezone.now()
     mine = factories.make_anomaly(metric, kind="dip", direction="down", score=40.0, created=now, message="Far too low", fingerprint=5)
     theirs = factories.make_anomaly(other, kind="spike", score=90.0, created=now - timedelta(days=40), is_backfilled=True, fingerprint=5)
-    mine.assignees.add(viewer)
-    theirs.global_tags.add(Tag.objects.create(org=org, name="Low"))
+    factories.assign(mine, viewer)
+    factories.put_tag(theirs, "Low")
     FailedCheck.objects.create(org=org, anomaly=theirs, rule_type="between", message="-")
     client = as_(viewer)
     day, hour_ago = now.date(), (now - timedelta(hours=1)).isoformat().replace("+", "%2B")
@@ -244,11 +243,10 @@ def test_history_needs_the_level_viewer(as_, as_org, reporter, stranger, anomaly
 
 
 def test_query_counts_do_not_grow_with_the_rows(as_, viewer, org, metric, same_queries):
-    tag = Tag.objects.create(org=org, name="High")
     for n in range(30):
         one = factories.make_anomaly(metric, kind=f"k{n}")
-        one.global_tags.add(tag)
-        one.assignees.add(viewer)
+        factories.put_tag(one, "High")
+        factories.assign(one, viewer)
     client = as_(viewer)
     client.get("/api/anomalies")
     same_queries("GET /api/anomalies, 30 rows", lambda: client.get("/api/anomalies"))

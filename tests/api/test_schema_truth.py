@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from anomalies import services
 from anomalies.api.documents import document
 from anomalies.api.serializers import AnomalySerializer
-from anomalies.models import Anomaly, FailedCheck, Tag
+from anomalies.models import Anomaly, FailedCheck
 from datastores.models import Container, Operation
 from metrics import points
 from tests import factories
@@ -38,8 +38,8 @@ def world(org, datastore, author, viewer):
         message="Customer ID is missing", created=factories.STARTED, anomalous_records_count=3,
     )  # fmt: skip
     FailedCheck.objects.create(org=org, anomaly=record, rule_type="notNull", message="3 are null", suggested_score=0.5)
-    record.global_tags.add(Tag.objects.create(org=org, name="High"))
-    record.assignees.add(viewer)
+    factories.put_tag(record, "High")
+    factories.assign(record, viewer)
     comment = services.comment_on(anomaly, user=author, message="Seen before.", mentioned_user_ids=[viewer.pk])
     services.change_anomaly(anomaly, user=author, status="Acknowledged")
     operation = Operation.objects.create(org=org, datastore=datastore, kind="import", status="running", user=author)

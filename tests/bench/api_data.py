@@ -30,8 +30,8 @@ SELECT gen_random_uuid(), 'metric', (ARRAY['Active', 'Acknowledged', 'Resolved',
   FROM (SELECT n, now() - n * interval '1 minute' AS at FROM generate_series(1, %(count)s) AS n) AS numbers
 """
 TAGGED_SQL = """
-INSERT INTO anomalies_anomaly_global_tags (anomaly_id, tag_id) SELECT id, %s FROM anomalies_anomaly WHERE id %% 3 = 0;
-INSERT INTO anomalies_anomaly_assignees (anomaly_id, user_id) SELECT id, %s FROM anomalies_anomaly WHERE id %% 2 = 0;
+INSERT INTO anomalies_anomaly_global_tags (org_id, anomaly_id, tag_id) SELECT org_id, id, %s FROM anomalies_anomaly WHERE id %% 3 = 0;
+INSERT INTO anomalies_anomaly_assignees (org_id, anomaly_id, user_id) SELECT org_id, id, %s FROM anomalies_anomaly WHERE id %% 2 = 0;
 """
 
 

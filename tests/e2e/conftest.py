@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from accounts.models import Level, User
-from anomalies.models import Anomaly, Tag
+from anomalies.models import Anomaly
 from datastores.models import Datastore
 from metrics import points
 from metrics.models import Metric
@@ -101,7 +101,7 @@ def world(transactional_db: None) -> World:
         metric = factories.make_metric(datastore, name, **learned)
         daily(metric, spike_ago=timedelta(hours=hours))
         found.append(excursion(metric, ago=timedelta(hours=hours)))
-    found[0].global_tags.add(Tag.objects.create(org=org, name="checkout"))
+    factories.put_tag(found[0], "checkout")
     factories.make_metric(datastore, "queue.depth.mail")
     factories.make_metric(datastore, "ads.exchange4.cpc", state="active", is_stale=True, last_at=timezone.now() - timedelta(hours=5))
     return World(author, found[0].metric, found)

@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
 
-from anomalies.models import Anomaly, Change, Tag
+from anomalies.models import Anomaly, Change
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -79,7 +79,7 @@ def test_a_long_list_has_pages(as_, reporter, metric):
 
 def test_a_row_shows_the_evidence(as_, reporter, anomaly):
     send_hours(anomaly.metric)
-    anomaly.global_tags.add(Tag.objects.create(org=anomaly.org, name="checkout"))
+    factories.put_tag(anomaly, "checkout")
     answer = as_(reporter).get("/app/inbox")
     (row,) = answer.context["page"].rows
     assert (row.name, row.source, row.tags, row.weight, row.meter) == ("checkout.latency", "Metrics", ("checkout",), 1, 4)
@@ -116,7 +116,7 @@ def test_queries_do_not_grow_with_the_rows(as_, editor, metric, queries_of):
     few = queries_of(lambda: client.get("/app/inbox"))
     for minutes in range(1, 50):
         one = spike(factories.make_metric(metric.datastore, f"series {minutes}"), ago=timedelta(minutes=20 + minutes))
-        one.global_tags.add(Tag.objects.create(org=one.org, name=f"tag {minutes}"))
+        factories.put_tag(one, f"tag {minutes}")
     assert queries_of(lambda: client.get("/app/inbox")) == few
 
 
