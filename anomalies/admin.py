@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from accounts.models import User
-from anomalies.models import Anomaly, Change, Comment, FailedCheck, Mention, Tag
+from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Change, Comment, FailedCheck, FailedField, Mention, Tag
 from anomalies.services import change_anomaly, close_anomaly
 from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
 from orgs.errors import DomainError
@@ -129,3 +129,24 @@ class MentionAdmin(ReadOnlyAdmin):
     list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("org", "user")
     search_fields = ("=comment__id", "user__email")
+
+
+@admin.register(FailedField)
+class FailedFieldAdmin(ReadOnlyAdmin):
+    list_display = ("anomaly_id", "org", "name")
+    list_select_related = ("org",)
+    search_fields = ("=anomaly__id", "=name")
+
+
+@admin.register(AnomalyTag)
+class AnomalyTagAdmin(ReadOnlyAdmin):
+    list_display = ("anomaly_id", "org", "tag")
+    list_select_related = ("org", "tag")
+    search_fields = ("=anomaly__id", "=tag__name")
+
+
+@admin.register(AnomalyAssignee)
+class AnomalyAssigneeAdmin(ReadOnlyAdmin):
+    list_display = ("anomaly_id", "org", "user")
+    list_select_related = ("org", "user")
+    search_fields = ("=anomaly__id", "user__email")
