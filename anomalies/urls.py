@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, path
 
 from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
+from anomalies.api.notices import NoticeViewSet, WatchViewSet
 from anomalies.api.views import AnomalyViewSet
 from anomalies.pages import detail, inbox, overview, series
 from anomalies.session_api import org
@@ -20,6 +21,11 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),
     path("comments", CommentViewSet.as_view({"get": "list", "post": "create"})),
     path("comments/<str:id>", CommentViewSet.as_view(CHANGES)),
+    path("anomalies/<str:id>/watch", WatchViewSet.as_view({"get": "watching", "post": "watch", "delete": "unwatch"})),
+    path("user-notifications", NoticeViewSet.as_view({"get": "list"})),
+    path("user-notifications/acknowledge", NoticeViewSet.as_view({"put": "acknowledge_all"})),
+    path("user-notifications/acknowledge/<str:id>", NoticeViewSet.as_view({"put": "acknowledge"})),
+    path("user-notifications/settings", NoticeViewSet.as_view({"get": "read_settings", "put": "change_settings"})),
 ]
 pages: list[URLPattern | URLResolver] = [  # under /app/
     path("", overview.overview, name="overview"),

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import Level, PersonalToken, Role, Team, TeamMember, User
-from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Tag
+from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Notice, Tag
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
 from metrics.models import Metric, name_digest
@@ -75,6 +75,18 @@ def put_tag(anomaly: Anomaly, name: str = "High", **fields: Any) -> Tag:
 def assign(anomaly: Anomaly, *users: User) -> None:
     """No history."""
     AnomalyAssignee.objects.bulk_create(AnomalyAssignee(org_id=anomaly.org_id, anomaly=anomaly, user=user) for user in users)
+
+
+def make_notice(anomaly: Anomaly, user: User, **fields: Any) -> Notice:
+    """An unread word to the user that somebody acknowledged the anomaly that they watch."""
+    defaults = {
+        "kind": "watched",
+        "transaction_id": 1,
+        "actor": "user",
+        "created": STARTED,
+        "changeset": {"status": ["Active", "Acknowledged"]},
+    }
+    return Notice.objects.create(org_id=anomaly.org_id, user=user, anomaly=anomaly, **(defaults | fields))
 
 
 def make_ingest_key(datastore: Datastore, **fields: Any) -> tuple[IngestKey, str]:

@@ -111,9 +111,10 @@ def ids_of(people: object) -> set[int]:
 
 
 def is_news(line: "Line") -> bool:
-    """Whether it is worth telling those who watch. What has just been born, nobody watches."""
+    """Whether it is worth telling those who watch: what was just born nobody watches, and a deleted comment is to be forgotten."""
     is_birth = "status" in line.changeset and line.changeset["status"][0] is None
-    return not is_birth and not DRIFTING.issuperset(line.changeset)
+    is_forgotten = set(line.changeset) == {"comment"} and line.changeset["comment"][1] is None
+    return not is_birth and not is_forgotten and not DRIFTING.issuperset(line.changeset)
 
 
 def row_of(line: "Line", *, is_news: bool) -> dict[str, Any]:

@@ -65,6 +65,10 @@ def _token(datastore: Datastore, owner: User) -> int:
     return PersonalToken.objects.filter(user=owner).latest("pk").pk
 
 
+def _notice(datastore: Datastore, owner: User) -> int:
+    return factories.make_notice(factories.make_anomaly(factories.make_metric(datastore, f"cpu.{uuid4()}")), owner).pk
+
+
 NOTHING = Sample(Scope.NOTHING)
 METRIC, ANOMALY, OPERATION = (Sample(Scope.STORE, make) for make in (_metric, _anomaly, _operation))
 SERVICE = Sample(Scope.ORG, lambda datastore, owner: factories.make_user(owner.org, "CI", is_service=True).pk)
@@ -76,6 +80,7 @@ SAMPLES: dict[str, Sample] = {
     "anomalies/{id}/image": ANOMALY,
     "comments": NOTHING,
     "comments/{id}": Sample(Scope.STORE, _comment),
+    "anomalies/{id}/watch": ANOMALY,
     "datastores": NOTHING,
     "datastores/{id}": Sample(Scope.STORE, lambda datastore, owner: datastore.pk),
     "events": NOTHING,
@@ -98,6 +103,10 @@ SAMPLES: dict[str, Sample] = {
     "service-accounts/{id}/tokens": SERVICE,
     "teams": NOTHING,
     "teams/{id}": Sample(Scope.ORG, lambda datastore, owner: owner.org.teams.create(org=owner.org, name=f"A team {uuid4()}").pk),
+    "user-notifications": NOTHING,
+    "user-notifications/acknowledge": NOTHING,
+    "user-notifications/acknowledge/{id}": Sample(Scope.OWN, _notice),
+    "user-notifications/settings": NOTHING,
     "user-tokens": NOTHING,
     "user-tokens/{id}": Sample(Scope.OWN, _token),
     "users": NOTHING,
