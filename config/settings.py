@@ -90,23 +90,34 @@ TEMPLATES = [
 ]
 
 
-def database_from_url(url: str) -> dict[str, Any]:
+def database_from_url(url: str, variable: str = "DATABASE_URL") -> dict[str, Any]:
     """Django's entry for a libpq URL or conninfo string; libpq's own parser reads every form of it."""
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     try:
         parts = conninfo_to_dict(url)
     except ProgrammingError as error:
-        raise ImproperlyConfigured(f"DATABASE_URL is no PostgreSQL URL or conninfo string: {str(error).strip()}") from None
+        raise ImproperlyConfigured(f"{variable} is no PostgreSQL URL or conninfo string: {str(error).strip()}") from None
     entry: dict[str, Any] = {known[key]: str(value) for key, value in parts.items() if key in known}
     options: dict[str, Any] = {key: value for key, value in parts.items() if key not in known}
     # A pool opens connections in the background and hands out only live ones: a restarted server costs no failed request.
     options["pool"] = {"min_size": 1, "max_size": env_int("DATABASE_POOL", 8, minimum=1), "timeout": 3}
-    return {"ENGINE": "django.db.backends.postgresql", "CONN_HEALTH_CHECKS": True, "OPTIONS": options, **entry}
+    return {"ENGINE": "config.database", "CONN_HEALTH_CHECKS": True, "OPTIONS": options, **entry}
+
+
+def owner_from_url(url: str) -> dict[str, Any]:
+    """The owner's entry: without a pool, since its connections are few and short."""
+    entry = database_from_url(url, "DATABASE_OWNER_URL")
+    del entry["OPTIONS"]["pool"]
+    return entry
 
 
 DATABASE_URL = env_str("DATABASE_URL", f"postgresql://app@/plumbline?host={PLUMBLINE_HOME}/s&port=5432")
+# The role that owns the tables, for migrations alone. The product itself connects as a role from which PostgreSQL keeps other orgs' rows.
+DATABASE_OWNER_URL = env_str("DATABASE_OWNER_URL", "")
 REDIS_URL = env_str("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock")
 DATABASES = {"default": database_from_url(DATABASE_URL)}
+DATABASE_OWNER = owner_from_url(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
+DATABASE_APPLICATION_ROLE = DATABASES["default"]["USER"] if DATABASE_OWNER else "plumbline_app"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "plumbline"}}

@@ -10,6 +10,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 import django  # noqa: E402  the settings read the addresses of the servers
 from django.conf import settings  # noqa: E402
 
+settings.DATABASES["default"]["AS_OWNER"] = True
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no collectstatic for a test
 django.setup()
 # A worker of pytest-xdist must not find it: it would read the settings before it has servers of its own.

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final, LiteralString
+from typing import TYPE_CHECKING, Any, Final, LiteralString, cast
 
 import psycopg
 from django.db import connection
 from psycopg import sql
 from psycopg.rows import TupleRow
+
+if TYPE_CHECKING:
+    from config.database.base import DatabaseWrapper
 
 BinaryCursor = psycopg.Cursor[TupleRow]
 
@@ -19,10 +22,10 @@ IS_OUR_MARK: Final = sql.SQL("mark <= pg_snapshot_xmax(pg_current_snapshot())::t
 def binary_cursor() -> Iterator[BinaryCursor]:
     """Django's own cursors send bytes as hex text inside the statement: twice the bytes and a parse, on the hottest path there is.
 
-    Errors leave as Django's (`django.db.OperationalError` and so on).
+    Errors leave as Django's (`django.db.OperationalError` and so on). In the name of an org the block is one transaction.
     """
-    connection.ensure_connection()
-    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    told = cast("DatabaseWrapper", connection).told
+    with told(), connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.format = psycopg.pq.Format.BINARY
         yield cursor
 

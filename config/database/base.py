@@ -1,0 +1,117 @@
+"""The connection that Django makes: every transaction on it begins by saying whose rows it may see.
+
+What is said holds until the transaction ends (`SET LOCAL`), so the next user of a pooled connection inherits nothing. It travels in one
+message with the first statement that needs it and costs no round trip; a statement outside a transaction block is one transaction with it.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
+from typing import Any, Final
+
+import psycopg
+from django.db import transaction
+from django.db.backends.postgresql import base
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+
+from orgs import tenancy, wall
+
+Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
+# Of the role, to be the one that logged in.
+ITSELF: Final = "none"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a transaction knows: the role that it acts as, the org, the reason to look across orgs."""
+
+    role: str = ITSELF
+    org: str = ""
+    across: str = ""
+
+
+SETTINGS: Final = ("role", "plumbline.org", "plumbline.across")
+UNTOLD: Final = Told()
+# Differs from everything: what was told may have been taken back.
+UNKNOWN: Final = Told("?", "?", "?")
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """`home_role` is the role of the product's own statements: the one that logged in, unless a test that is the owner sets another."""
+
+    home_role = ITSELF
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._told = UNTOLD
+        self.execute_wrappers.append(self._in_scope)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """For cursors of psycopg's own, which are not watched: the block is one transaction that knows the scope, if there is any."""
+        self.ensure_connection()
+        if not self._untold():
+            yield
+        elif self.in_atomic_block:
+            self._tell()
+            yield
+        else:
+            with transaction.atomic(using=self.alias):
+                self._tell()
+                yield
+
+    def _in_scope(self, execute: Execute, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001
+        untold = self._untold()
+        if not untold:
+            return execute(statement, params, many, context)
+        cursor = context["cursor"].cursor
+        if many or isinstance(cursor, psycopg.ServerCursor):
+            with self.told():
+                return execute(statement, params, many, context)
+        found = execute(_joined(untold, statement), params, many, context)
+        for _ in untold:
+            cursor.nextset()
+        self._note()
+        return found
+
+    def _untold(self) -> list[str]:
+        """The statements by which the running transaction, or the one that begins now, learns what it has not been told."""
+        status = self.connection.pgconn.transaction_status
+        if status == TransactionStatus.IDLE:
+            self._told = UNTOLD
+        wanted = self._wanted()
+        if wanted == self._told or status == TransactionStatus.INERROR:
+            return []
+        known = zip(SETTINGS, astuple(wanted), astuple(self._told), strict=True)
+        return [f"SET LOCAL {name} = '{value}'" for name, value, before in known if value != before]
+
+    def _wanted(self) -> Told:
+        scope = tenancy.scope()
+        role = self.home_role if scope.reason is None else wall.role_across()
+        return Told(role, "" if scope.org_id is None else str(int(scope.org_id)), scope.reason or "")
+
+    def _tell(self) -> None:
+        with self.cursor() as cursor:
+            cursor.execute("SELECT")
+
+    def _note(self) -> None:
+        if self.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            self._told = self._wanted()
+
+    def _savepoint_rollback(self, sid: str) -> None:
+        super()._savepoint_rollback(sid)  # type: ignore[misc]  # django-stubs leave it out
+        self._told = UNKNOWN
+
+    def _rollback(self) -> None:
+        self._told = UNTOLD
+        super()._rollback()  # type: ignore[misc]
+
+    def _commit(self) -> None:
+        self._told = UNTOLD
+        super()._commit()  # type: ignore[misc]
+
+
+def _joined(untold: list[str], statement: Any) -> Any:
+    before = "; ".join([*untold, ""])
+    return sql.SQL(before) + statement if isinstance(statement, sql.Composable) else before + statement

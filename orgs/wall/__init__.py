@@ -1,0 +1,92 @@
+"""The second wall: which rows PostgreSQL shows to the role that the product connects as (docs/tenancy.md).
+
+After every `migrate` the policies are brought to what the tables are then: a table with a column `org_id`, or with a foreign key to a table
+that has one, gets its policy without a word. What is exempt, and everything that reaches past the wall, is listed in this file.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+
+from orgs.tenancy import Reason
+
+# The role that looks across orgs: a role of its own, so that the planner need not think of it when one org asks.
+ACROSS_SUFFIX: Final = "_across"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What one reason to look across orgs may do with one table; `where` narrows it to some rows."""
+
+    reason: Reason
+    table: str
+    commands: tuple[str, ...] = ("SELECT",)
+    where: str = "true"
+
+
+OPENINGS: Final = (
+    Opening(Reason.DETECTION, "metrics_batch"),
+    Opening(Reason.DETECTION, "metrics_metric", ("SELECT", "UPDATE")),
+    Opening(Reason.DETECTION, "metrics_detectionblock", ("SELECT", "INSERT", "UPDATE", "DELETE")),
+    Opening(Reason.UPKEEP, "orgs_org"),
+    Opening(Reason.UPKEEP, "metrics_batch"),
+    Opening(Reason.UPKEEP, "metrics_verdict"),
+    Opening(Reason.UPKEEP, "metrics_point_hour"),
+    Opening(Reason.UPKEEP, "metrics_verdict_hour"),
+    Opening(Reason.UPKEEP, "metrics_fold"),
+    Opening(Reason.UPKEEP, "datastores_operation"),
+    Opening(Reason.UPKEEP, "accounts_letter"),
+    Opening(Reason.POST, "accounts_letter", ("SELECT", "INSERT", "UPDATE"), where="org_id IS NULL"),
+    Opening(Reason.PAYMENTS, "billing_stripeevent", ("SELECT", "INSERT")),
+    Opening(Reason.PAYMENTS, "billing_eventeffect", ("SELECT", "INSERT")),
+    Opening(Reason.PAYMENTS, "billing_account"),
+    Opening(Reason.VISITORS, "orgs_org", where="is_demo"),
+)
+
+# By the value of which columns anybody may learn to which org a row belongs, and nothing else: the columns are unique.
+FOUND_BY: Final = {
+    "orgs_org": ("slug",),
+    "orgs_orgtoken": ("digest",),
+    "orgs_ingestkey": ("digest",),
+    "accounts_personaltoken": ("digest",),
+    "accounts_user": ("id", "email"),
+    "accounts_letter": ("id", "digest"),
+    "accounts_session": ("session_key",),
+    "billing_account": ("customer_id",),
+    "datastores_operation": ("id",),
+    "metrics_metric": ("id",),
+}
+
+# Tables of no org, and why nothing in them needs the wall.
+EXEMPT: Final = {
+    "auth_group": "Django's; not used, rights come from roles and levels",
+    "auth_group_permissions": "Django's; not used",
+    "auth_permission": "Django's: names of models",
+    "django_content_type": "Django's: names of models",
+    "django_migrations": "Django's: names of migrations",
+    "metrics_detectionorder": "numbers of series; written by triggers, read by the shards",
+    "metrics_detectionshard": "how far a shard is",
+    "metrics_detectionstep": "how far a shard was",
+    "metrics_epoch": "numbers of datastores and how often series were deleted there",
+}
+# Tables of no org that hold what belongs to orgs all the same: to be seen across orgs only.
+SHARED: Final = ("billing_eventeffect", "billing_stripeevent", "metrics_detectionblock")
+
+# Tables in which nothing is altered or deleted, and the columns that may be emptied after all.
+APPEND_ONLY: Final = {"anomalies_change": ("user_id",), "billing_stripeevent": ()}
+READ_ONLY: Final = ("auth_permission", "django_content_type", "django_migrations")
+
+
+class WallError(Exception):
+    """The wall cannot be built, or does not stand; the message says what to do."""
+
+
+def role() -> str:
+    """The role that the product connects as."""
+    return str(settings.DATABASE_APPLICATION_ROLE)
+
+
+def role_across() -> str:
+    """The role that it takes on to look across orgs."""
+    return role() + ACROSS_SUFFIX
