@@ -9,7 +9,19 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 
 from accounts.models import User
-from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Change, Comment, FailedCheck, FailedField, Mention, Tag
+from anomalies.models import (
+    Anomaly,
+    AnomalyAssignee,
+    AnomalyTag,
+    Change,
+    Comment,
+    FailedCheck,
+    FailedField,
+    Integration,
+    Mention,
+    Tag,
+    TicketLink,
+)
 from anomalies.services import change_anomaly, close_anomaly
 from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
 from orgs.errors import DomainError
@@ -150,3 +162,26 @@ class AnomalyAssigneeAdmin(ReadOnlyAdmin):
     list_display = ("anomaly_id", "org", "user")
     list_select_related = ("org", "user")
     search_fields = ("=anomaly__id", "user__email")
+
+
+@admin.register(Integration)
+class IntegrationAdmin(PlumblineAdmin):
+    list_display = ("name", "type", "org", "url", "created")
+    list_filter = ("type", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("name", "org__name")
+    autocomplete_fields = ("org",)
+    readonly_fields = ("created",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Its links would go without a line in the history of their anomalies."""
+        return False
+
+
+@admin.register(TicketLink)
+class TicketLinkAdmin(ReadOnlyAdmin):
+    list_display = ("ticket_number", "integration", "anomaly_id", "org", "status", "user", "created")
+    list_filter = ("integration__type", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("integration", "org", "user")
+    search_fields = ("=anomaly__id", "ticket_number", "ticket_id")
+    date_hierarchy = "created"

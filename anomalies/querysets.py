@@ -7,7 +7,7 @@ from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from anomalies.models import Anomaly, Comment, Notice  # noqa: F401 - the generics' arguments
+    from anomalies.models import Anomaly, Comment, Integration, Notice  # noqa: F401 - the generics' arguments
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
@@ -55,3 +55,9 @@ class CommentQuerySet(OrgQuerySet["Comment"]):
     def for_rows(self) -> Self:
         """With whose they are and whom they mention."""
         return self.select_related("user").prefetch_related("mentioned")
+
+
+class IntegrationQuerySet(OrgQuerySet["Integration"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """All of the caller's org; levels on datastores play no part."""
+        return self.for_org(user.org_id)

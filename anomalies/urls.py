@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
+from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.views import AnomalyViewSet
 from anomalies.pages import detail, inbox, overview, series
 from anomalies.session_api import org
@@ -19,6 +20,10 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies/<str:id>/history", AnomalyViewSet.as_view({"get": "history"})),
     path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),
     path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),
+    path("anomalies/<str:id>/ticket-links", TicketLinkViewSet.as_view({"get": "ticket_links", "post": "link_ticket"})),
+    path("anomalies/<str:id>/ticket-links/<str:link_id>", TicketLinkViewSet.as_view({"delete": "unlink_ticket"})),
+    path("integrations", IntegrationViewSet.as_view({"get": "list", "post": "create"})),
+    path("integrations/<str:id>", IntegrationViewSet.as_view(CHANGES)),
     path("comments", CommentViewSet.as_view({"get": "list", "post": "create"})),
     path("comments/<str:id>", CommentViewSet.as_view(CHANGES)),
     path("anomalies/<str:id>/watch", WatchViewSet.as_view({"get": "watching", "post": "watch", "delete": "unwatch"})),

@@ -6,6 +6,7 @@ from anomalies.models.comments import Comment, Mention
 from anomalies.models.history import Change
 from anomalies.models.notices import Notice, NoticeSettings, Watch
 from anomalies.models.tags import AnomalyTag, Tag
+from anomalies.models.tickets import Integration, TicketLink
 
 __all__ = [
     "Anomaly",
@@ -15,9 +16,11 @@ __all__ = [
     "Comment",
     "FailedCheck",
     "FailedField",
+    "Integration",
     "Mention",
     "Notice",
     "NoticeSettings",
     "Tag",
+    "TicketLink",
     "Watch",
 ]

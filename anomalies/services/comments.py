@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from accounts.models import Level, User
 from anomalies.models import Anomaly, Comment, Mention
+from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
 from datastores.levels import Holders, holders
-from orgs.errors import Archived, FieldError, Invalid, NotFound
+from orgs.errors import FieldError, Invalid, NotFound
 
 MESSAGE_LIMIT: Final = 10_000
 MENTIONS_LIMIT: Final = 100
@@ -121,13 +122,6 @@ def line_parts(comment: Comment, draft: Draft) -> dict[str, Any]:
 
 def shown(comment: Comment) -> Mapping[str, object]:
     return {"id": comment.pk, "message": comment.message}
-
-
-def refuse_archived(anomaly: Anomaly) -> None:
-    """Raises Archived; the anomaly stays as it is until the transaction ends."""
-    now = Anomaly.objects.select_for_update(no_key=True).get(pk=anomaly.pk)
-    if now.is_archived:
-        raise Archived("The anomaly is archived. Restore it first, by setting its status to Acknowledged.")
 
 
 def locked(comment: Comment) -> Comment:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
@@ -49,6 +50,29 @@ class TextField(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
+
+
+class WebAddressField(TextField):
+    """An address that a browser opens over http or https; a host of one word, as inside a company's network, is one too."""
+
+    default_error_messages: ClassVar = {"no_address": "Send a web address, such as https://example.com/ticket/1."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"max_length": 2000, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not is_web_address(text):
+            self.fail("no_address")
+        return text
+
+
+def is_web_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable() and " " not in text
+    except ValueError:  # a port or a host that is none
+        return False
 
 
 class ReferenceField(serializers.Field[Any, Any, Any, Any]):

@@ -53,9 +53,6 @@ IDEMPOTENCY_KEY: Final = {
     "schema": {"type": "string", "maxLength": 255},
 }
 THING: Final = {
-    "name": "id",
-    "in": "path",
-    "required": True,
     "description": "The number; of an anomaly, the UUID as well.",
     "schema": {"type": "string", "pattern": "^([0-9]+|[0-9a-fA-F-]{32,36})$"},
 }
@@ -92,9 +89,14 @@ class PlumblineSchema(AutoSchema):
             return None
         operation["responses"].update({str(status): self._error(status) for status in self._errors()})
         operation["responses"] = dict(sorted(operation["responses"].items()))
-        parameters = [THING if found["in"] == "path" else found for found in operation.get("parameters", ())]
+        parameters = [self._thing(found["name"]) if found["in"] == "path" else found for found in operation.get("parameters", ())]
         operation["parameters"] = parameters + self._headers()
         return operation
+
+    def _thing(self, name: str) -> dict[str, Any]:
+        """What one word of an address may be: a reference, or what the view says in `words`."""
+        said: dict[str, Any] = getattr(self.view, "words", {}).get(name, THING)
+        return {"name": name, "in": "path", "required": True, **said}
 
     def _errors(self) -> list[int]:
         found = [

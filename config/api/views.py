@@ -41,6 +41,8 @@ class OrgViewSet(viewsets.GenericViewSet[Any]):
     body_limit: ClassVar[int] = MAX_BYTES
     # The first word of its operations' ids; empty: the first word of its address.
     resource: ClassVar[str] = ""
+    # What parts of the address are in the OpenAPI document (description and schema), where they are no ids.
+    words: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     # Shown, but changed by being looked at, so no part of the version.
     volatile: ClassVar[tuple[str, ...]] = ()
 

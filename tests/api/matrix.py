@@ -3,6 +3,8 @@
 The tests expect it and docs/permissions.md shows it.
 """
 
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -15,12 +17,14 @@ from accounts.models import Level, PersonalToken, Role, User
 from accounts.permissions import PERMISSIONS, ROLE_RANK, Need
 from anomalies.models import Anomaly
 from anomalies.services import comment_on
+from anomalies.services.tickets import Ticket, create_integration, link_ticket
 from datastores.models import Datastore, Operation
 from orgs.events import record_event
 from orgs.services import create_org_token
 from tests import factories
 
 METHODS = ("get", "post", "put", "patch", "delete")
+PLACE = re.compile(r"\{\w+\}")
 DONE = "yes"  # let through: done, or refused for what was sent
 
 
@@ -56,6 +60,15 @@ def _comment(datastore: Datastore, owner: User) -> int:
     return comment_on(Anomaly.objects.get(pk=_anomaly(datastore, owner)), user=owner, message="Seen before.").pk
 
 
+def _integration(datastore: Datastore, owner: User) -> int:
+    return create_integration(owner.org_id, name=f"Jira {uuid4()}", type="jira", url="https://jira.example.com").pk
+
+
+def _ticket_link(datastore: Datastore, owner: User) -> tuple[int, int]:
+    anomaly, integration_id = Anomaly.objects.get(pk=_anomaly(datastore, owner)), _integration(datastore, owner)
+    return anomaly.pk, link_ticket(anomaly, Ticket("1", "OPS-1", "New"), integration_id=integration_id, user=owner).pk
+
+
 def _operation(datastore: Datastore, owner: User) -> int:
     return Operation.objects.create(org_id=datastore.org_id, datastore=datastore, kind=Operation.Kind.IMPORT).pk
 
@@ -78,6 +91,8 @@ SAMPLES: dict[str, Sample] = {
     "anomalies/{id}/comments": ANOMALY,
     "anomalies/{id}/history": ANOMALY,
     "anomalies/{id}/image": ANOMALY,
+    "anomalies/{id}/ticket-links": ANOMALY,
+    "anomalies/{id}/ticket-links/{link_id}": Sample(Scope.STORE, _ticket_link),
     "comments": NOTHING,
     "comments/{id}": Sample(Scope.STORE, _comment),
     "anomalies/{id}/watch": ANOMALY,
@@ -85,6 +100,8 @@ SAMPLES: dict[str, Sample] = {
     "datastores/{id}": Sample(Scope.STORE, lambda datastore, owner: datastore.pk),
     "events": NOTHING,
     "events/{id}": Sample(Scope.STORE, lambda d, owner: record_event(d.org_id, type="deploy", name="x", datastore_id=d.pk).pk),
+    "integrations": NOTHING,
+    "integrations/{id}": Sample(Scope.ORG, _integration),
     "metrics": NOTHING,
     "metrics/import": Sample(Scope.PICKED, sent="a file without its header\n", content_type="text/csv"),
     "metrics/{id}": METRIC,
@@ -189,7 +206,9 @@ class Route:
     operations: dict[str, str]
 
     def path(self, row: object) -> str:
-        return f"/api/{self.address.replace('{id}', str(row))}"
+        """With the row's id in its place; a tuple fills several places in their order."""
+        parts = iter(row) if isinstance(row, tuple) else itertools.repeat(row)
+        return f"/api/{re.sub(PLACE, lambda _: str(next(parts)), self.address)}"
 
     def need(self, method: str) -> Need | None:
         operation = self.operations.get(method)
@@ -212,7 +231,7 @@ def _found(patterns: list[Any], prefix: str) -> Iterator[Route]:
         elif here.startswith("api/") and hasattr(pattern.callback, "actions"):
             view = pattern.callback
             operations = {method: view.cls.operations[action] for method, action in view.actions.items() if method in METHODS}
-            yield Route(here.removeprefix("api/").replace("<str:id>", "{id}"), operations)
+            yield Route(re.sub(r"<str:(\w+)>", r"{\1}", here.removeprefix("api/")), operations)
 
 
 INTRODUCTION = """# Who may do what

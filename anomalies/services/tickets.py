@@ -1,0 +1,94 @@
+"""Which tickets of which ticketing systems are about an anomaly. Whether people may is checked by the caller."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from anomalies.models import Anomaly, Integration, TicketLink
+from anomalies.services.archived import refuse_archived
+from anomalies.services.history import USER, Line, write_history
+from orgs.errors import Conflict, FieldError, Invalid
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A ticket as the caller knows it; `status` is the other system's word."""
+
+    ticket_id: str
+    ticket_number: str
+    status: str
+    ticket_url: str = ""
+    ticket_metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@transaction.atomic
+def link_ticket(anomaly: Anomaly, ticket: Ticket, *, integration_id: int, user: User) -> TicketLink:
+    """The anomaly with one more ticket, and its line of history.
+
+    Raises Archived for an archived anomaly, Invalid for an integration that the org has not, Conflict for a ticket that it has already.
+    """
+    refuse_archived(anomaly)
+    integration = Integration.objects.for_org(anomaly.org_id).filter(pk=integration_id).first()
+    if integration is None:
+        error = FieldError(("body", "integration_id"), "not_found", f"There is no integration {integration_id}.")
+        raise Invalid("The ticket was not linked.", errors=[error])
+    # The lock on the anomaly keeps others from linking the same at the same time.
+    if TicketLink.objects.filter(anomaly=anomaly, integration=integration, ticket_id=ticket.ticket_id).exists():
+        raise Conflict(f"{integration.name} {ticket.ticket_number} is linked to this anomaly already.")
+    link = TicketLink.objects.create(org_id=anomaly.org_id, anomaly=anomaly, integration=integration, user=user, **vars(ticket))
+    tell([link], made=True, user=user)
+    return link
+
+
+@transaction.atomic
+def unlink_ticket(link: TicketLink, *, user: User) -> None:
+    """Forgets the association; the ticket itself is nobody's concern here. Raises Archived for an archived anomaly."""
+    refuse_archived(link.anomaly)
+    tell([link], made=False, user=user)
+    link.delete()
+
+
+def create_integration(org_id: int, *, name: str, type: str, url: str) -> Integration:
+    """Raises Conflict for a name that is taken."""
+    return stored(Integration(org_id=org_id, name=name, type=type, url=url))
+
+
+def change_integration(integration: Integration, **changes: str) -> Integration:
+    """The integration with what is given of name, type and url. Raises Conflict for a name that is taken."""
+    for name, value in changes.items():
+        setattr(integration, name, value)
+    return stored(integration)
+
+
+@transaction.atomic
+def delete_integration(integration: Integration, *, user: User) -> None:
+    """The integration and its links, with a line of history for each anomaly that loses some. A constant number of statements."""
+    links = list(TicketLink.objects.filter(integration=integration).select_related("integration").select_for_update(of=("self",)))
+    tell(links, made=False, user=user)
+    integration.delete()
+
+
+def stored(integration: Integration) -> Integration:
+    try:
+        with transaction.atomic():
+            integration.save()
+    except IntegrityError as exc:
+        raise Conflict(f"There is an integration of the name {integration.name} already.") from exc
+    return integration
+
+
+def tell(links: Sequence[TicketLink], *, made: bool, user: User) -> None:
+    """One line of history per anomaly that gets links (`made`) or loses them."""
+    by_anomaly = itertools.groupby(sorted(links, key=lambda link: (link.anomaly_id, link.pk)), key=lambda link: link.anomaly_id)
+    told = [(links[0].org_id, pk, [shown(link) for link in group]) for pk, group in by_anomaly]
+    lines = [Line(org_id, pk, {"ticket_links": ([], said) if made else (said, [])}) for org_id, pk, said in told]
+    write_history(lines, actor=USER, user=user, at=timezone.now())
+
+
+def shown(link: TicketLink) -> dict[str, object]:
+    return {"id": link.pk, "integration": link.integration.name, "ticket_id": link.ticket_id, "ticket_number": link.ticket_number}
