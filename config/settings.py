@@ -213,6 +213,8 @@ SPECTACULAR_SETTINGS = {
         {"name": "datastores", "description": "Where data lives, and where levels are granted."},
         {"name": "operations", "description": "Long work and its progress."},
     ],
+    # Fields of one name whose choices differ get names that say whose they are.
+    "ENUM_NAME_OVERRIDES": {"IntegrationTypeEnum": "anomalies.models.Integration.Type"},
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

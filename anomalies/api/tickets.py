@@ -58,20 +58,20 @@ class IntegrationRefSerializer(RefSerializer):
 class IntegrationSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    type = serializers.ChoiceField(Integration.Type.values)
+    type = serializers.ChoiceField(Integration.Type.choices)
     url = serializers.CharField()
     created = MomentField()
 
 
 class IntegrationChangeSerializer(StrictSerializer):
     name = TextField(max_length=200, required=False)
-    type = serializers.ChoiceField(Integration.Type.values, required=False)
+    type = serializers.ChoiceField(Integration.Type.choices, required=False)
     url = WebAddressField(required=False)
 
 
 class NewIntegrationSerializer(StrictSerializer):
     name = TextField(max_length=200)
-    type = serializers.ChoiceField(Integration.Type.values)
+    type = serializers.ChoiceField(Integration.Type.choices)
     url = WebAddressField(help_text="Where people find it, such as https://example.atlassian.net.")
 
 

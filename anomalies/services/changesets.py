@@ -19,7 +19,7 @@ STATUS_WORDS: Final = {
 COMMENT_WORDS: Final = {(False, True): "commented", (True, True): "changed a comment", (True, False): "deleted a comment"}
 # What the names of a list say by coming into it, and by leaving it.
 TAG_WORDS: Final = ("tagged it", "took away the tag")
-LISTS: Final = {"assignees": ("assigned", "took off"), "tags": TAG_WORDS, "global_tags": TAG_WORDS}
+LISTS: Final = {"assignees": ("assigned", "took off"), "tags": TAG_WORDS, "global_tags": TAG_WORDS, "ticket_links": ("linked", "unlinked")}
 
 
 def told(changeset: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
@@ -36,7 +36,7 @@ def told(changeset: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
                 yield "now says", str(after)
             case "comment":
                 yield COMMENT_WORDS[bool(before), bool(after)], str((after or {}).get("message", ""))
-            case "assignees" | "tags" | "global_tags":
+            case "assignees" | "tags" | "global_tags" | "ticket_links":
                 yield list_words(field, names_in(before), names_in(after)), ""
             case _:
                 yield f"{FIELDS.get(field, field.replace('_', ' '))} {in_words(before)} to {in_words(after)}", ""

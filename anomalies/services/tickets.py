@@ -91,4 +91,4 @@ def tell(links: Sequence[TicketLink], *, made: bool, user: User) -> None:
 
 
 def shown(link: TicketLink) -> dict[str, object]:
-    return {"id": link.pk, "integration": link.integration.name, "ticket_id": link.ticket_id, "ticket_number": link.ticket_number}
+    return {"id": link.pk, "name": link.ticket_number, "ticket_id": link.ticket_id, "integration": link.integration.name}

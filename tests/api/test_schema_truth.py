@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from anomalies import services
 from anomalies.api.documents import document
 from anomalies.api.serializers import AnomalySerializer
-from anomalies.models import Anomaly, FailedCheck
+from anomalies.models import Anomaly, FailedCheck, Integration
+from anomalies.services.tickets import Ticket, link_ticket
 from datastores.models import Container, Operation
 from metrics import points
 from tests import factories
@@ -41,10 +42,12 @@ def world(org, datastore, author, viewer):
     factories.put_tag(record, "High")
     factories.assign(record, viewer)
     comment = services.comment_on(anomaly, user=author, message="Seen before.", mentioned_user_ids=[viewer.pk])
+    integration = Integration.objects.create(org=org, name="Jira", type="jira", url="https://jira.example.com")
+    link_ticket(anomaly, Ticket("1", "OPS-1", "New"), integration_id=integration.pk, user=author)
     services.change_anomaly(anomaly, user=author, status="Acknowledged")
     operation = Operation.objects.create(org=org, datastore=datastore, kind="import", status="running", user=author)
     stores = {"metrics": metric.pk, "datastores": datastore.pk, "operations": operation.pk}
-    return stores | {"anomalies": anomaly.pk, "record": record, "comments": comment.pk}
+    return stores | {"anomalies": anomaly.pk, "record": record, "comments": comment.pk, "integrations": integration.pk}
 
 
 def check(answer, path: str, method: str = "get") -> None:
@@ -53,7 +56,7 @@ def check(answer, path: str, method: str = "get") -> None:
     Draft202012Validator({**schema, "components": DOCUMENT["components"]}).validate(json.loads(answer.content))
 
 
-FOUND = ("anomalies", "comments", "metrics", "datastores", "operations")
+FOUND = ("anomalies", "comments", "integrations", "metrics", "datastores", "operations")
 GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods and "image" not in path and path.split("/")[2] in FOUND]
 
 
@@ -68,7 +71,7 @@ def test_answers_are_as_described(as_, as_org, anonymous, viewer, stranger, worl
         (anonymous.get(here), 401),
         (as_(viewer).get(f"{here}?nonsense=1"), 422),
         (getattr(as_(viewer), missing)(here), 405),
-        (as_(stranger).get(here), 404 if "{id}" in path else 200),
+        (as_(stranger).get(here), 404 if "{id}" in path and "integrations" not in path else 200),
     ):
         assert answer.status_code == status, answer.content
         check(answer, path)
