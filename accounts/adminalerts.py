@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import letters
 from accounts.models import Letter, Role, User
+from orgs.delivery import outbox
 from orgs.events import record_event
 from orgs.models import AdminAlert, Event, Org
 
@@ -25,6 +27,8 @@ ADVICE: Final = {
     Kind.METRIC_QUOTA_EXCEEDED: "Metrics that exist go on; new ones are refused. Remove some, or take a larger plan.",
     Kind.INVALID_METRICS: "Look at what the agent sends: names, times and values that cannot be read are refused.",
 }
+# Where the link of a message leads.
+PAGE: Final = "/app/settings/alerts"
 WAITS_S: Final = {Kind.NO_DATA: 300, Kind.STALE_METRICS: 900, Kind.METRIC_QUOTA_EXCEEDED: 0, Kind.INVALID_METRICS: 0}
 
 
@@ -38,30 +42,34 @@ def alerts_of(org: Org) -> QuerySet[AdminAlert]:
 
 
 @transaction.atomic
-def observe(org: Org, kind: AdminAlert.Kind, *, is_on: bool, details: Mapping[str, Any], now: datetime, has_waited: bool = False) -> None:
-    """Notes whether the trouble goes on at `now`, and tells people when it is time. `has_waited`: whoever reports it has waited already."""
+def observe(org: Org, kind: AdminAlert.Kind, *, is_on: bool, details: Mapping[str, Any], now: datetime, is_reported: bool = False) -> None:
+    """Notes whether the trouble goes on at `now`, and tells people when it is time.
+
+    `is_reported`: an engine outside says so. It has waited already, and what it said goes on until it says that it has ended.
+    """
     alerts_of(org)
     alert = AdminAlert.objects.select_for_update().get(org=org, kind=kind)
     if is_on:
-        _goes_on(alert, org, dict(details), now=now, has_waited=has_waited)
-    elif alert.since is not None:
+        _goes_on(alert, org, dict(details), now=now, is_reported=is_reported)
+    elif alert.since is not None and (is_reported or not alert.is_reported):
         _has_ended(alert, org, dict(details), now=now)
 
 
-def _goes_on(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: datetime, has_waited: bool) -> None:
+def _goes_on(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: datetime, is_reported: bool) -> None:
     alert.since = alert.since or now
+    alert.is_reported = alert.is_reported or is_reported
     alert.details = details
-    if _is_due(alert, now, has_waited=has_waited):
+    if _is_due(alert, now):
         alert.told = now
         _tell(alert, org, sentence(alert, details), ADVICE[Kind(alert.kind)], now=now)
-    alert.save(update_fields=["since", "told", "details"])
+    alert.save(update_fields=["since", "is_reported", "told", "details"])
 
 
-def _is_due(alert: AdminAlert, now: datetime, *, has_waited: bool) -> bool:
+def _is_due(alert: AdminAlert, now: datetime) -> bool:
     if alert.since is None or not (alert.is_enabled or alert.kind in AdminAlert.ALWAYS):
         return False
     if alert.told is None:
-        return has_waited or now - alert.since >= timedelta(seconds=alert.wait_s)
+        return alert.is_reported or now - alert.since >= timedelta(seconds=alert.wait_s)
     return alert.expiration_s > 0 and now - alert.told >= timedelta(seconds=alert.expiration_s)
 
 
@@ -71,27 +79,36 @@ def _has_ended(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: dat
     if alert.told is not None:
         _tell(alert, org, f"Recovered after {lasted_s} s: {NAMES[Kind(alert.kind)].lower()}.", "Nothing has to be done.", now=now)
     alert.since = alert.told = None
+    alert.is_reported = False
     alert.details = {**details, "recovered_after_seconds": lasted_s}
-    alert.save(update_fields=["since", "told", "details"])
+    alert.save(update_fields=["since", "is_reported", "told", "details"])
 
 
 def sentence(alert: AdminAlert, details: Mapping[str, Any]) -> str:
-    names = [str(name)[:120] for name in details.get("metrics", [])][:5]
+    names = [str(name)[:120].rstrip(".") for name in details.get("metrics", [])][:5]
     return f"{NAMES[Kind(alert.kind)]}{': ' + ', '.join(names) if names else ''}."
 
 
 def _tell(alert: AdminAlert, org: Org, words: str, advice: str, *, now: datetime) -> None:
-    """In the feed always, by mail unless the org is muted."""
-    record_event(org.pk, type=Event.Type.ADMIN_ALERT, name=words, description=advice, timestamp=now)
-    if org.muted_until is not None and org.muted_until > now:
-        return
-    for reader in readers_of(alert):
-        letters.order(
-            Letter.Kind.ADMIN_ALERT,
-            reader.email,
-            user=reader,
-            details={"subject": f"{org.name}: {words}", "sentence": words, "advice": advice},
-        )
+    """In the feed always; by mail, SMS and in the channel unless the org is muted."""
+    is_muted = org.muted_until is not None and org.muted_until > now
+    told = f"{advice} Nobody was told: alerts are muted." if is_muted else advice
+    record_event(org.pk, type=Event.Type.ADMIN_ALERT, name=words, description=told, timestamp=now)
+    if not is_muted:
+        send(alert, org, words, advice)
+
+
+def send(alert: AdminAlert, org: Org, words: str, advice: str) -> int:
+    """Orders the words on every route of the alert; how many there are."""
+    title, url = f"{org.name}: {words}", f"{settings.BASE_URL}{PAGE}"
+    readers, phones = readers_of(alert), list(alert.sms_users.filter(is_active=True).exclude(phone=""))
+    for reader in readers:
+        letters.order(Letter.Kind.ADMIN_ALERT, reader.email, user=reader, details={"subject": title, "sentence": words, "advice": advice})
+    for person in phones:
+        outbox.to_phone(org, person.phone, title=title, url=url)
+    if alert.channel is not None:
+        outbox.to_channel(alert.channel, title=title, text=advice, url=url)
+    return len(readers) + len(phones) + (alert.channel is not None)
 
 
 def readers_of(alert: AdminAlert) -> list[User]:

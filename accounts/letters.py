@@ -23,7 +23,8 @@ from kombu.exceptions import OperationalError as BrokerAway
 from accounts.models import Letter, User
 from orgs import keys
 from orgs.errors import FieldError, Invalid
-from orgs.models import Org
+from orgs.events import record_event
+from orgs.models import Event, Org
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,7 @@ def send(letter_id: int) -> bool:
             _deliver(letter, to)
         letter.sent = timezone.now()
         letter.save(update_fields=["digest", "code_digest", "expires", "sent", "tries"])
+        _tell(letter, "was mailed to")
         return True
 
 
@@ -124,6 +126,12 @@ def _deliver(letter: Letter, to: str) -> None:
     message.attach_alternative(html, "text/html")
     message.extra_headers["Auto-Submitted"] = "auto-generated"
     message.send()
+
+
+def _tell(letter: Letter, became: str) -> None:
+    """What became of an alert's mail is told in the feed, like that of its other messages."""
+    if letter.kind == Kind.ADMIN_ALERT and letter.org_id is not None:
+        record_event(letter.org_id, type=Event.Type.DELIVERY, name=f"“{_subject(letter)[:100]}” {became} {letter.email}"[:200])
 
 
 def _new_secrets(letter: Letter) -> Secrets:
@@ -175,6 +183,8 @@ def note_failure(letter_id: int, exc: Exception) -> None:
         letter = Letter.objects.select_for_update().get(pk=letter_id)
         letter.tries += 1
         letter.save(update_fields=["tries"])
+        if letter.tries == MOST_TRIES:
+            _tell(letter, "could not be mailed to")
     log.warning("letter %s (%s) failed for the %sth time", letter_id, letter.kind, letter.tries, exc_info=exc)
 
 

@@ -153,6 +153,18 @@ DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Plumbline <plumbline@localho
 # Who reads what people report; empty: only the operators' admin shows it.
 OPERATOR_EMAIL = env_str("OPERATOR_EMAIL", "")
 
+# Messages to channels and telephones.
+SLACK_API_URL = env_str("SLACK_API_URL", "https://slack.com/api")
+# Hosts (with their port, if it is not the usual one) whose webhooks may be connected beside those of Slack and Teams, such as a Mattermost
+# of the own network. Only they may have private addresses, and speak plain http.
+WEBHOOK_HOSTS = [host.lower() for host in env_list("WEBHOOK_HOSTS")]
+# The gateway for SMS; without one nobody gets any. `form`: To, From and Body, user and password; `json`: a bearer token.
+SMS_URL = env_str("SMS_URL", "")
+SMS_FORMAT = env_choice("SMS_FORMAT", "form", among=("form", "json"))
+SMS_USER = env_str("SMS_USER", "")
+SMS_PASSWORD = env_secret("SMS_PASSWORD") if SMS_URL else ""
+SMS_FROM = env_str("SMS_FROM", "Plumbline")
+
 # Guessing: tries per minute before the answer is 429.
 LOGIN_PER_ACCOUNT = env_int("LOGIN_PER_ACCOUNT", 5, minimum=1)
 LOGIN_PER_ADDRESS = env_int("LOGIN_PER_ADDRESS", 20, minimum=1)
@@ -268,6 +280,7 @@ CELERY_BEAT_SCHEDULE = {
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
     "send what was not sent": every("accounts.tasks.send_letters", 30),
+    "deliver what is due": every("orgs.tasks.deliver_due", 10),
     "look after the health of each org's data": every("metrics.tasks.check_health", 60),
     "note what each org uses of its quota": every("billing.tasks.record_usage", 600),
     "let demo visitors go": every("accounts.tasks.drop_visitors", 3600),

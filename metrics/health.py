@@ -13,19 +13,29 @@ from orgs.models import AdminAlert, Org
 
 # No point from any agent for so long: the org's data have stopped. The alert waits on top of that, as the org has set.
 SILENT: Final = timedelta(minutes=5)
+# Invalid points keep coming as long as the last one is not older: an agent that sends one now and then is one trouble, not many.
+INVALID_WITHIN: Final = timedelta(hours=1)
 NAMED: Final = 20
 
-# One row per org that has ever received a point. Imported history says nothing about agents.
+# One row per org that has ever sent a point that was taken, or lately one that was not, or whose trouble goes on.
+# Imported history says nothing about agents.
 LOOK: Final = """
-SELECT o.id, o.metric_limit, s.total, s.stale,
+SELECT o.id, o.metric_limit, s.total, s.stale, s.last_at IS NOT NULL,
        EXISTS (SELECT 1 FROM metrics_batch b WHERE b.org_id = o.id AND b.received_at > %(quiet)s AND NOT b.backfill),
-       coalesce(r.refused, 0)
+       coalesce(r.refused, 0), coalesce(i.invalid, 0), coalesce(i.invalid_example, '')
   FROM orgs_org o
-  JOIN LATERAL (
+  CROSS JOIN LATERAL (
        SELECT count(*) AS total, count(*) FILTER (WHERE m.is_stale) AS stale, max(m.last_at) AS last_at
          FROM metrics_metric m WHERE m.org_id = o.id
-  ) s ON s.last_at IS NOT NULL
+  ) s
   LEFT JOIN orgs_refusedseries r ON r.org_id = o.id AND r.day = (%(now)s AT TIME ZONE 'UTC')::date
+  LEFT JOIN LATERAL (
+       SELECT t.invalid, t.invalid_example FROM orgs_refusedseries t
+        WHERE t.org_id = o.id AND t.day >= (%(now)s AT TIME ZONE 'UTC')::date - 1 AND t.invalid_at > %(invalid_since)s
+        ORDER BY t.day DESC LIMIT 1
+  ) i ON true
+ WHERE s.last_at IS NOT NULL OR i.invalid IS NOT NULL
+    OR EXISTS (SELECT 1 FROM orgs_adminalert a WHERE a.org_id = o.id AND a.since IS NOT NULL)
  ORDER BY o.id
 """
 
@@ -49,18 +59,21 @@ class Look:
     limit: int
     total: int
     stale: int
+    has_received: bool
     is_receiving: bool
     refused_today: int
+    invalid_today: int
+    invalid_example: str
 
     @property
     def has_stopped(self) -> bool:
-        return not self.is_receiving
+        return self.has_received and not self.is_receiving
 
 
 def look(*, now: datetime) -> Iterator[Look]:
-    """Every org that has received a point at some time."""
+    """Every org that has sent a point at some time."""
     with connection.cursor() as cursor:
-        cursor.execute(LOOK, {"now": now, "quiet": now - SILENT})
+        cursor.execute(LOOK, {"now": now, "quiet": now - SILENT, "invalid_since": now - INVALID_WITHIN})
         rows = cursor.fetchall()
     return (Look(*row) for row in rows)
 
@@ -85,6 +98,8 @@ def _check(one: Look, org: Org, running: set[tuple[int, int]], *, now: datetime)
     exceeded = one.total >= one.limit and (one.refused_today > 0 or (org.pk, AdminAlert.Kind.METRIC_QUOTA_EXCEEDED) in running)
     quota = {"metric_limit": one.limit, "processed_metrics_count": one.total, "refused_points_today": one.refused_today}
     _observe(org, AdminAlert.Kind.METRIC_QUOTA_EXCEEDED, exceeded, running, quota, now=now)
+    invalid = {"refused_points_today": one.invalid_today, "metrics": [one.invalid_example] if one.invalid_example else []}
+    _observe(org, AdminAlert.Kind.INVALID_METRICS, one.invalid_today > 0, running, invalid, now=now)
 
 
 def _observe(

@@ -303,6 +303,7 @@ class AdminAlert(models.Model):
 
     since = models.DateTimeField(null=True, blank=True, help_text="Since when it goes on; empty: it does not.")
     told = models.DateTimeField(null=True, blank=True, help_text="When people were told last of what goes on.")
+    is_reported = models.BooleanField(default=False, help_text="Whether an engine outside says that it goes on; then only that ends it.")
     details = models.JSONField(default=dict, blank=True)
 
     objects = OrgQuerySet["AdminAlert"].as_manager()

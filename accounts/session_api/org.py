@@ -33,6 +33,12 @@ YEAR_MINUTES: Final = 366 * 24 * 60
         Words(name="origins", default=None, limit=50, writes=True, help="Web pages of these may read the session API; empty: none."),
         Text(name="slack_webhook", limit=2000, writes=True, help="Connects a Slack channel; empty lets go of the named one, or of all."),
         Text(name="slack_channel", default="", help="The name of that channel."),
+        Text(
+            name="slack_token",
+            limit=500,
+            secret=True,
+            help="The bot token of your Slack app, which brings its channels.",
+        ),
         Text(name="ms_teams_webhook", limit=2000, writes=True, help="Connects a Teams channel; empty lets go."),
         Text(name="ms_teams_channel", default=""),
         Flag(name="rotate_token", default=False, help="Makes a new org token, shown this once; the old ones stay until they are revoked."),
@@ -45,8 +51,11 @@ def update(call: Call, *, rotate_token: bool, mute_minutes: int | None, **said: 
     changes = {field: said[name] for name, field in PLAIN.items() if said[name] is not None}
     if mute_minutes is not None:
         changes["muted_until"] = call.now + timedelta(minutes=mute_minutes) if mute_minutes else None
+    app = channels.look_at_slack(said["slack_token"]) if said["slack_token"] else None
     with transaction.atomic():
-        connect_channels(org, said)
+        connect_channels(org, said, actor=actor)
+        if app is not None:
+            channels.connect_slack_app(org, app, actor_id=actor.pk)
         change_org(org, actor_id=actor.pk, **changes)
         secret = create_org_token(org, name=f"Made by {actor.name}", actor_id=actor.pk)[1] if rotate_token else None
     shown = org_of_user_shown(org, now=call.now, zone=call.zone)
@@ -56,13 +65,13 @@ def update(call: Call, *, rotate_token: bool, mute_minutes: int | None, **said: 
 PLAIN: Final = {"name": "name", "timezone": "timezone", "validate_clients": "validates_clients", "origins": "origins"}
 
 
-def connect_channels(org: Org, said: dict[str, Any]) -> None:
+def connect_channels(org: Org, said: dict[str, Any], *, actor: User) -> None:
     for service in Channel.Service:
         url, name = said[f"{service.value}_webhook"], said[f"{service.value}_channel"]
         if url:
-            channels.connect(org, service, name=name, url=url)
+            channels.connect(org, service, name=name, url=url, actor_id=actor.pk)
         elif url == "":
-            channels.disconnect(org, service, name=name)
+            channels.disconnect(org, service, name=name, actor_id=actor.pk)
 
 
 @endpoint(
@@ -101,11 +110,13 @@ def member(org: Org, user_id: int) -> User:
     operation="org.channels",
     parameters=(
         Choice(name="service", choices=tuple(Channel.Service.values)),
-        Flag(name="refresh", default=False, help="The list is never cached, so it is always fresh."),
+        Flag(name="refresh", default=False, help="Asks Slack anew which channels your app can write to."),
     ),
 )
 def org_channels(call: Call, *, service: str | None, refresh: bool) -> Data:
-    """The Slack and Teams channels that alerts can go to. /org/update connects them."""
+    """The Slack and Teams channels that alerts can go to. /org/update connects them, one by one or by a Slack app."""
+    if refresh:
+        channels.refresh_slack(call.org, now=call.now)
     found = Channel.objects.for_org(call.org)
     rows = found.filter(service=service) if service else found
     return {"channels": [{"id": channel.pk, "name": channel.name, "service": channel.service} for channel in rows]}
@@ -229,5 +240,5 @@ def adminalert(call: Call, *, alert_code: str, level: str, status: str, **said: 
     """Takes the report of an engine outside about the health of the org's data; people are told as for our own."""
     is_on = level == "alert" and status != "recovered"
     details = {name: list(value)[:100] if isinstance(value, tuple) else value for name, value in said.items() if value}
-    adminalerts.observe(call.org, CODES[alert_code], is_on=is_on, details=details, now=call.now, has_waited=True)
+    adminalerts.observe(call.org, CODES[alert_code], is_on=is_on, details=details, now=call.now, is_reported=True)
     return {"message": "OK"}

@@ -83,10 +83,14 @@ def _over_quota(batch: Batch, ids: Ints) -> list[Refusal]:
 
 
 def count_refused(sender: Sender, refused: list[Refusal]) -> None:
-    """Counts the points that the quota refused, for the quota page and its alert."""
+    """Counts the points that the quota refused, and those that are invalid, for the quota page and the alerts."""
     beyond = [refusal for refusal in refused if refusal.code == OVER_QUOTA]
     if beyond:
         series.count_refused(sender.org_id, points=sum(refusal.points for refusal in beyond), example=beyond[0].metric)
+    invalid = [refusal for refusal in refused if refusal.code != OVER_QUOTA]
+    if invalid:
+        example = f"{invalid[0].metric[:200] or 'a point'}: {invalid[0].reason}"
+        series.count_invalid(sender.org_id, points=sum(refusal.points for refusal in invalid), example=example)
 
 
 def store(sender: Sender, ids: Ints, times: Ints, values: Floats, *, received_at: datetime, backfill: bool = False) -> None:

@@ -19,13 +19,15 @@ def take_walked(sender: Sender, walked: Walked, *, table: SeriesTable, drop: Dro
     judged = remote_write.judge(walked, now_ms=int(received_at.timestamp() * 1000))
     if walked.histograms:
         refused.append(Refusal(0, "", "histogram", "Native histograms are not supported; classic ones are.", walked.histograms))
+    refused = [*refused, *judged.refused]
+    count_refused(sender, refused)
     ids = np.repeat(walked.ids, walked.counts)
     is_stored = judged.is_good & (ids > 0)
     if is_stored.all():
         store(sender, ids, walked.times, walked.values, received_at=received_at)
     else:
         store(sender, ids[is_stored], walked.times[is_stored], walked.values[is_stored], received_at=received_at)
-    return Outcome(int(is_stored.sum()), made, [*refused, *judged.refused])
+    return Outcome(int(is_stored.sum()), made, refused)
 
 
 def _resolve_unknown(sender: Sender, walked: Walked, table: SeriesTable, drop: Drop) -> tuple[list[Refusal], list[str]]:
@@ -39,6 +41,5 @@ def _resolve_unknown(sender: Sender, walked: Walked, table: SeriesTable, drop: D
         walked.ids[place] = resolved.ids.get(one.name, 0)
         if not walked.ids[place]:
             refused.append(Refusal(place, one.name, OVER_QUOTA, OVER_QUOTA_REASON, points=int(walked.counts[place])))
-    count_refused(sender, refused)
     table.put(walked.h1s[unknown], walked.h2s[unknown], walked.ids[unknown])
     return refused, sorted(resolved.made)

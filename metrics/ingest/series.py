@@ -72,6 +72,18 @@ def count_refused(org_id: int, *, points: int, example: str) -> None:
         )
 
 
+def count_invalid(org_id: int, *, points: int, example: str) -> None:
+    """Adds to today's count of points that were refused for what was wrong with them."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO orgs_refusedseries AS r (org_id, day, refused, example, invalid, invalid_example, invalid_at)"
+            " VALUES (%s, (now() AT TIME ZONE 'UTC')::date, 0, '', %s, %s, now())"
+            " ON CONFLICT (org_id, day) DO UPDATE SET invalid = r.invalid + excluded.invalid,"
+            " invalid_example = excluded.invalid_example, invalid_at = excluded.invalid_at",
+            [org_id, points, example[:400]],
+        )
+
+
 @transaction.atomic
 def _make(sender: Sender, wanted: Sequence[Series]) -> dict[str, int]:
     """Makes series until the quota is reached. The org's row is locked: two requests cannot both take the last place."""

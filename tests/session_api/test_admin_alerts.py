@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from django.core import mail
-from django.test import TestCase
+from django.test import Client, TestCase
 from django.utils import timezone
 
 from accounts.models import Role
@@ -13,6 +13,7 @@ from metrics import health, points
 from metrics.models import Metric
 from orgs.models import AdminAlert, Event, Org, RefusedSeries
 from tests import factories
+from tests.peer import listening
 from tests.session_api.conftest import Api, data, wrong
 
 Kind = AdminAlert.Kind
@@ -217,3 +218,82 @@ def test_every_admin_is_told_but_no_service_demo_or_closed_one(silent, org):
     look(0)
     look(300)
     assert len(mail.outbox) == 2
+
+
+@pytest.fixture
+def peer():
+    with listening() as found:
+        yield found
+
+
+def test_an_alert_goes_to_the_channel_and_to_telephones_too(silent, as_, admin, viewer, peer, settings):
+    settings.WEBHOOK_HOSTS, settings.SMS_URL, settings.SMS_PASSWORD = [peer.netloc], f"{peer.url}/sms", "secret"
+    viewer.phone = "+4930123456"
+    viewer.save()
+    data(as_(admin).post("/org/update", {"slack_webhook": f"{peer.url}/hook", "slack_channel": "#ops"}))
+    routes = {"type_1_slack_channel": "#ops", "type_1_sms_users": [viewer.pk]}
+    told = shown(as_(admin).post("/org/adminalerts", routes))[1]
+    assert [(one["method"], one["ref"]) for one in told["alerts"]] == [
+        ("email", admin.email), ("sms", "+4930123456"), ("slack", "#ops"),
+    ]  # fmt: skip
+    look(0)
+    assert peer.sent == []
+    look(300)
+    assert {one.path for one in peer.sent} == {"/hook", "/sms"}
+    by_path = {one.path: one for one in peer.sent}
+    assert "Acme: All metrics stopped." in by_path["/hook"].json["text"]
+    assert by_path["/sms"].form["Body"] == f"Acme: All metrics stopped. {settings.BASE_URL}/app/settings/alerts"
+    assert len(mail.outbox) == 1
+    became = set(Event.objects.filter(type="delivery").values_list("name", flat=True))
+    assert became == {
+        "“Acme: All metrics stopped.” reached Slack #ops", "“Acme: All metrics stopped.” reached SMS +4930123456",
+        f"“Acme: All metrics stopped.” was mailed to {admin.email}",
+    }  # fmt: skip
+    arrive(silent, 600)
+    look(660)
+    assert [one.path for one in peer.sent[2:]] == ["/sms", "/hook"]
+    assert "Recovered after 660 s" in peer.sent[-1].json["text"]
+
+
+def test_a_muted_org_gets_nothing_anywhere_and_the_feed_says_so(silent, as_, admin, peer, settings):
+    settings.WEBHOOK_HOSTS = [peer.netloc]
+    as_(admin).post("/org/update", {"slack_webhook": f"{peer.url}/hook", "slack_channel": "#ops", "mute_minutes": 1000})
+    as_(admin).post("/org/adminalerts", {"type_1_slack_channel": "#ops"})
+    look(0)
+    look(300)
+    assert (peer.sent, mail.outbox) == ([], [])
+    assert Event.objects.get(type="admin_alert").description.endswith("Nobody was told: alerts are muted.")
+
+
+def send_invalid(datastore):
+    secret = factories.make_ingest_key(datastore)[1]
+    body = {
+        "key": secret,
+        "metrics": [{"metric": "web.a", "timestamp": 1, "value": 1}, {"metric": "web.b", "value": "x", "timestamp": 1e9}],
+    }
+    assert Client().post("/flux/metric_data_post", body, content_type="application/json").status_code == 400
+
+
+def test_invalid_points_are_told_at_once_and_over_when_none_came_for_an_hour(datastore, admin):
+    send_invalid(datastore)
+    send_invalid(datastore)
+    refused = RefusedSeries.objects.get()
+    assert (refused.refused, refused.invalid) == (0, 4)
+    seconds = int((timezone.now() - NOW).total_seconds())
+    look(seconds)
+    look(seconds + 60)
+    (message,) = mail.outbox
+    assert message.subject.startswith("Acme: Points were refused as invalid: web.a: ")
+    look(seconds + 3500)
+    assert len(mail.outbox) == 1
+    look(seconds + 3700)
+    assert mail.outbox[-1].subject.startswith("Acme: Recovered after ")
+    assert AdminAlert.objects.get(kind=Kind.NO_DATA).since is None
+
+
+def test_what_an_engine_outside_reported_is_not_ended_by_our_own_look(silent, org, api, admin):
+    arrive(silent, 0)
+    data(report(api, "stale_metrics", token=factories.make_org_token(org), level="alert", status="stale", metrics=["theirs"]))
+    look(60)
+    assert AdminAlert.objects.get(kind=Kind.STALE_METRICS).is_reported is True
+    assert [message.subject for message in mail.outbox] == ["Acme: Some metrics stopped: theirs."]

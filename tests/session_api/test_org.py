@@ -10,8 +10,9 @@ from django.utils import timezone
 from accounts.models import User
 from metrics.models import Metric
 from orgs.events import record_event
-from orgs.models import Channel, Event, Org, OrgToken
+from orgs.models import Channel, Event, Org, OrgToken, ServiceApp
 from tests import factories
+from tests.peer import Answer, listening, said
 from tests.session_api.conftest import Api, data, last_mail, token_in, wrong
 
 SLACK = "https://hooks.slack.com/services/T0/B0/secretsecret"
@@ -375,3 +376,101 @@ def test_graph_is_a_picture_or_the_counts(as_, admin, datastore):
     assert (png["Content-Type"], png.content[:8]) == ("image/png", b"\x89PNG\r\n\x1a\n")
     assert (svg["Content-Type"], b"Anomalies of Acme" in svg.content) == ("image/svg+xml", True)
     assert wrong(person.get("/org/graph", {"width": 5, "series": "cats"})) == {"width", "series"}
+
+
+@pytest.fixture
+def slack(settings):
+    """Slack's Web API, at a server of our own."""
+    with listening() as peer:
+        settings.SLACK_API_URL = f"{peer.url}/api"
+        yield peer
+
+
+def listed(*names, cursor=""):
+    return said(ok=True, channels=[{"id": f"C{name}", "name": name} for name in names], response_metadata={"next_cursor": cursor})
+
+
+def names_of(person, **asked):
+    return [(one["name"], one["service"]) for one in data(person.get("/org/channels", asked))["channels"]]
+
+
+def test_a_slack_app_lists_its_channels_page_by_page(as_, admin, slack):
+    slack.answers = [said(ok=True, team="Acme HQ"), listed("general", cursor="next"), listed("ops")]
+    person = as_(admin)
+    assert data(person.post("/org/update", {"slack_token": "xoxb-secret-token"}))["org"]["connected_services"]["slack"] is True
+    assert [one.path for one in slack.sent] == ["/api/auth.test", "/api/conversations.list", "/api/conversations.list"]
+    assert {one.headers["authorization"] for one in slack.sent} == {"Bearer xoxb-secret-token"}
+    assert slack.sent[2].form["cursor"] == "next"
+    assert names_of(person) == [("#general", "slack"), ("#ops", "slack")]
+    assert Event.objects.get().name == "The Slack app of Acme HQ was connected: 2 channels"
+
+
+@pytest.fixture
+def app(as_, admin, slack):
+    """The org's app, which lists #general and #ops; listed long ago."""
+    slack.answers = [said(ok=True, team="Acme HQ"), listed("general", "ops")]
+    data(as_(admin).post("/org/update", {"slack_token": "xoxb-secret-token"}))
+    ServiceApp.objects.update(listed=timezone.now() - timedelta(hours=1))
+    slack.sent.clear()
+
+
+def test_channels_are_asked_for_anew_only_when_wanted(as_, viewer, app, slack):
+    person = as_(viewer)
+    slack.answers = [listed("ops", "new")]
+    assert names_of(person) == [("#general", "slack"), ("#ops", "slack")]
+    assert slack.sent == []
+    assert names_of(person, refresh=True) == [("#new", "slack"), ("#ops", "slack")]
+    assert names_of(person, refresh=True) == [("#new", "slack"), ("#ops", "slack")]
+    assert len(slack.sent) == 1
+
+
+def test_renamed_channels_keep_their_alerts_and_those_with_an_alert_stay(as_, admin, app, slack):
+    person = as_(admin)
+    data(person.post("/org/adminalerts", {"type_1_slack_channel": "#general"}))
+    data(person.post("/org/adminalerts", {"type_2_slack_channel": "#ops"}))
+    slack.answers = [said(ok=True, channels=[{"id": "Cgeneral", "name": "ops"}])]
+    assert names_of(person, refresh=True) == [("#ops", "slack"), ("#ops (Cgeneral)", "slack")]
+    told = data(person.get("/org/adminalerts"))["admin_alerts"]
+    assert [alert["alerts"][-1]["ref"] for alert in told[:2]] == ["#ops (Cgeneral)", "#ops"]
+
+
+def test_channels_that_changed_names_with_each_other(as_, admin, app, slack):
+    slack.answers = [said(ok=True, channels=[{"id": "Cgeneral", "name": "ops"}, {"id": "Cops", "name": "general"}])]
+    names_of(as_(admin), refresh=True)
+    assert dict(Channel.objects.values_list("external_id", "name")) == {"Cgeneral": "#ops", "Cops": "#general"}
+
+
+def test_a_webhook_of_the_same_name_stays_what_it_is(as_, admin, app, slack, org):
+    data(as_(admin).post("/org/update", {"slack_webhook": SLACK, "slack_channel": "#new"}))
+    slack.answers = [listed("new")]
+    assert names_of(as_(admin), refresh=True) == [("#new", "slack"), ("#new (Cnew)", "slack")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [(said(ok=False, error="invalid_auth"), 409), (said(429), 503), (Answer(500, b"<html>"), 503), (Answer(200, b"not json"), 503)],
+)
+def test_what_slack_refuses_is_said_and_changes_nothing(as_, admin, app, slack, answer, code):
+    slack.usual = answer
+    told = data(as_(admin).get("/org/channels", {"refresh": True}), code)
+    assert "Slack" in told["message"]
+    data(as_(admin).post("/org/update", {"slack_token": "xoxb-another-token", "name": "New"}), code)
+    assert (Org.objects.get().name, Channel.objects.count()) == ("Acme", 2)
+    assert ServiceApp.objects.get().workspace == "Acme HQ"
+
+
+def test_slack_that_does_not_answer_is_503(as_, admin, settings):
+    settings.SLACK_API_URL = "http://127.0.0.1:9/api"
+    assert "Slack does not answer" in data(as_(admin).post("/org/update", {"slack_token": "xoxb-secret-token"}), 503)["message"]
+
+
+@pytest.mark.parametrize("token", ["short", "with space in it", "line\r\nX: y and more", "ünïcode-token"])
+def test_what_is_no_token_is_named(as_, admin, token, slack):
+    assert wrong(as_(admin).post("/org/update", {"slack_token": token})) == {"slack_token"}
+    assert slack.sent == []
+
+
+def test_letting_go_of_slack_lets_go_of_the_app(as_, admin, app):
+    told = data(as_(admin).post("/org/update", {"slack_webhook": ""}))["org"]
+    assert told["connected_services"]["slack"] is False
+    assert not ServiceApp.objects.exists()
