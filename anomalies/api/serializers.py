@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from anomalies.models import Anomaly
-from anomalies.services.triage import DESCRIPTION_LIMIT
+from anomalies.services.plans import DESCRIPTION_LIMIT
 from config.api.fields import MomentField, StrictSerializer, TextField
 from datastores.api.serializers import RefSerializer
 

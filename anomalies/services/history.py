@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import orjson
 from django.db import connection
 
 from accounts.models import User
-from anomalies.models import Change
 from anomalies.services import notices
 
 DETECTOR: Final = "detector"
+SNOOZE: Final = "snooze"
 USER: Final = "user"
 
 Changeset = Mapping[str, tuple[object, object]]
+
+WRITE: Final = """
+INSERT INTO anomalies_change (org_id, anomaly_id, transaction_id, user_id, actor, timestamp, changeset)
+SELECT org_id, anomaly_id, %s, %s, %s, %s, changeset
+  FROM json_to_recordset(%s) AS line (org_id bigint, anomaly_id bigint, changeset jsonb)
+"""
 
 
 @dataclass(frozen=True)
@@ -26,30 +33,23 @@ class Line:
     changeset: Changeset
     comment: str = ""  # the text of the comment that it tells of
     mentioned: tuple[int, ...] = ()  # the ids of the people whom that comment mentions
+    is_asleep: bool = False  # those who watch a sleeping anomaly are not told what the system notes of it
 
 
-def write_history(lines: Iterable[Line], *, actor: str, user: User | None = None, at: datetime) -> None:
-    """One entry per line, all under one transaction id; lines without a change are left out. Whom they concern is told of them.
+def write_history(lines: Iterable[Line], *, actor: str, user: User | None = None, at: datetime) -> int | None:
+    """One entry per line, all under one transaction id, which is returned; lines without a change are left out, and without any it is None.
 
-    At most four statements, however many lines.
+    Whom they concern is told of them. At most four statements, however many lines.
     """
     told = [line for line in lines if line.changeset]
     if not told:
-        return
+        return None
     transaction_id = next_transaction_id()
-    Change.objects.bulk_create(
-        Change(
-            org_id=line.org_id,
-            anomaly_id=line.anomaly_id,
-            transaction_id=transaction_id,
-            user=user,
-            actor=actor,
-            timestamp=at,
-            changeset={field: list(pair) for field, pair in line.changeset.items()},
-        )
-        for line in told
-    )
+    rows = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "changeset": line.changeset} for line in told]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [transaction_id, user.pk if user else None, actor, at, orjson.dumps(rows).decode()])
     notices.tell(told, transaction_id=transaction_id, user=user, actor=actor, at=at)
+    return transaction_id
 
 
 def next_transaction_id() -> int:

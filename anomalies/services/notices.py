@@ -111,10 +111,10 @@ def ids_of(people: object) -> set[int]:
 
 
 def is_news(line: "Line") -> bool:
-    """Whether it is worth telling those who watch: what was just born nobody watches, and a deleted comment is to be forgotten."""
+    """Whether it is worth telling those who watch: what was just born nobody watches, a deleted comment is to be forgotten, sleep not disturbed."""
     is_birth = "status" in line.changeset and line.changeset["status"][0] is None
     is_forgotten = set(line.changeset) == {"comment"} and line.changeset["comment"][1] is None
-    return not is_birth and not is_forgotten and not DRIFTING.issuperset(line.changeset)
+    return not (is_birth or is_forgotten or line.is_asleep or DRIFTING.issuperset(line.changeset))
 
 
 def row_of(line: "Line", *, is_news: bool) -> dict[str, Any]:

@@ -1,17 +1,54 @@
-"""What people do with an anomaly. Whether they may is checked by the caller; whether the anomaly's state allows it, here."""
+"""What people do with one anomaly, in verbs. Whether they may is checked by the caller; whether the anomaly's state allows it, here.
 
+Each verb raises Archived for a change that an archived anomaly does not take, Invalid for values that do not do, StaleState when somebody
+else changed the status or a field in question after `anomaly` was read, StaleVersion when `version` is no longer its newest `updated`.
+"""
+
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
-from django.utils import timezone
-
 from accounts.models import User
 from anomalies.models import Anomaly
-from anomalies.services.history import USER, Line, write_history
-from orgs.errors import Archived, FieldError, Invalid, StaleState, StaleVersion
+from anomalies.services import edits
+from anomalies.services.changes import edit_anomalies
+from anomalies.services.edits import Edit, Outcome, Snooze
+from orgs.errors import Archived, Conflict, DomainError, FieldError, Invalid, StaleState, StaleVersion
 
-DESCRIPTION_LIMIT: Final = 10_000
+CHANGED_MEANWHILE: Final = "Somebody else changed the anomaly at the same time. Look at it again."
+# What a refusal is, when one anomaly alone is concerned; of all other codes, a value that does not do.
+REFUSALS: Final[Mapping[str, type[DomainError]]] = {
+    edits.ARCHIVED: Archived,
+    edits.NOT_ARCHIVED: Conflict,
+    edits.STALE: StaleState,
+}
+
+
+def edit_anomaly(anomaly: Anomaly, edit: Edit, *, user: User) -> Outcome:
+    """Does one edit, and brings `anomaly` up to date. What `edit.seen` names must still be as it says."""
+    outcome = edit_anomalies(anomaly.org_id, [edit], user=user, strict=False)
+    if outcome.refused:
+        raise _refusal(outcome.refused[0])
+    if outcome.changed and not edit.remove:
+        anomaly.refresh_from_db()
+    return outcome
+
+
+def _refusal(errors: tuple[FieldError, ...]) -> DomainError:
+    first = errors[0]
+    if first.code == edits.NOT_FOUND and first.loc[-1] == "id":
+        return StaleState(CHANGED_MEANWHILE)
+    if first.code == edits.STALE and first.loc[-1] == "updated":
+        return StaleVersion("The anomaly was changed after the version that If-Match names.")
+    if (kind := REFUSALS.get(first.code)) is not None:
+        return kind(first.msg)
+    return Invalid("The anomaly was not changed.", errors=errors)
+
+
+def seen_of(anomaly: Anomaly, *fields: str, version: datetime | None = None) -> dict[str, object]:
+    """The status, which decides what may be changed at all, and `fields`, as the caller has read them."""
+    read: dict[str, object] = {field: getattr(anomaly, field) for field in ("status", *fields)}
+    return read if version is None else {"updated": version, **read}
 
 
 def change_anomaly(
@@ -19,39 +56,84 @@ def change_anomaly(
 ) -> Anomaly:
     """The anomaly with its new status and description; None leaves a field as it is, and changing nothing writes nothing.
 
-    A status sent for an archived anomaly restores it, and always to Acknowledged: somebody has seen it. With `version`, the change
-    happens only while `updated` is exactly that.
-
-    Raises Invalid for values that nobody may set, Archived for another change of an archived anomaly, StaleVersion when `version`
-    is no longer the newest, StaleState when somebody else changed the status or a field in question after `anomaly` was read.
+    A status sent for an archived anomaly restores it, and always to Acknowledged: somebody has seen it.
     """
-    check_values(status=status, description=description)
-    if anomaly.is_archived and status is None:
-        raise Archived("The anomaly is archived. Restore it first, by setting its status to Acknowledged.")
-    wanted: dict[str, str] = {}
-    if status is not None:
-        wanted["status"] = Anomaly.Status.ACKNOWLEDGED if anomaly.is_archived else status
-    if description is not None:
-        wanted["description"] = description
-    return apply(anomaly, wanted, user=user, version=version)
+    if status is not None and status not in Anomaly.OPEN:
+        msg = f"Use {' or '.join(Anomaly.OPEN)}. Archiving is a DELETE."
+        raise Invalid("The anomaly was not changed.", errors=[FieldError(("body", "status"), "invalid_choice", msg)])
+    seen = seen_of(anomaly, *(("description",) if description is not None else ()), version=version)
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, status=status, description=description, seen=seen), user=user)
+    return anomaly
 
 
-def archive_anomaly(anomaly: Anomaly, *, user: User, status: str, version: datetime | None = None) -> Anomaly:
+def archive_anomaly(
+    anomaly: Anomaly,
+    *,
+    user: User,
+    status: str,
+    version: datetime | None = None,
+    duplicate_of: int | None = None,
+    comment: str = "",
+    mentioned_user_ids: Collection[int] = (),
+) -> Anomaly:
     """The anomaly, archived for one of the four reasons; an archived one is classified anew.
 
     While it lasts, nothing that its series does changes it any more, but for its end; if that grows much worse, a new one is opened.
-
-    Raises Invalid for a status that is no reason, StaleVersion and StaleState as `change_anomaly` does.
     """
     if status not in Anomaly.ARCHIVED:
         reasons = ", ".join(Anomaly.ARCHIVED)
         raise Invalid("That is no reason to archive.", errors=[FieldError(("body", "status"), "invalid_choice", f"Use one of {reasons}.")])
-    return apply(anomaly, {"status": status}, user=user, version=version)
+    edit = Edit(
+        anomaly_id=anomaly.pk,
+        status=status,
+        duplicate_of=duplicate_of,
+        comment=comment,
+        mentioned=tuple(mentioned_user_ids),
+        seen=seen_of(anomaly, version=version),
+    )
+    edit_anomaly(anomaly, edit, user=user)
+    return anomaly
 
 
 def close_anomaly(anomaly: Anomaly, *, user: User) -> Anomaly:
-    """The anomaly, archived as resolved. Raises as `archive_anomaly` does."""
+    """The anomaly, archived as resolved."""
     return archive_anomaly(anomaly, user=user, status=Anomaly.Status.RESOLVED)
+
+
+def restore_anomaly(anomaly: Anomaly, *, user: User) -> Anomaly:
+    """The archived anomaly, acknowledged. Raises Conflict for one that is open."""
+    if not anomaly.is_archived:
+        raise Conflict("The anomaly is not archived.")
+    return change_anomaly(anomaly, user=user, status=Anomaly.Status.ACKNOWLEDGED)
+
+
+def remove_anomaly(anomaly: Anomaly, *, user: User, version: datetime | None = None) -> None:
+    """Deletes the archived anomaly for good; its tombstone and its history stay. Raises Conflict for one that is open."""
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, remove=True, seen=seen_of(anomaly, version=version)), user=user)
+
+
+def snooze_anomaly(anomaly: Anomaly, snooze: Snooze, *, user: User) -> Anomaly:
+    """The anomaly, asleep; one that sleeps already sleeps as `snooze` says from now on."""
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, snooze=snooze, seen=seen_of(anomaly)), user=user)
+    return anomaly
+
+
+def wake_anomaly(anomaly: Anomaly, *, user: User) -> Anomaly:
+    """The anomaly, awake."""
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, wake=True), user=user)
+    return anomaly
+
+
+def mark_duplicate(anomaly: Anomaly, original: Anomaly, *, user: User) -> Anomaly:
+    """The anomaly, archived as a duplicate of `original`, which the caller can see."""
+    return archive_anomaly(anomaly, user=user, status=Anomaly.Status.DUPLICATE, duplicate_of=original.pk)
+
+
+def unmark_duplicate(anomaly: Anomaly, *, user: User) -> Anomaly:
+    """The anomaly, restored and no longer a duplicate of another. Raises Conflict for one that is none."""
+    if anomaly.duplicate_of_id is None:
+        raise Conflict("The anomaly is not marked as a duplicate of another.")
+    return restore_anomaly(anomaly, user=user)
 
 
 def mark_seen(anomaly: Anomaly) -> None:
@@ -59,36 +141,3 @@ def mark_seen(anomaly: Anomaly) -> None:
     if anomaly.is_new:
         Anomaly.objects.filter(pk=anomaly.pk, org=anomaly.org_id, is_new=True).update(is_new=False)
         anomaly.is_new = False
-
-
-def check_values(*, status: str | None, description: str | None) -> None:
-    errors = []
-    if status is not None and status not in Anomaly.OPEN:
-        errors.append(FieldError(("body", "status"), "invalid_choice", f"Use {' or '.join(Anomaly.OPEN)}. Archiving is a DELETE."))
-    if description is not None and len(description) > DESCRIPTION_LIMIT:
-        errors.append(FieldError(("body", "description"), "too_long", f"At most {DESCRIPTION_LIMIT} characters."))
-    if description is not None and "\0" in description:
-        errors.append(FieldError(("body", "description"), "invalid", "No NUL characters."))
-    if errors:
-        raise Invalid("The anomaly was not changed.", errors=errors)
-
-
-@transaction.atomic
-def apply(anomaly: Anomaly, wanted: dict[str, str], *, user: User, version: datetime | None) -> Anomaly:
-    """Compare-and-set of the fields that differ, with their line of history."""
-    changed = {field: (getattr(anomaly, field), value) for field, value in wanted.items() if getattr(anomaly, field) != value}
-    unchanged = Anomaly.objects.for_org(anomaly.org_id).filter(pk=anomaly.pk, deleted=None)
-    if version is not None and not unchanged.filter(updated=version).select_for_update().exists():
-        raise StaleVersion("The anomaly was changed after the version that If-Match names.")
-    if not changed:
-        return anomaly
-    now = timezone.now()
-    after = {field: value for field, (_, value) in changed.items()} | {"is_new": False, "updated": now}
-    # The status always: what may be changed at all depends on it.
-    before = {"status": anomaly.status} | {field: old for field, (old, _) in changed.items()}
-    if unchanged.filter(**before).update(**after) != 1:
-        raise StaleState("Somebody else changed the anomaly at the same time. Look at it again.")
-    write_history([Line(anomaly.org_id, anomaly.pk, changed)], actor=USER, user=user, at=now)
-    for field, value in after.items():
-        setattr(anomaly, field, value)
-    return anomaly

@@ -1,6 +1,7 @@
 """How much an anomaly weighs, and how that came about."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -32,3 +33,16 @@ def metric_weight(score: float, *, duration_s: float, tags: int = 0) -> Weight:
     steps = math.floor((score - SCORE_BASE) / SCORE_STEP) + 1
     lasting = sum(duration_s >= limit for limit in LASTING_S)
     return Weight(score=min(max(steps, 1), SCORE_MAX), duration=lasting, tags=tags)
+
+
+@dataclass(frozen=True)
+class Retagged:
+    """A weight after its tags changed."""
+
+    total: int
+    breakdown: Mapping[str, int]
+
+
+def retagged(total: int, breakdown: Mapping[str, int], *, points: int) -> Retagged:
+    """The weight `total`, of which `breakdown` says the parts, with tags that add up to `points` now. Of any type of anomaly."""
+    return Retagged(total - breakdown.get("tags", 0) + points, {**breakdown, "tags": points})

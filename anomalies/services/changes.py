@@ -1,0 +1,184 @@
+"""The engine of what people do with anomalies: one edit or ten thousand in one transaction and a constant number of statements."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from django.db import connection, transaction
+from django.db.models import CASCADE
+from django.utils import timezone
+
+from accounts.models import User
+from anomalies.models import Anomaly, Change
+from anomalies.services.comments import Draft, draft_errors, line_parts, write_comments
+from anomalies.services.edits import Edit, Outcome
+from anomalies.services.history import USER, Line, write_history
+from anomalies.services.plans import Context, planned, refusals, told
+from anomalies.services.states import State, directory, locked_states
+from orgs.errors import FieldError, Invalid
+
+COLUMNS: Final = {
+    "status": "text", "description": "text", "weight": "integer", "weight_breakdown": "jsonb", "duplicate_of_id": "bigint",
+    "snoozed_at": "timestamptz", "snoozed_by_id": "bigint", "snooze_until": "timestamptz", "snooze_count": "integer",
+    "snooze_weight": "integer", "snooze_back_in_band": "boolean",
+}  # fmt: skip
+
+CHANGE: Final = f"""
+UPDATE anomalies_anomaly AS a SET updated = %s, is_new = false, {", ".join(f"{name} = now.{name}" for name in COLUMNS)}
+  FROM json_to_recordset(%s) AS now (id bigint, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
+ WHERE a.id = now.id
+"""  # noqa: S608 - column names of this module
+
+PAIRS: Final = "json_to_recordset(%s) AS pair (anomaly_id bigint, other bigint)"
+UNLINK: Final = "DELETE FROM {table} AS x USING {pairs} WHERE x.anomaly_id = pair.anomaly_id AND x.{column} = pair.other"
+LINK: Final = "INSERT INTO {table} (org_id, anomaly_id, {column}) SELECT %s, anomaly_id, other FROM {pairs} ON CONFLICT DO NOTHING"
+TAGS: Final = {"table": "anomalies_anomaly_global_tags", "column": "tag_id", "pairs": PAIRS}
+ASSIGNEES: Final = {"table": "anomalies_anomaly_assignees", "column": "user_id", "pairs": PAIRS}
+
+# What says what was wrong goes; what says that there was something, and keeps detection from finding it again, stays.
+EMPTIED: Final[Mapping[str, Any]] = {
+    "message": "", "description": "", "detectors": [], "weight_breakdown": {}, "anomalous_records_count": None, "source_enriched": False,
+    "peak_at": None, "peak_value": None, "expected": None, "expected_lower": None, "expected_upper": None, "score": None,
+    "snoozed_at": None, "snoozed_by": None, "snooze_until": None, "snooze_count": None, "snooze_weight": None, "snooze_back_in_band": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """One edit that will be done: before, after, and the comment that goes along."""
+
+    before: State
+    after: State
+    draft: Draft | None = None
+
+
+@transaction.atomic
+def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, actor: str = USER, strict: bool = True) -> Outcome:
+    """Does the edits, each on what the ones before it left, under one transaction id, with a line of history for each that changed.
+
+    Whether `user` may is checked by the caller; whether state and values allow it, here. With `strict` all edits are done or none:
+    raises Invalid with every FieldError. Otherwise those that cannot be done are left out, and the outcome tells why.
+    """
+    now = timezone.now()
+    states = locked_states(org_id, edits)
+    context = Context(states, directory(org_id, edits, states), user.pk if user else None, now)
+    wrong = _wrong_comments(org_id, edits, states)
+    steps, refused = _steps(edits, context, states, wrong)
+    if refused and strict:
+        raise Invalid("Nothing was changed.", errors=[error for place in sorted(refused) for error in refused[place]])
+    return Outcome(*_write(org_id, steps, user=user, actor=actor, now=now), refused=refused)
+
+
+def _steps(
+    edits: Sequence[Edit], context: Context, states: dict[int, State], wrong: Mapping[int, list[FieldError]]
+) -> tuple[list[Step], dict[int, tuple[FieldError, ...]]]:
+    """What will be done, and by place what will not; `states` follows along."""
+    steps: list[Step] = []
+    refused: dict[int, tuple[FieldError, ...]] = {}
+    for place, edit in enumerate(edits):
+        if errors := [*refusals(edit, context), *wrong.get(place, ())]:
+            refused[place] = tuple(errors)
+            continue
+        before = states[edit.anomaly_id]
+        states[edit.anomaly_id] = after = planned(edit, before, context)
+        steps.append(Step(before, after, _draft(edit, before) if edit.comment else None))
+    return steps, refused
+
+
+def _draft(edit: Edit, state: State, *, loc: tuple[str | int, ...] = ()) -> Draft:
+    return Draft(state.id, state.datastore_id, edit.comment, tuple(edit.mentioned), loc=loc, field="comment")
+
+
+def _wrong_comments(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -> dict[int, list[FieldError]]:
+    """What is wrong with the comments, by place in the edits."""
+    said = [(place, edit) for place, edit in enumerate(edits) if edit.comment and edit.anomaly_id in states]
+    found: dict[int, list[FieldError]] = {}
+    for error in draft_errors(org_id, [_draft(edit, states[edit.anomaly_id], loc=(place,)) for place, edit in said]):
+        place = int(error.loc[0])
+        found.setdefault(place, []).append(replace(error, loc=(*edits[place].loc, *error.loc[1:])))
+    return found
+
+
+def _write(org_id: int, steps: Sequence[Step], *, user: User | None, actor: str, now: datetime) -> tuple[int | None, tuple[int, ...]]:
+    """The transaction id, and the anomalies that changed."""
+    lines = list(_lines(org_id, steps, user=user, now=now))
+    changed = {line.anomaly_id for line in lines}
+    first = {step.before.id: step.before for step in reversed(steps) if step.before.id in changed}
+    last = {step.after.id: step.after for step in steps if step.after.id in changed}
+    _write_states([state for state in last.values() if state.deleted is None], now=now)
+    _write_links(org_id, [(first[pk], state) for pk, state in last.items()])
+    _empty([pk for pk, state in last.items() if state.deleted is not None], user=user, now=now)
+    return write_history(lines, actor=actor, user=user, at=now), tuple(dict.fromkeys(line.anomaly_id for line in lines))
+
+
+def _lines(org_id: int, steps: Sequence[Step], *, user: User | None, now: datetime) -> Iterator[Line]:
+    """A line for each step that changes something; comments are written on the way."""
+    drafts = [step.draft for step in steps if step.draft is not None]
+    assert user is not None or not drafts  # noqa: S101 - the system says nothing
+    comments = iter(write_comments(org_id, drafts, user=user, at=now) if drafts and user else ())
+    for step in steps:
+        changeset: dict[str, tuple[object, object]] = told(step.before, step.after)
+        if step.draft is None:
+            if changeset:
+                yield Line(org_id, step.after.id, changeset)
+            continue
+        parts = line_parts(next(comments), step.draft)
+        yield Line(org_id, step.after.id, **{**parts, "changeset": {**changeset, **parts["changeset"]}})
+
+
+def _write_states(states: Sequence[State], *, now: datetime) -> None:
+    if states:
+        with connection.cursor() as cursor:
+            cursor.execute(CHANGE, [now, packed([_row(state) for state in states])])
+
+
+def _row(state: State) -> dict[str, Any]:
+    snooze = state.snooze
+    return {
+        "id": state.id,
+        "status": state.status,
+        "description": state.description,
+        "weight": state.weight,
+        "weight_breakdown": state.weight_breakdown,
+        "duplicate_of_id": state.duplicate_of,
+        "snoozed_at": state.snoozed_at,
+        "snoozed_by_id": state.snoozed_by,
+        "snooze_until": snooze and snooze.until,
+        "snooze_count": snooze and snooze.count,
+        "snooze_weight": snooze and snooze.weight,
+        "snooze_back_in_band": snooze is not None and snooze.back_in_band,
+    }
+
+
+def _write_links(org_id: int, changes: Sequence[tuple[State, State]]) -> None:
+    """The tags and assignees that went and came, from each state to the other. At most four statements."""
+    tags = [(after.id, _ids(before.tags), _ids(after.tags)) for before, after in changes]
+    people = [(after.id, _ids(before.assignees), _ids(after.assignees)) for before, after in changes]
+    for kind, found in ((TAGS, tags), (ASSIGNEES, people)):
+        gone = [{"anomaly_id": pk, "other": one} for pk, before, after in found for one in before - after]
+        came = [{"anomaly_id": pk, "other": one} for pk, before, after in found for one in after - before]
+        with connection.cursor() as cursor:
+            if gone:
+                cursor.execute(UNLINK.format(**kind), [packed(gone)])
+            if came:
+                cursor.execute(LINK.format(**kind), [org_id, packed(came)])
+
+
+def _ids(things: frozenset[Any]) -> set[int]:
+    return {one.id for one in things}
+
+
+def _empty(ids: Sequence[int], *, user: User | None, now: datetime) -> None:
+    """Makes tombstones: everything that hangs on the anomalies goes, but for their history."""
+    if not ids:
+        return
+    for related in Anomaly._meta.related_objects:
+        if related.on_delete is CASCADE and related.related_model is not Change:
+            related.related_model._base_manager.filter(**{f"{related.field.name}__in": ids}).delete()
+    Anomaly.objects.filter(pk__in=ids).update(**EMPTIED, is_new=False, updated=now, deleted=now, deleted_by=user)
+
+
+def packed(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()

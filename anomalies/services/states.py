@@ -1,0 +1,148 @@
+"""Anomalies as an edit finds them: locked, and read in a constant number of statements."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection
+
+from accounts.models import Level, User
+from anomalies.models import Anomaly, Tag
+from anomalies.services.edits import Edit, Snooze
+from datastores.levels import Holders, holders
+
+COLUMNS: Final = (
+    "id", "datastore_id", "type", "status", "description", "weight", "weight_breakdown", "updated", "ended_at", "deleted",
+    "duplicate_of_id", "snoozed_at", "snoozed_by_id", "snooze_until", "snooze_count", "snooze_weight", "snooze_back_in_band",
+)  # fmt: skip
+
+TAGS: Final = """
+SELECT x.anomaly_id, t.id, t.name, t.weight_modifier FROM anomalies_anomaly_global_tags x JOIN anomalies_tag t ON t.id = x.tag_id
+ WHERE x.anomaly_id = ANY(%s)
+"""
+ASSIGNEES: Final = """
+SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id WHERE x.anomaly_id = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, order=True)
+class Word:
+    """A tag: ordered as lists show them."""
+
+    name: str
+    id: int
+    points: int = 0
+
+
+@dataclass(frozen=True, order=True)
+class Person:
+    name: str
+    id: int
+
+
+@dataclass(frozen=True)
+class State:
+    """What an edit can change of one anomaly, and what decides whether it may. `tags` and `assignees` are empty where no edit asks."""
+
+    id: int
+    datastore_id: int
+    type: str
+    status: str
+    description: str
+    weight: int
+    weight_breakdown: Mapping[str, int]
+    updated: datetime
+    ended_at: datetime | None
+    deleted: datetime | None
+    duplicate_of: int | None
+    snooze: Snooze | None
+    snoozed_at: datetime | None
+    snoozed_by: int | None
+    tags: frozenset[Word] = frozenset()
+    assignees: frozenset[Person] = frozenset()
+
+    @property
+    def is_archived(self) -> bool:
+        return self.status in Anomaly.ARCHIVED
+
+
+@dataclass(frozen=True)
+class Directory:
+    """What the edits name: tags of the org by name, people of the org by id, and where they may read."""
+
+    tags: Mapping[str, Word]
+    holders: Holders
+    people: Mapping[int, Person]
+
+
+def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
+    """The anomalies that the edits are about or point to, by id, locked in order of id; those that are gone are left out."""
+    ids = {edit.anomaly_id for edit in edits} | {edit.duplicate_of for edit in edits if edit.duplicate_of is not None}
+    rows = Anomaly.objects.for_org(org_id).filter(pk__in=ids, deleted=None).order_by("pk").select_for_update(no_key=True)
+    found = list(rows.values_list(*COLUMNS))
+    tags = _tags([edit.anomaly_id for edit in edits if edit.touches_tags])
+    people = _assignees([edit.anomaly_id for edit in edits if edit.touches_assignees])
+    return {row[0]: _state(row, tags, people) for row in found}
+
+
+def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[int, set[Person]]) -> State:
+    pk, *plain, snoozed_at, snoozed_by, until, count, weight, back_in_band = row
+    snooze = None if snoozed_at is None else Snooze(until, count, weight, back_in_band)
+    return State(
+        pk,
+        *plain,
+        snooze=snooze,
+        snoozed_at=snoozed_at,
+        snoozed_by=snoozed_by,
+        tags=frozenset(tags.get(pk, ())),
+        assignees=frozenset(people.get(pk, ())),
+    )
+
+
+def _tags(ids: Sequence[int]) -> dict[int, set[Word]]:
+    found: dict[int, set[Word]] = {}
+    for anomaly_id, pk, name, points in _rows(TAGS, ids):
+        found.setdefault(anomaly_id, set()).add(Word(name, pk, points))
+    return found
+
+
+def _assignees(ids: Sequence[int]) -> dict[int, set[Person]]:
+    found: dict[int, set[Person]] = {}
+    for anomaly_id, pk, name in _rows(ASSIGNEES, ids):
+        found.setdefault(anomaly_id, set()).add(Person(name, pk))
+    return found
+
+
+def _rows(statement: str, ids: Sequence[int]) -> list[Any]:
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [list(ids)])
+        return cursor.fetchall()
+
+
+def directory(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -> Directory:
+    """At most four queries."""
+    names = {name for edit in edits for name in edit.tag_names}
+    assigned = {pk for edit in edits for pk in edit.new_assignees}
+    removed = {pk for edit in edits for pk in edit.assignees_remove}
+    datastores = {state.datastore_id for state in states.values()}
+    return Directory(
+        tags=_words(org_id, names),
+        holders=holders(org_id, users=assigned, datastores=datastores, level=Level.VIEWER),
+        people=_people(org_id, assigned | removed),
+    )
+
+
+def _words(org_id: int, names: Collection[str]) -> dict[str, Word]:
+    if not names:
+        return {}
+    found = Tag.objects.for_org(org_id).filter(name__in=names).values_list("pk", "name", "weight_modifier")
+    return {name: Word(name, pk, points) for pk, name, points in found}
+
+
+def _people(org_id: int, ids: Collection[int]) -> dict[int, Person]:
+    if not ids:
+        return {}
+    return {pk: Person(name, pk) for pk, name in User.objects.for_org(org_id).filter(pk__in=ids).values_list("pk", "name")}
