@@ -88,7 +88,7 @@ def _steps(
 
 
 def _draft(edit: Edit, state: State, *, loc: tuple[str | int, ...] = ()) -> Draft:
-    return Draft(state.id, state.datastore_id, edit.comment, tuple(edit.mentioned), loc=loc, field="comment")
+    return Draft(state.id, state.datastore, edit.comment, tuple(edit.mentioned), loc=loc, field="comment")
 
 
 def _wrong_comments(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -> dict[int, list[FieldError]]:

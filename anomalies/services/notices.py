@@ -111,7 +111,7 @@ def ids_of(people: object) -> set[int]:
 
 
 def is_news(line: "Line") -> bool:
-    """Whether it is worth telling those who watch: what was just born nobody watches, a deleted comment is to be forgotten, sleep not disturbed."""
+    """Whether those who watch want to know. What was just born nobody watches; a deleted comment is to be forgotten, sleep kept."""
     is_birth = "status" in line.changeset and line.changeset["status"][0] is None
     is_forgotten = set(line.changeset) == {"comment"} and line.changeset["comment"][1] is None
     return not (is_birth or is_forgotten or line.is_asleep or DRIFTING.issuperset(line.changeset))

@@ -7,7 +7,7 @@ from typing import Final
 
 from anomalies.models import Anomaly
 from anomalies.services.edits import ARCHIVED, INVALID, NOT_ARCHIVED, NOT_FOUND, STALE, Edit, Snooze
-from anomalies.services.states import Directory, Person, State, Word
+from anomalies.services.states import Directory, Named, State, Word
 from anomalies.services.weights import retagged
 from orgs.errors import FieldError
 
@@ -86,7 +86,7 @@ def _assignee_errors(edit: Edit, state: State, context: Context) -> Iterator[Fie
         for place, pk in enumerate(ids):
             if not directory.holders.knows(pk):
                 yield FieldError((field, place), NOT_FOUND, f"There is no person {pk}.")
-            elif not directory.holders.may(pk, state.datastore_id):
+            elif not directory.holders.may(pk, state.datastore):
                 name = directory.holders.names[pk]
                 msg = f"{name} ({pk}) may not read this anomaly: that needs Viewer on its datastore."
                 yield FieldError((field, place), "no_access", msg)
@@ -175,8 +175,8 @@ def _tags_after(edit: Edit, state: State, known: Mapping[str, Word]) -> frozense
     return frozenset((kept | words(edit.tags_add)) - words(edit.tags_remove))
 
 
-def _assignees_after(edit: Edit, state: State, known: Mapping[int, Person]) -> frozenset[Person]:
-    def people(ids: Collection[int]) -> set[Person]:
+def _assignees_after(edit: Edit, state: State, known: Mapping[int, Named]) -> frozenset[Named]:
+    def people(ids: Collection[int]) -> set[Named]:
         return {known[pk] for pk in ids if pk in known}
 
     kept = state.assignees if edit.assignees is None else people(edit.assignees)
@@ -211,8 +211,8 @@ def instant(at: datetime | None) -> str | None:
     return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _listed(things: Collection[Word] | Collection[Person]) -> list[dict[str, object]]:
-    return [{"id": one.id, "name": one.name} for one in sorted(things)]
+def _listed(things: Collection[Named]) -> list[dict[str, object]]:
+    return [{"id": one.id, "name": one.name} for one in sorted(things, key=lambda one: (one.name, one.id))]
 
 
 def _original(state: State) -> dict[str, int] | None:

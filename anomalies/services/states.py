@@ -27,18 +27,18 @@ SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accoun
 
 
 @dataclass(frozen=True, order=True)
-class Word:
-    """A tag: ordered as lists show them."""
+class Named:
+    """A person or a tag, ordered as lists show them."""
 
     name: str
     id: int
-    points: int = 0
 
 
 @dataclass(frozen=True, order=True)
-class Person:
-    name: str
-    id: int
+class Word(Named):
+    """A tag, and what it adds to a weight."""
+
+    points: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class State:
     """What an edit can change of one anomaly, and what decides whether it may. `tags` and `assignees` are empty where no edit asks."""
 
     id: int
-    datastore_id: int
+    datastore: int
     type: str
     status: str
     description: str
@@ -60,7 +60,7 @@ class State:
     snoozed_at: datetime | None
     snoozed_by: int | None
     tags: frozenset[Word] = frozenset()
-    assignees: frozenset[Person] = frozenset()
+    assignees: frozenset[Named] = frozenset()
 
     @property
     def is_archived(self) -> bool:
@@ -73,7 +73,7 @@ class Directory:
 
     tags: Mapping[str, Word]
     holders: Holders
-    people: Mapping[int, Person]
+    people: Mapping[int, Named]
 
 
 def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
@@ -86,17 +86,14 @@ def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
     return {row[0]: _state(row, tags, people) for row in found}
 
 
-def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[int, set[Person]]) -> State:
-    pk, *plain, snoozed_at, snoozed_by, until, count, weight, back_in_band = row
-    snooze = None if snoozed_at is None else Snooze(until, count, weight, back_in_band)
+def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[int, set[Named]]) -> State:
+    read = dict(zip(COLUMNS, row, strict=True))
+    snooze = Snooze(*(read.pop(f"snooze_{part}") for part in ("until", "count", "weight", "back_in_band")))
     return State(
-        pk,
-        *plain,
-        snooze=snooze,
-        snoozed_at=snoozed_at,
-        snoozed_by=snoozed_by,
-        tags=frozenset(tags.get(pk, ())),
-        assignees=frozenset(people.get(pk, ())),
+        **{name.removesuffix("_id"): value for name, value in read.items()},
+        snooze=None if read["snoozed_at"] is None else snooze,
+        tags=frozenset(tags.get(read["id"], ())),
+        assignees=frozenset(people.get(read["id"], ())),
     )
 
 
@@ -107,10 +104,10 @@ def _tags(ids: Sequence[int]) -> dict[int, set[Word]]:
     return found
 
 
-def _assignees(ids: Sequence[int]) -> dict[int, set[Person]]:
-    found: dict[int, set[Person]] = {}
+def _assignees(ids: Sequence[int]) -> dict[int, set[Named]]:
+    found: dict[int, set[Named]] = {}
     for anomaly_id, pk, name in _rows(ASSIGNEES, ids):
-        found.setdefault(anomaly_id, set()).add(Person(name, pk))
+        found.setdefault(anomaly_id, set()).add(Named(name, pk))
     return found
 
 
@@ -119,7 +116,7 @@ def _rows(statement: str, ids: Sequence[int]) -> list[Any]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(statement, [list(ids)])
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def directory(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -> Directory:
@@ -127,7 +124,7 @@ def directory(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -
     names = {name for edit in edits for name in edit.tag_names}
     assigned = {pk for edit in edits for pk in edit.new_assignees}
     removed = {pk for edit in edits for pk in edit.assignees_remove}
-    datastores = {state.datastore_id for state in states.values()}
+    datastores = {state.datastore for state in states.values()}
     return Directory(
         tags=_words(org_id, names),
         holders=holders(org_id, users=assigned, datastores=datastores, level=Level.VIEWER),
@@ -142,7 +139,7 @@ def _words(org_id: int, names: Collection[str]) -> dict[str, Word]:
     return {name: Word(name, pk, points) for pk, name, points in found}
 
 
-def _people(org_id: int, ids: Collection[int]) -> dict[int, Person]:
+def _people(org_id: int, ids: Collection[int]) -> dict[int, Named]:
     if not ids:
         return {}
-    return {pk: Person(name, pk) for pk, name in User.objects.for_org(org_id).filter(pk__in=ids).values_list("pk", "name")}
+    return {pk: Named(name, pk) for pk, name in User.objects.for_org(org_id).filter(pk__in=ids).values_list("pk", "name")}
