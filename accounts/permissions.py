@@ -56,6 +56,7 @@ PERMISSIONS: Final = MappingProxyType(
         "integration.manage": Need(role=Role.MANAGER, writes=True),
         "ticket_link.read": Need(level=Level.VIEWER, org_token=True),
         "ticket_link.manage": Need(role=Role.MANAGER, level=Level.AUTHOR, writes=True),
+        "audit.read": Need(role=Role.ADMIN),
         "operation.read": Need(level=Level.REPORTER),
         "operation.abort": Need(level=Level.EDITOR, writes=True),
         "me.read": Need(),

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from unfold.admin import TabularInline
 
-from datastores.models import Container, Datastore, Operation, TeamAccess
+from datastores.models import AuditEntry, Container, Datastore, Operation, TeamAccess
 from orgs.admin import ReadOnlyAdmin, SameOrgFormSet, WithOrgRows
 
 
@@ -52,3 +52,12 @@ class ContainerAdmin(ReadOnlyAdmin):
     list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("datastore", "org")
     search_fields = ("name", "datastore__name")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    list_display = ("created", "org", "user_email", "action", "resource_type", "resource_id", "masked_field_names", "ip_address")
+    list_filter = ("action", "resource_type", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("user_email", "=resource_id", "=ip_address")
+    date_hierarchy = "created"

@@ -1,9 +1,10 @@
 """Where data lives, who may do what there, and the long work done on it."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from accounts.models import Level, Team, User
-from datastores.querysets import DatastoreQuerySet, OperationQuerySet
+from datastores.querysets import AuditQuerySet, DatastoreQuerySet, OperationQuerySet
 from orgs.models import Org
 from orgs.querysets import OrgQuerySet
 
@@ -103,3 +104,38 @@ class Container(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AuditEntry(models.Model):
+    """Somebody has looked at what is masked: who, at which fields of what, and from where. Never altered, never deleted."""
+
+    class Action(models.TextChoices):
+        UNMASK = "unmask_field_values", "Masked values were shown"
+
+    class Resource(models.TextChoices):
+        ANOMALY = "anomaly", "Anomaly"
+        CONTAINER = "container", "Container"
+        FIELD_PROFILE = "field_profile", "Field profile"
+
+    # The database deletes what an org leaves behind, and a trigger refuses every other deletion.
+    org = models.ForeignKey(Org, on_delete=models.DO_NOTHING, related_name="+")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    user_email = models.EmailField(help_text="As it was then: it stays when the person is erased.")
+    action = models.CharField(max_length=32, choices=Action)
+    resource_type = models.CharField(max_length=16, choices=Resource)
+    resource_id = models.BigIntegerField(help_text="No foreign key: the entry outlives what it is about.")
+    masked_field_names = ArrayField(models.CharField(max_length=500))
+    endpoint = models.CharField(max_length=200)
+    ip_address = models.GenericIPAddressField(null=True, blank=True)
+    created = models.DateTimeField()
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-created", "-pk")
+        verbose_name_plural = "audit entries"
+        # The log of an org, newest first.
+        indexes = (models.Index(fields=("org", "-created", "-id"), name="audit_recent"),)
+
+    def __str__(self) -> str:
+        return f"{self.created:%Y-%m-%d %H:%M} {self.user_email}: {self.resource_type} {self.resource_id}"

@@ -7,7 +7,7 @@ from accounts.models import Level, TeamMember
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from datastores.models import Datastore, Operation, TeamAccess  # noqa: F401 - the generics' arguments
+    from datastores.models import AuditEntry, Datastore, Operation, TeamAccess  # noqa: F401 - the generics' arguments
 
 
 def sees_whole_org(user: Caller, *, level: Level = Level.REPORTER) -> bool:
@@ -57,3 +57,9 @@ class OperationQuerySet(OrgQuerySet["Operation"]):
         """Operations on the datastores on which the caller has at least `level`."""
         mine = self.for_org(user.org_id)
         return mine if sees_whole_org(user, level=level) else mine.filter(datastore__in=within_reach(user, level=level))
+
+
+class AuditQuerySet(OrgQuerySet["AuditEntry"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """All of the caller's org; levels on datastores play no part."""
+        return self.for_org(user.org_id)

@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, path
 
 from config.api.session import routes
+from datastores.api.audit import MaskingAuditViewSet
 from datastores.api.events import EventViewSet
 from datastores.api.keys import IngestKeyViewSet
 from datastores.api.teams import TeamViewSet
@@ -24,6 +25,7 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("teams/<str:id>", TeamViewSet.as_view(CHANGES)),
     path("org/ingest-keys", IngestKeyViewSet.as_view({"get": "list", "post": "create"})),
     path("org/ingest-keys/<str:id>", IngestKeyViewSet.as_view(CHANGES)),
+    path("audit-logs/masking", MaskingAuditViewSet.as_view({"get": "list"})),
     path("events", EventViewSet.as_view({"get": "list", "post": "create"})),
     path("events/<str:id>", EventViewSet.as_view({"get": "retrieve"})),
 ]

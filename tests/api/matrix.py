@@ -93,6 +93,7 @@ SAMPLES: dict[str, Sample] = {
     "anomalies/{id}/image": ANOMALY,
     "anomalies/{id}/ticket-links": ANOMALY,
     "anomalies/{id}/ticket-links/{link_id}": Sample(Scope.STORE, _ticket_link),
+    "audit-logs/masking": NOTHING,
     "comments": NOTHING,
     "comments/{id}": Sample(Scope.STORE, _comment),
     "anomalies/{id}/watch": ANOMALY,
