@@ -5,6 +5,8 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, path
 
 from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
+from anomalies.api.export import ExportViewSet
+from anomalies.api.facets import FacetViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.views import AnomalyViewSet
@@ -16,6 +18,8 @@ CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destro
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies", AnomalyViewSet.as_view({"get": "list"})),
+    path("anomalies/export", ExportViewSet.as_view({"get": "export"})),
+    path("anomalies/facets", FacetViewSet.as_view({"get": "facets"})),
     path("anomalies/<str:id>", AnomalyViewSet.as_view({"get": "retrieve", "put": "update"})),
     path("anomalies/<str:id>/history", AnomalyViewSet.as_view({"get": "history"})),
     path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),

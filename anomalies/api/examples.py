@@ -60,3 +60,27 @@ HISTORY: Final = OpenApiExample(
     },
     response_only=True,
 )
+
+
+def _values(*found: tuple[str, str, int]) -> dict[str, object]:
+    return {"values": [{"value": value, "name": name, "count": count, "capped": False} for value, name, count in found], "more": False}
+
+
+FACETS: Final = OpenApiExample(
+    "Open anomalies",
+    value={
+        "total": 31,
+        "capped": False,
+        "partial": False,
+        "facets": {
+            "status": _values(("Resolved", "Resolved", 112), ("Active", "Active", 23), ("Acknowledged", "Acknowledged", 8)),
+            "type": _values(("metric", "metric", 28), ("record", "record", 3)),
+            "datastore": _values(("1", "Metrics", 28), ("4", "Warehouse", 3)),
+            "container": _values(("17", "orders", 3)),
+            "rule": _values(("notNull", "notNull", 3)),
+            "tag": _values(("High", "High", 5)),
+            "assignee": _values(("none", "Nobody", 29), ("42", "Alice Lee", 2)),
+        },
+    },
+    response_only=True,
+)

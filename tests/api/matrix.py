@@ -87,6 +87,8 @@ METRIC, ANOMALY, OPERATION = (Sample(Scope.STORE, make) for make in (_metric, _a
 SERVICE = Sample(Scope.ORG, lambda datastore, owner: factories.make_user(owner.org, "CI", is_service=True).pk)
 SAMPLES: dict[str, Sample] = {
     "anomalies": NOTHING,
+    "anomalies/export": NOTHING,
+    "anomalies/facets": NOTHING,
     "anomalies/{id}": ANOMALY,
     "anomalies/{id}/comments": ANOMALY,
     "anomalies/{id}/history": ANOMALY,

@@ -1,0 +1,130 @@
+"""How many of the anomalies of a list have which status, type, datastore, container, rule, tag and assignee.
+
+Each facet is counted without its own filter, as people expect of boxes of which they may tick several. One statement counts all of them.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+
+from anomalies.querysets import AnomalyQuerySet
+
+# Of a larger set, so many are looked at, whichever the database finds first; the answer says so.
+LOOKED_AT: Final = 100_000
+# A count beyond this helps nobody; lists stop there too.
+COUNT_CAP: Final = 10_000
+VALUES_SHOWN: Final = 100
+COLUMNS: Final = ("id", "status", "type", "datastore_id", "container_id")
+
+# By facet: value, name and count of each value in {found}, which has the COLUMNS.
+COUNTS: Final = {
+    "status": "SELECT status AS value, status AS name, count(*) AS count FROM {found} GROUP BY status",
+    "type": "SELECT type AS value, type AS name, count(*) AS count FROM {found} GROUP BY type",
+    "datastore": """SELECT d.id::text AS value, d.name, n.count
+        FROM (SELECT datastore_id, count(*) FROM {found} GROUP BY 1) n JOIN datastores_datastore d ON d.id = n.datastore_id""",
+    "container": """SELECT c.id::text AS value, c.name, n.count
+        FROM (SELECT container_id, count(*) FROM {found} WHERE container_id IS NOT NULL GROUP BY 1) n
+        JOIN datastores_container c ON c.id = n.container_id""",
+    "rule": """SELECT rule_type AS value, rule_type AS name, count(DISTINCT anomaly_id) AS count
+        FROM anomalies_failedcheck JOIN {found} f ON f.id = anomaly_id GROUP BY rule_type""",
+    "tag": """SELECT t.name AS value, t.name, n.count
+        FROM (SELECT x.tag_id, count(*) FROM anomalies_anomaly_global_tags x JOIN {found} f ON f.id = x.anomaly_id GROUP BY 1) n
+        JOIN anomalies_tag t ON t.id = n.tag_id""",
+    "assignee": """SELECT u.id::text AS value, u.name, n.count
+        FROM (SELECT x.user_id, count(*) FROM anomalies_anomaly_assignees x JOIN {found} f ON f.id = x.anomaly_id GROUP BY 1) n
+        JOIN accounts_user u ON u.id = n.user_id
+        UNION ALL
+        SELECT 'none', 'Nobody', count(*)
+        FROM {found} f WHERE NOT EXISTS (SELECT FROM anomalies_anomaly_assignees x WHERE x.anomaly_id = f.id) HAVING count(*) > 0""",
+}
+FACETS: Final = tuple(COUNTS)
+NAME: Final = "found_{}"
+SIZE: Final = "(SELECT '', '{found}', '', count(*) FROM {found})"
+# The chosen values first, so that they are among those that are shown.
+BRANCH: Final = """(SELECT '{facet}', value, name, count FROM ({counts}) AS counted
+    ORDER BY (value = ANY(%s)) DESC, count DESC, name, value LIMIT %s)"""
+
+Compiled = tuple[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One value of a facet: as filters take it, its name, and how many have it, at least when `is_capped`."""
+
+    value: str
+    name: str
+    count: int
+    is_capped: bool
+
+
+@dataclass(frozen=True)
+class Facet:
+    """The values of one facet, the most frequent first; `has_more` when there are others."""
+
+    values: tuple[Value, ...]
+    has_more: bool
+
+
+@dataclass(frozen=True)
+class Facets:
+    """All of them. `total` is that of the whole filter, `is_partial` when sets were so large that only a part was looked at."""
+
+    total: int
+    is_capped: bool
+    is_partial: bool
+    by_name: Mapping[str, Facet]
+
+
+def count_facets(sets: Mapping[str, AnomalyQuerySet], whole: AnomalyQuerySet, *, chosen: Mapping[str, Collection[str]]) -> Facets:
+    """The facets, each counted in its own set (`sets`, by facet) and the total in `whole`; `chosen` values are shown however rare."""
+    different: list[Compiled] = []
+    found = {facet: _name_of(rows, different) for facet, rows in {**sets, "": whole}.items()}
+    if not different:
+        return Facets(0, False, False, {facet: Facet((), False) for facet in FACETS})
+    statement, params = _statement(found, different, chosen)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return _facets(cursor.fetchall(), found)
+
+
+def _name_of(rows: AnomalyQuerySet, different: list[Compiled]) -> str:
+    """The name of the set in the statement, equal sets being one; empty for a set that is known to be empty."""
+    try:
+        compiled = rows.order_by().values_list(*COLUMNS)[: LOOKED_AT + 1].query.sql_with_params()
+    except EmptyResultSet:
+        return ""
+    if compiled not in different:
+        different.append(compiled)
+    return NAME.format(different.index(compiled))
+
+
+def _statement(found: Mapping[str, str], different: Sequence[Compiled], chosen: Mapping[str, Collection[str]]) -> tuple[str, list[Any]]:
+    columns = ", ".join(COLUMNS)
+    sets = ", ".join(f"{NAME.format(number)} ({columns}) AS MATERIALIZED ({sql})" for number, (sql, _) in enumerate(different))
+    params: list[Any] = [value for _, values in different for value in values]
+    branches = [SIZE.format(found=NAME.format(number)) for number in range(len(different))]
+    for facet in FACETS:
+        if name := found[facet]:
+            branches.append(BRANCH.format(facet=facet, counts=COUNTS[facet].format(found=name)))
+            params += [list(chosen.get(facet, ())), VALUES_SHOWN + 1]
+    return f"WITH {sets} {' UNION ALL '.join(branches)}", params
+
+
+def _facets(rows: Iterable[tuple[str, str, str, int]], found: Mapping[str, str]) -> Facets:
+    by_name: dict[str, list[Value]] = {facet: [] for facet in FACETS}
+    sizes: dict[str, int] = {}
+    for facet, value, name, count in rows:
+        if facet:
+            by_name[facet].append(Value(value, name, min(count, COUNT_CAP), count > COUNT_CAP))
+        else:
+            sizes[value] = count
+    total = sizes.get(found[""], 0)
+    shown = {facet: Facet(_sorted(values[:VALUES_SHOWN]), len(values) > VALUES_SHOWN) for facet, values in by_name.items()}
+    return Facets(min(total, COUNT_CAP), total > COUNT_CAP, any(size > LOOKED_AT for size in sizes.values()), shown)
+
+
+def _sorted(values: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(sorted(values, key=lambda one: (-one.count, one.name, one.value)))
