@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import letters
-from accounts.models import Letter, Role, User
+from accounts.models import Letter, User
 from orgs.delivery import outbox
 from orgs.events import record_event
 from orgs.models import AdminAlert, Event, Org
@@ -114,4 +114,4 @@ def send(alert: AdminAlert, org: Org, words: str, advice: str) -> int:
 def readers_of(alert: AdminAlert) -> list[User]:
     """The chosen people; every admin when nobody is chosen."""
     chosen = list(alert.email_users.filter(is_active=True))
-    return chosen or list(User.objects.filter(org_id=alert.org_id, role=Role.ADMIN, is_active=True, is_service=False, is_demo=False))
+    return chosen or list(User.objects.for_org(alert.org_id).deciding_admins())

@@ -83,6 +83,9 @@ PERMISSIONS: Final = MappingProxyType(
         "org.mark": Need(writes=True, org_token=True),
         "org.channels": Need(),
         "org.quota": Need(role=Role.ADMIN, org_token=True),
+        "billing.read": Need(),
+        "billing.invoices": Need(role=Role.ADMIN),
+        "billing.manage": Need(role=Role.ADMIN, writes=True),
         "org.administer": Need(role=Role.ADMIN, writes=True),
         "org.report_health": Need(role=Role.ADMIN, writes=True, org_token=True),
     }

@@ -33,9 +33,9 @@ class Plan:
         return self.amount > 0
 
 
-FREE: Final = Plan(Org.Plan.FREE, "Free", 1_000, 0, "For trying it out, and for small systems for as long as you like.")
-TEAM: Final = Plan(Org.Plan.TEAM, "Team", 10_000, 49_00, "For a team and the systems that it runs.")
-BUSINESS: Final = Plan(Org.Plan.BUSINESS, "Business", 100_000, 299_00, "For everything that a company runs.")
+FREE: Final = Plan(Org.Plan.FREE.value, "Free", 1_000, 0, "For trying it out, and for small systems for as long as you like.")
+TEAM: Final = Plan(Org.Plan.TEAM.value, "Team", 10_000, 49_00, "For a team and the systems that it runs.")
+BUSINESS: Final = Plan(Org.Plan.BUSINESS.value, "Business", 100_000, 299_00, "For everything that a company runs.")
 # By price.
 PLANS: Final = (FREE, TEAM, BUSINESS)
 PAID: Final = tuple(plan for plan in PLANS if plan.is_paid)

@@ -1,9 +1,54 @@
 """Background work of billing: what the payment provider told us is acted on, grace runs out, usage is noted."""
 
+from typing import Final
+
 from celery import shared_task
 from django.utils import timezone
 
-from billing import usage
+from billing import intake, subscriptions, usage
+from billing.models import Account
+from billing.provider import provider
+
+# A round finds again what no worker took until the next one.
+_NEXT_S: Final = 60
+
+
+@shared_task(time_limit=120, soft_time_limit=100)
+def act_on_event(event_id: str) -> bool:
+    """Acts on one stored event. When the provider is away, the round of `act_on_events` tries again."""
+    return intake.act_on(event_id, now=timezone.now())
+
+
+@shared_task(time_limit=60, soft_time_limit=50)
+def act_on_events() -> int:
+    """Every minute: one task per event that has had no effect yet."""
+    found = intake.waiting(now=timezone.now()) if provider().is_enabled else []
+    for event_id in found:
+        act_on_event.apply_async((event_id,), expires=_NEXT_S)
+    return len(found)
+
+
+@shared_task(time_limit=120, soft_time_limit=100)
+def sync_account(account_id: int) -> bool:
+    return subscriptions.sync(account_id, now=timezone.now()) is not None
+
+
+@shared_task(time_limit=60, soft_time_limit=50)
+def sync_accounts() -> int:
+    """Every hour: one task per subscription that was not read for a day, in case its events were lost."""
+    due = Account.objects.unread_since(timezone.now() - subscriptions.READ_AGAIN_AFTER).order_by("synced").values_list("pk", flat=True)
+    found = list(due[: intake.AT_ONCE]) if provider().is_enabled else []
+    for account_id in found:
+        sync_account.apply_async((account_id,), expires=3600)
+    return len(found)
+
+
+@shared_task(time_limit=60, soft_time_limit=50)
+def end_graces() -> int:
+    """Every five minutes: orgs whose payment failed and whose grace is over go on Free."""
+    now = timezone.now()
+    found = list(Account.objects.filter(org__grace_until__lte=now).values_list("pk", flat=True))
+    return sum(subscriptions.end_grace(account_id, now=now) for account_id in found)
 
 
 @shared_task(time_limit=300, soft_time_limit=280)

@@ -56,10 +56,10 @@ def env_list(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
 
 
-def env_secret(name: str, *, fallback_file: Path | None = None) -> str:
-    """The value of NAME, or the content of the file that NAME_FILE names, or of `fallback_file`.
+def env_secret(name: str, *, fallback_file: Path | None = None, default: str | None = None) -> str:
+    """The value of NAME, or the content of the file that NAME_FILE names, or of `fallback_file`, or `default`.
 
-    Raises ImproperlyConfigured when none of the three gives a value.
+    Raises ImproperlyConfigured when none of them gives a value, and for a NAME_FILE that gives none.
     """
     if value := os.environ.get(name, "").strip():
         return value
@@ -67,4 +67,6 @@ def env_secret(name: str, *, fallback_file: Path | None = None) -> str:
     for path in (Path(named) if named else None, fallback_file):
         if path is not None and path.is_file() and (value := path.read_text().strip()):
             return value
+    if default is not None and not named:
+        return default
     raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to a file that holds it.")

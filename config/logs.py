@@ -7,12 +7,14 @@ from typing import Any, Final
 import structlog
 
 SECRET_NAMES: Final = frozenset({"authorization", "cookie", "key", "password", "secret", "token", "x_auth_token"})
-SECRET_SHAPES: Final = re.compile(r"plb_[0-9a-f]{8}_[A-Za-z0-9_-]+|(?<=://)[^/@\s]+(?=@)")
+SECRET_SHAPES: Final = re.compile(r"plb_[0-9a-f]{8}_[A-Za-z0-9_-]+|(?<=://)[^/@\s]+(?=@)|\b(?:[sr]k_(?:live|test)|whsec)_[A-Za-z0-9*]+")
+# What a text must hold to be worth a look.
+SECRET_SIGNS: Final = ("plb_", "@", "k_live_", "k_test_", "whsec_")
 MASK: Final = "***"
 # Django tells of every 4xx as a warning, which the access log has said already; Celery of every task, thousands an hour.
 QUIET: Final = {
     "django.request": "ERROR", "matplotlib": "WARNING", "numba": "WARNING", "PIL": "WARNING", "celery.beat": "WARNING",
-    "celery.worker.strategy": "WARNING", "celery.worker.request": "WARNING", "celery.app.trace": "WARNING",
+    "celery.worker.strategy": "WARNING", "celery.worker.request": "WARNING", "celery.app.trace": "WARNING", "stripe": "WARNING",
 }  # fmt: skip
 
 
@@ -21,7 +23,7 @@ def mask_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMap
     for name, value in event.items():
         if name.lower() in SECRET_NAMES:
             event[name] = MASK
-        elif isinstance(value, str) and ("plb_" in value or "@" in value):
+        elif isinstance(value, str) and any(sign in value for sign in SECRET_SIGNS):
             event[name] = SECRET_SHAPES.sub(MASK, value)
     return event
 

@@ -165,6 +165,14 @@ SMS_USER = env_str("SMS_USER", "")
 SMS_PASSWORD = env_secret("SMS_PASSWORD") if SMS_URL else ""
 SMS_FROM = env_str("SMS_FROM", "Plumbline")
 
+# Payment: without a key billing is off, and everything says so.
+STRIPE_SECRET_KEY = env_secret("STRIPE_SECRET_KEY", default="")
+# Several while one follows the other, separated by commas.
+STRIPE_WEBHOOK_SECRETS = [one.strip() for one in env_secret("STRIPE_WEBHOOK_SECRET").split(",")] if STRIPE_SECRET_KEY else []
+STRIPE_API_BASE = env_str("STRIPE_API_BASE", "https://api.stripe.com")
+# How long an org keeps its plan after a payment has failed.
+BILLING_GRACE_DAYS = env_int("BILLING_GRACE_DAYS", 14, maximum=90)
+
 # Guessing: tries per minute before the answer is 429.
 LOGIN_PER_ACCOUNT = env_int("LOGIN_PER_ACCOUNT", 5, minimum=1)
 LOGIN_PER_ADDRESS = env_int("LOGIN_PER_ADDRESS", 20, minimum=1)
@@ -282,6 +290,9 @@ CELERY_BEAT_SCHEDULE = {
     "send what was not sent": every("accounts.tasks.send_letters", 30),
     "deliver what is due": every("orgs.tasks.deliver_due", 10),
     "look after the health of each org's data": every("metrics.tasks.check_health", 60),
+    "act on what the payment provider told": every("billing.tasks.act_on_events", 60),
+    "end the grace after failed payments": every("billing.tasks.end_graces", 300),
+    "read subscriptions anew": every("billing.tasks.sync_accounts", 3600),
     "note what each org uses of its quota": every("billing.tasks.record_usage", 600),
     "let demo visitors go": every("accounts.tasks.drop_visitors", 3600),
     "forget sessions that have ended": every("accounts.tasks.drop_sessions", 3600),
@@ -290,6 +301,8 @@ CELERY_BEAT_SCHEDULE = {
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},
 }
 
+if STRIPE_SECRET_KEY and not STRIPE_SECRET_KEY.startswith(("sk_", "rk_")):
+    raise ImproperlyConfigured("STRIPE_SECRET_KEY must be a secret key (sk_…) or a restricted one (rk_…), not a publishable one.")
 if not DEBUG and len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY must have at least 32 characters.")
 

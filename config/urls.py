@@ -6,13 +6,14 @@ from django.views.generic import RedirectView
 
 import accounts.urls
 import anomalies.urls
+import billing.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
 from config import health, pages
 from config.api import urls as api_urls
 
-APPS = (orgs.urls, accounts.urls, datastores.urls, metrics.urls, anomalies.urls)
+APPS = (orgs.urls, accounts.urls, billing.urls, datastores.urls, metrics.urls, anomalies.urls)
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/app/", permanent=False), name="home"),

@@ -99,7 +99,8 @@ def test_the_example_lists_every_variable_and_no_other():
 
 @pytest.mark.parametrize("path", ["docs/configuration.md", ".env.example"])
 def test_a_documented_variable_exists(path):
-    known = variables_read() | {f"{name}_FILE" for name in ("SECRET_KEY", "TOKEN_PEPPER")} | {"NAME_FILE"}
+    variables = variables_read()
+    known = variables | {f"{name}_FILE" for name in variables} | {"NAME_FILE"}
     named = set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b", (BASE_DIR / path).read_text()))
     assert named <= known
 
@@ -128,6 +129,10 @@ def settings_fail(**variables: str) -> str:
     ({"PORT": "http"}, "PORT='http' must be a whole number from 1 to 65535."),
     ({"DEBUG": "maybe"}, "DEBUG='maybe' is neither true nor false: use 1 or 0."),
     ({"SECRET_KEY": "short"}, "SECRET_KEY must have at least 32 characters."),
+    ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, ""),
+    ({"STRIPE_SECRET_KEY": "sk_test_1"}, "Set STRIPE_WEBHOOK_SECRET, or STRIPE_WEBHOOK_SECRET_FILE to a file that holds it."),
+    ({"STRIPE_SECRET_KEY_FILE": "/nowhere"}, "Set STRIPE_SECRET_KEY, or STRIPE_SECRET_KEY_FILE to a file that holds it."),
+    ({"STRIPE_SECRET_KEY": "pk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, "(sk_…) or a restricted one (rk_…), not a publishable one."),
     ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' must be one of text, json."),
     ({"DATABASE_URL": "http://x"}, 'no PostgreSQL URL or conninfo string: missing "=" after "http://x" in connection info string'),
 ])  # fmt: skip
