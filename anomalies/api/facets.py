@@ -53,7 +53,7 @@ class FacetSetSerializer(serializers.Serializer[Any]):
 class FacetsSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="Anomalies that match the whole filter.")
     capped = serializers.BooleanField(help_text="Whether there are more than `total`.")
-    partial = serializers.BooleanField(help_text="Whether only 100,000 anomalies were looked at: then all counts are lower bounds.")
+    partial = serializers.BooleanField(help_text="Whether only 50,000 anomalies were looked at: then all counts are lower bounds.")
     facets = FacetSetSerializer()
 
 

@@ -13,35 +13,38 @@ from django.db import connection
 from anomalies.querysets import AnomalyQuerySet
 
 # Of a larger set, so many are looked at, whichever the database finds first; the answer says so.
-LOOKED_AT: Final = 100_000
+LOOKED_AT: Final = 50_000
 # A count beyond this helps nobody; lists stop there too.
 COUNT_CAP: Final = 10_000
 VALUES_SHOWN: Final = 100
-COLUMNS: Final = ("id", "status", "type", "datastore_id", "container_id")
+COLUMNS: Final = ("id", "org_id", "status", "type", "datastore_id", "container_id")
 
-# By facet: value, name and count of each value in {found}, which has the COLUMNS.
+# What is counted once for all facets that are columns.
+CELLS: Final = "{cells} AS (SELECT status, type, datastore_id, container_id, count(*) AS count FROM {found} GROUP BY 1, 2, 3, 4)"
+# By facet: value, name and count of each value in {found}, which has the COLUMNS, and in its {cells}.
 COUNTS: Final = {
-    "status": "SELECT status AS value, status AS name, count(*) AS count FROM {found} GROUP BY status",
-    "type": "SELECT type AS value, type AS name, count(*) AS count FROM {found} GROUP BY type",
+    "status": "SELECT status AS value, status AS name, sum(count)::bigint AS count FROM {cells} GROUP BY status",
+    "type": "SELECT type AS value, type AS name, sum(count)::bigint AS count FROM {cells} GROUP BY type",
     "datastore": """SELECT d.id::text AS value, d.name, n.count
-        FROM (SELECT datastore_id, count(*) FROM {found} GROUP BY 1) n JOIN datastores_datastore d ON d.id = n.datastore_id""",
+        FROM (SELECT datastore_id, sum(count)::bigint AS count FROM {cells} GROUP BY 1) n
+        JOIN datastores_datastore d ON d.id = n.datastore_id""",
     "container": """SELECT c.id::text AS value, c.name, n.count
-        FROM (SELECT container_id, count(*) FROM {found} WHERE container_id IS NOT NULL GROUP BY 1) n
+        FROM (SELECT container_id, sum(count)::bigint AS count FROM {cells} WHERE container_id IS NOT NULL GROUP BY 1) n
         JOIN datastores_container c ON c.id = n.container_id""",
     "rule": """SELECT rule_type AS value, rule_type AS name, count(DISTINCT anomaly_id) AS count
-        FROM anomalies_failedcheck JOIN {found} f ON f.id = anomaly_id GROUP BY rule_type""",
+        FROM anomalies_failedcheck x JOIN {found} f ON f.id = x.anomaly_id AND f.org_id = x.org_id GROUP BY rule_type""",
     "tag": """SELECT t.name AS value, t.name, n.count
-        FROM (SELECT x.tag_id, count(*) FROM anomalies_anomaly_global_tags x JOIN {found} f ON f.id = x.anomaly_id GROUP BY 1) n
+        FROM (SELECT x.tag_id, count(*)
+                FROM anomalies_anomaly_global_tags x JOIN {found} f ON f.id = x.anomaly_id AND f.org_id = x.org_id GROUP BY 1) n
         JOIN anomalies_tag t ON t.id = n.tag_id""",
-    "assignee": """SELECT u.id::text AS value, u.name, n.count
-        FROM (SELECT x.user_id, count(*) FROM anomalies_anomaly_assignees x JOIN {found} f ON f.id = x.anomaly_id GROUP BY 1) n
-        JOIN accounts_user u ON u.id = n.user_id
-        UNION ALL
-        SELECT 'none', 'Nobody', count(*)
-        FROM {found} f WHERE NOT EXISTS (SELECT FROM anomalies_anomaly_assignees x WHERE x.anomaly_id = f.id) HAVING count(*) > 0""",
+    "assignee": """SELECT coalesce(u.id::text, 'none') AS value, coalesce(u.name, 'Nobody') AS name, n.count
+        FROM (SELECT x.user_id, count(*)
+                FROM {found} f LEFT JOIN anomalies_anomaly_assignees x ON x.anomaly_id = f.id AND x.org_id = f.org_id GROUP BY 1) n
+        LEFT JOIN accounts_user u ON u.id = n.user_id""",
 }
 FACETS: Final = tuple(COUNTS)
-NAME: Final = "found_{}"
+FOUND: Final = "found_{}"
+CELLS_OF: Final = "cells_of_{}"
 SIZE: Final = "(SELECT '', '{found}', '', count(*) FROM {found})"
 # The chosen values first, so that they are among those that are shown.
 BRANCH: Final = """(SELECT '{facet}', value, name, count FROM ({counts}) AS counted
@@ -98,19 +101,21 @@ def _name_of(rows: AnomalyQuerySet, different: list[Compiled]) -> str:
         return ""
     if compiled not in different:
         different.append(compiled)
-    return NAME.format(different.index(compiled))
+    return FOUND.format(different.index(compiled))
 
 
 def _statement(found: Mapping[str, str], different: Sequence[Compiled], chosen: Mapping[str, Collection[str]]) -> tuple[str, list[Any]]:
+    names = [FOUND.format(number) for number in range(len(different))]
     columns = ", ".join(COLUMNS)
-    sets = ", ".join(f"{NAME.format(number)} ({columns}) AS MATERIALIZED ({sql})" for number, (sql, _) in enumerate(different))
+    parts = [f"{name} ({columns}) AS MATERIALIZED ({sql})" for name, (sql, _) in zip(names, different, strict=True)]
+    parts += [CELLS.format(cells=CELLS_OF.format(name), found=name) for name in names]
     params: list[Any] = [value for _, values in different for value in values]
-    branches = [SIZE.format(found=NAME.format(number)) for number in range(len(different))]
+    branches = [SIZE.format(found=name) for name in names]
     for facet in FACETS:
         if name := found[facet]:
-            branches.append(BRANCH.format(facet=facet, counts=COUNTS[facet].format(found=name)))
+            branches.append(BRANCH.format(facet=facet, counts=COUNTS[facet].format(found=name, cells=CELLS_OF.format(name))))
             params += [list(chosen.get(facet, ())), VALUES_SHOWN + 1]
-    return f"WITH {sets} {' UNION ALL '.join(branches)}", params
+    return f"WITH {', '.join(parts)} {' UNION ALL '.join(branches)}", params
 
 
 def _facets(rows: Iterable[tuple[str, str, str, int]], found: Mapping[str, str]) -> Facets:
