@@ -17,7 +17,7 @@ from config.logs import get_logger
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
 # Agents and probes come here all day: a success is told at level debug only.
-BUSY_PATHS: Final = ("/api/v1/", "/api/prom/", "/flux/", "/api/health", "/api/status", "/static/")
+BUSY_PATHS: Final = ("/api/v1/", "/api/ingest/", "/api/prom/", "/flux/", "/api/health", "/api/status", "/static/")
 
 COMMON: Final = (
     "img-src 'self' data:; font-src 'self'; connect-src 'self'; "

@@ -5,8 +5,9 @@ from django.urls import URLPattern, URLResolver, path
 from config.api.session import routes
 from metrics.api.imports import ImportViewSet
 from metrics.api.views import MetricViewSet
+from metrics.ingest import page_views
 from metrics.ingest import views as ingest
-from metrics.session_api import org
+from metrics.session_api import js, org
 
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics", MetricViewSet.as_view({"get": "list"})),
@@ -23,5 +24,6 @@ root: list[URLPattern | URLResolver] = [  # root paths
     path("api/v1/write", ingest.remote_write),
     path("api/v1/push", ingest.remote_write),
     path("api/prom/push", ingest.remote_write),
-    *routes(org),
+    path("api/ingest/events", page_views.events),
+    *routes(org, js),
 ]

@@ -23,6 +23,11 @@ def new_ingest_key() -> str:
     return "".join(secrets.choice(ALPHANUMERICS) for _ in range(32))
 
 
+def new_public_key() -> str:
+    """Begins with `pub`, so that one sees in the source of a page that it is meant to be there."""
+    return "pub" + "".join(secrets.choice(ALPHANUMERICS) for _ in range(29))
+
+
 def new_bearer_token() -> str:
     """`plb_<key id>_<secret>`: the key id makes a leaked token findable by secret scanners and in lists."""
     return f"plb_{secrets.token_hex(4)}_{secrets.token_urlsafe(32).replace('_', '-')}"

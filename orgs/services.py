@@ -1,5 +1,6 @@
 """Making an org's secrets, ending them, and changing the org itself."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,8 +11,9 @@ from django.utils import timezone
 from orgs import keys
 from orgs.errors import Conflict, FieldError, Invalid
 from orgs.events import record_event
-from orgs.models import Event, IngestKey, Org, OrgToken, StoredSecret
+from orgs.models import Event, IngestKey, Org, OrgToken, PublicKey, StoredSecret
 from orgs.origins import checked_origins
+from orgs.sealing import seal, unseal
 from orgs.sources import checked_sources
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ ROTATION_GRACE: Final = timedelta(hours=24)
 # Of what acts as a person.
 MAX_LIFE: Final = timedelta(days=MAX_LIFE_DAYS)
 NEW_SECRETS: Final[Mapping[type[StoredSecret], Callable[[], str]]] = {OrgToken: keys.new_org_token, IngestKey: keys.new_ingest_key}
+PUBLIC_KEY: Final = "public key"
+NAMESPACE: Final = re.compile(r"(?=.{1,100}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 Secret = TypeVar("Secret", bound=StoredSecret)
 
 
@@ -60,6 +64,55 @@ def create_ingest_key(
     """The stored key and its secret, which cannot be read again."""
     key = IngestKey(org_id=datastore.org_id, datastore=datastore, name=name, rule=rule, expires=expires, sources=checked_sources(sources))
     return store_secret(key, keys.new_ingest_key(), said="Ingest key", actor_id=actor_id, datastore_id=datastore.pk)
+
+
+def create_public_key(
+    datastore: "Datastore",
+    *,
+    name: str,
+    origins: Sequence[str],
+    namespace: str = "web",
+    series_limit: int = 100,
+    per_minute: int = 600,
+    actor_id: int | None = None,
+) -> tuple[PublicKey, str]:
+    """The stored key and the key itself, which `public_key_of` can tell again. Raises Invalid for origins and bounds that do not do."""
+    bounds = _checked_bounds(origins, namespace, series_limit, per_minute)
+    secret = keys.new_public_key()
+    sealed = seal(secret.encode(), purpose=PUBLIC_KEY)
+    key = PublicKey(org_id=datastore.org_id, datastore=datastore, name=name, sealed=sealed, **bounds)
+    return store_secret(key, secret, said="Public key", actor_id=actor_id, datastore_id=datastore.pk)
+
+
+def public_key_of(key: PublicKey) -> str:
+    """The key itself, as it stands in the source of pages."""
+    return unseal(bytes(key.sealed), purpose=PUBLIC_KEY).decode()
+
+
+@transaction.atomic
+def change_public_key(
+    key: PublicKey, *, name: str, origins: Sequence[str], series_limit: int, per_minute: int, actor_id: int | None = None
+) -> None:
+    """Changes a public key's name, origins and limits; its namespace stays. Raises Invalid."""
+    bounds = _checked_bounds(origins, key.namespace, series_limit, per_minute)
+    PublicKey.objects.filter(pk=key.pk).update(name=name, **bounds)
+    _tell(key, f"Public key {name} changed", actor_id=actor_id)
+
+
+def _checked_bounds(origins: Sequence[str], namespace: str, series_limit: int, per_minute: int) -> dict[str, Any]:
+    errors = []
+    if not NAMESPACE.fullmatch(namespace):
+        errors.append(FieldError(("body", "namespace"), "invalid", "Letters, digits, _ and -, parts with dots between: web.shop."))
+    if not 1 <= series_limit <= 10_000:
+        errors.append(FieldError(("body", "series_limit"), "out_of_range", "From 1 to 10,000."))
+    if not 1 <= per_minute <= 100_000:
+        errors.append(FieldError(("body", "per_minute"), "out_of_range", "From 1 to 100,000."))
+    if not origins:
+        errors.append(FieldError(("body", "origins"), "required", "Name the origins of your pages, such as https://www.example.com."))
+    if errors:
+        raise Invalid("The public key cannot be made like this.", errors=errors)
+    checked = checked_origins(origins, patterns=True)
+    return {"origins": checked, "namespace": namespace, "series_limit": series_limit, "per_minute": per_minute}
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from accounts.tokens import create_personal_token
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
 from orgs.models import IngestKey, Org
-from orgs.services import create_ingest_key, create_org_token
+from orgs.services import create_ingest_key, create_org_token, create_public_key
 
 DEMO_SLUG, OTHER_SLUG = "northwind", "contoso"
 
@@ -43,6 +43,7 @@ def seed() -> bool:
     path = demo_file()
     known = json.loads(path.read_text()) if path.is_file() else None
     if known and User.objects.filter(pk=known["id"], email=known["email"], org__slug=DEMO_SLUG).exists():
+        known.setdefault("public_key", _public_key(Org.objects.get(slug=DEMO_SLUG)))
         _write(path, {**known, "url": settings.BASE_URL, "other_org": {**known["other_org"], "url": settings.BASE_URL}})
         return False
     with transaction.atomic():
@@ -84,8 +85,15 @@ def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_li
         "name": admin.name,
         "users": [asdict(person) for person in people],
         "sum_key": create_ingest_key(datastore, name="demo, summed per minute", rule=IngestKey.Rule.SUM)[1],
+        "public_key": _public_key(org),
         "org": {"id": org.pk, "name": org.name, "slug": org.slug},
     }
+
+
+def _public_key(org: Org) -> str:
+    """For pages on this machine, on any port, and of an example's hosts."""
+    origins = ["http://localhost:*", "http://127.0.0.1:*", "https://*.example.com"]
+    return create_public_key(Datastore.objects.get(org=org), name="demo pages", origins=origins)[1]
 
 
 FIRST_NAMES = ("Rita", "Victor", "Dana", "Arthur", "Edith")

@@ -27,6 +27,7 @@ EXEMPT = {
     "api/v1/write": "remote write: an ingest key, not a person",
     "api/v1/push": "remote write",
     "api/prom/push": "remote write",
+    "api/ingest/events": "counts of web pages: a public key, not a person",
 }
 
 

@@ -66,6 +66,7 @@ class Endpoint:
     example: Mapping[str, Any] = field(default_factory=dict)
     demo_may: bool = False  # a demo user may do it although it writes: it touches nothing but their own session
     knows_caller: bool = True  # False: the answer is the same for all, so nobody looks who calls
+    has_session: bool = True  # False: no session is begun or told, so that not even a cookie comes with it
     window_s: int = DAY_S
     produces: str = "application/json"
 
@@ -127,7 +128,7 @@ class _Handler:
             answer = _answer(self.endpoint, call, in_path)
         except Exception as exc:  # noqa: BLE001  every failure is answered in the envelope; unknown ones are logged
             answer = refusal_of(exc, call)
-        return finished(call, answer)
+        return finished(call, answer, has_session=self.endpoint.has_session)
 
 
 def endpoint(path: str, *, kind: Kind = Kind.READ, **declared: Any) -> Callable[[View], Endpoint]:
@@ -145,13 +146,15 @@ def refused(request: HttpRequest, refusal: Refusal) -> HttpResponseBase:
     return finished(begin(request), refusal)
 
 
-def finished(call: Call, answer: Data | Answer | Refusal | HttpResponseBase) -> HttpResponseBase:
+def finished(call: Call, answer: Data | Answer | Refusal | HttpResponseBase, *, has_session: bool = True) -> HttpResponseBase:
     if isinstance(answer, HttpResponseBase):
         response: HttpResponseBase = answer
-        keep_session(call)
+        if has_session:
+            keep_session(call)
     else:
         response = enveloped(call, answer if isinstance(answer, Answer | Refusal) else Answer(answer))
-    _tell_session(call, response)
+    if has_session:
+        _tell_session(call, response)
     caller = call.__dict__.get("caller")
     return with_cors(call.request, response, None if caller is None or isinstance(caller, AnonymousUser) else caller.org)
 
