@@ -14,9 +14,13 @@ from metrics.shards.states import Ints, ShardStates
 
 NEWER_MS: Final = 60_000  # a last point that is newer by less is not worth a write
 
+# `sum` is the last value of a series that adds up: it can change while its time stays.
 SHOWN: Final = np.dtype(
-    [("series", "i8"), ("kind", "u1"), ("learning", "?"), ("stale", "?"), ("step", "f8"), ("period", "f8"), ("last_ms", "i8")]
-)
+    [
+        ("series", "i8"), ("kind", "u1"), ("learning", "?"), ("stale", "?"), ("step", "f8"), ("period", "f8"), ("last_ms", "i8"),
+        ("sum", "f8"),
+    ]
+)  # fmt: skip
 
 UPDATE: Final = """
 WITH now AS (
@@ -58,7 +62,11 @@ def shown(memory: ShardStates, rows: Ints) -> NDArray[np.void]:
     out["series"] = memory.series[rows]
     out["kind"] = np.where(learned["resolution_s"] > 0, 1 + learned["is_counter"], 0)
     out["learning"], out["stale"] = learned["learning"], learned["stale"]
-    out["step"], out["period"], out["last_ms"] = learned["resolution_s"], learned["period_s"], learned["last_ms"]
+    out["step"], out["period"] = learned["resolution_s"], learned["period_s"]
+    closed_ms, is_sum = memory.states["closed_ms"][rows], memory.states["minutes_sum"][rows] != 0
+    # A minute that still adds up is no value yet, unless it is all there is.
+    out["last_ms"] = np.where(is_sum & (closed_ms > 0), closed_ms, learned["last_ms"])
+    out["sum"] = np.where(is_sum, np.nan_to_num(memory.last_values[rows]), 0.0)
     return out
 
 

@@ -141,8 +141,22 @@ def take_points(shard: ShardStates, step: Step, parts: _Parts) -> None:
             is_history = bool(log.backfill[start])
             keep(parts, shard, engine.advance(shard.states, rows[mine], *taken, backfill=is_history), backfill=is_history)
     stand_still(shard, step, stops.get(len(log.series), 0))
-    newest = due & (shard.states["newest_ms"][rows] == log.timestamps_ms)
+    newest = due & (shard.states["newest_ms"][rows] == log.timestamps_ms) & (shard.states["minutes_sum"][rows] == 0)
     shard.last_values[rows[newest]] = log.values[newest]
+
+
+def note_sums(shard: ShardStates, verdicts: NDArray[np.void]) -> None:
+    """Of series that add up, the last value is that of the newest minute that is over, and what comes for it late; before one is, the sum
+    so far."""
+    told = verdicts[shard.states["minutes_sum"][verdicts["row"]] != 0]
+    of_closed = told[told["timestamp_ms"] == shard.states["closed_ms"][told["row"]]]
+    over = of_closed[~np.isin(of_closed["status"], (engine.LATE, engine.PENDING, engine.ABSENT))]
+    shard.last_values[over["row"]] = over["value"]
+    late = of_closed[of_closed["status"] == engine.LATE]
+    np.add.at(shard.last_values, late["row"], np.nan_to_num(late["value"]))
+    rows = np.unique(told["row"])
+    first = rows[(shard.states["closed_ms"][rows] < 0) & (shard.states["bin_count"][rows] > 0)]
+    shard.last_values[first] = shard.states["bin_sum"][first]
 
 
 def stand_still(shard: ShardStates, step: Step, length_ms: int) -> None:
@@ -172,6 +186,7 @@ def stretches(log: LogSlice, stops: dict[int, int], sums: dict[int, list[int]]) 
 
 
 def keep(parts: _Parts, shard: ShardStates, verdicts: NDArray[np.void], *, backfill: bool) -> None:
+    note_sums(shard, verdicts)
     parts.verdicts.append(verdicts)
     parts.ended_ms.append(ends(shard, verdicts))
     parts.backfill.append(np.full(len(verdicts), backfill))

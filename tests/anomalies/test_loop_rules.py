@@ -217,6 +217,25 @@ def test_two_points_of_one_minute_add_up_when_the_key_says_so(datastore):
     assert (int(state["minutes_sum"]), float(state["bin_sum"]), int(state["bin_count"])) == (1, 10.0, 2)
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["step by step", "in one step"])
+def test_the_last_value_of_a_series_that_adds_up_is_that_of_its_newest_whole_minute(datastore, together):
+    metric = factories.make_metric(datastore, "sales")
+    worker = ShardWorker(0, shards=1)
+    shown = []
+    # Minute, value, seconds after BEGIN when it is received; the last one is late for its minute.
+    for minute, value, second in [(0, 5.0, 1), (0, 6.5, 2), (1, 30.0, 61), (1, 1.0, 62), (2, 7.0, 125), (1, 2.0, 126)]:
+        args = (metric.org_id, np.array([metric.pk]), np.array([milliseconds(BEGIN + minute * STEP)]), np.array([value]))
+        points.append(*args, rule=points.Rule.SUM, received_at=BEGIN + second * SECOND)
+        if not together or second == 126:
+            worker.step(BEGIN + second * SECOND)
+            shown.append(Metric.objects.values_list("last_at", "last_value").get(pk=metric.pk))
+    first, second = BEGIN, BEGIN + STEP
+    by_steps = [(first, 5.0), (first, 11.5), (first, 11.5), (first, 11.5), (second, 31.0), (second, 33.0)]
+    assert shown == (by_steps[-1:] if together else by_steps)
+    worker.step(BEGIN + 200 * SECOND)
+    assert Metric.objects.values_list("last_at", "last_value").get(pk=metric.pk) == (BEGIN + 2 * STEP, 7.0)
+
+
 def test_what_is_found_in_history_is_recorded_and_alerts_nobody(datastore, org, monkeypatch):
     stream = make_stream(datastore)
     stream.history[1470, 0] = 500.0
