@@ -27,6 +27,12 @@ class DomainError(Exception):
         self.errors = tuple(errors)
 
 
+class Malformed(DomainError):
+    """The request cannot be read: a body that is no JSON, or that ended before it was complete."""
+
+    slug, title = "malformed", "Malformed request"
+
+
 class Forbidden(DomainError):
     """The caller may see the thing, but not do this to it."""
 
@@ -67,6 +73,12 @@ class TooLarge(DomainError):
     """More was sent than is taken in one request."""
 
     status, slug, title = 413, "too-large", "Too large"
+
+
+class UnsupportedForm(DomainError):
+    """What was sent is written or packed in a form that is not taken here."""
+
+    status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
 
 
 class Invalid(DomainError):

@@ -48,3 +48,44 @@ FORECAST: Final = OpenApiExample(
     },
     response_only=True,
 )
+NDJSON: Final = OpenApiExample(
+    "Lines of JSON",
+    value=(
+        '{"metric": "taxi.rides.half_hourly", "timestamp": 1778860800, "value": 20112}\n'
+        '{"metric": "taxi.rides.half_hourly", "timestamp": "2026-05-15T16:30:00Z", "value": 21430}\n'
+    ),
+    media_type="application/x-ndjson",
+    request_only=True,
+)
+CSV: Final = OpenApiExample(
+    "CSV with its header",
+    value="metric,timestamp,value\ntaxi.rides.half_hourly,1778860800,20112\ntaxi.rides.half_hourly,2026-05-15T16:30:00Z,21430\n",
+    media_type="text/csv",
+    request_only=True,
+)
+IMPORT: Final = OpenApiExample(
+    "It waits to be read",
+    value={
+        "id": 31,
+        "type": "import",
+        "status": "waiting",
+        "percent": 0.0,
+        "done": 0,
+        "total": 104857,
+        "message": "",
+        "counters": {"lines": 0, "stored": 0, "refused": 0, "new_series": 0, "refused_lines": [], "form": "text/csv", "rule": 0},
+        "datastore": {"id": 1, "name": "Metrics"},
+        "user": {"id": 42, "name": "Alice Lee"},
+        "created": "2026-05-15T17:22:08.000Z",
+        "started": None,
+        "ended": None,
+    },
+    response_only=True,
+    status_codes=["202"],
+)
+SVG: Final = OpenApiExample(
+    "The first line of a picture",
+    value='<svg xmlns="http://www.w3.org/2000/svg" width="648pt" height="216pt" viewBox="0 0 648 216" version="1.1">…</svg>',
+    media_type="image/svg+xml",
+    response_only=True,
+)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 from django.db import transaction
 from django.http import Http404
@@ -20,14 +20,15 @@ from config.api.permissions import OperationPermission
 from config.api.views import OrgViewSet
 from datastores.api.serializers import OperationSerializer
 from datastores.models import Datastore, Operation
-from metrics.ingest import history, imports
+from metrics.api.examples import CSV, IMPORT, NDJSON
+from metrics.ingest import history, imports, packing
 from metrics.ingest.batch import BadRequest
 from metrics.ingest.history import Form
 from metrics.ingest.http import secret_of
 from metrics.ingest.senders import Sender, sender_of
 from metrics.points import Rule
 from metrics.tasks import run_import
-from orgs.errors import DomainError, FieldError, Invalid, TooLarge
+from orgs.errors import DomainError, FieldError, Invalid, Malformed, TooLarge, UnsupportedForm
 from orgs.sources import may_come_from
 
 
@@ -60,16 +61,14 @@ class ImportPermission(OperationPermission):
         return isinstance(request.auth, Sender) and view.operation is not None or super().has_permission(request, view)
 
 
-class UnsupportedForm(DomainError):
-    """A Content-Type that history is not written in."""
-
-    status, slug, title = 415, "unsupported-media-type", "Unsupported media type"
+REFUSALS: Final[dict[int, type[DomainError]]] = {400: Malformed, 413: TooLarge, 422: Invalid}
 
 
 class ImportViewSet(OrgViewSet):
     operations: ClassVar = {"create": "metric.import"}
     parameters: ClassVar = {"create": ("datastore",)}
     body_limit: ClassVar = imports.FILE_LIMIT
+    reads_stream: ClassVar = True
     queryset = Operation.objects.none()
     serializer_class = OperationSerializer
     authentication_classes = (IngestKeyAuthentication, TokenAuthentication, SessionAuthentication)
@@ -79,12 +78,13 @@ class ImportViewSet(OrgViewSet):
         summary="Import points",
         description=(
             "A file of history: NDJSON lines `{metric, timestamp, value}`, or CSV with the header `metric,timestamp,value`; times in unix "
-            "seconds or ISO 8601. It is read in the background; the operation tells how far it is and which lines were refused, and why. "
-            "Anomalies found in history are recorded, and nobody is alerted of them."
+            "seconds or ISO 8601; packed with gzip or not (`Content-Encoding`). It is read in the background; the operation tells how far "
+            "it is and which lines were refused, and why. Anomalies found in history are recorded, and nobody is alerted of them."
         ),
         parameters=[OpenApiParameter("datastore", int, description="Where to; needed if you may import into several.")],
         request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},
         responses={202: OperationSerializer},
+        examples=[NDJSON, CSV, IMPORT],
     )
     def create(self, request: Request) -> Response:
         form = self._form(request)
@@ -97,16 +97,18 @@ class ImportViewSet(OrgViewSet):
 
     def _form(self, request: Request) -> Form:
         try:
+            packing.is_gzip(request.headers.get("Content-Encoding", ""))
             return history.form_of(request.headers.get("Content-Type", ""))
         except BadRequest as error:
             raise UnsupportedForm(str(error)) from error
 
     def _started(self, request: Request, sender: Sender, form: Form) -> Operation:
         user_id = request.user.pk if isinstance(request.user, User) else None
+        stream = packing.unpacking(stream_of(request._request), request.headers.get("Content-Encoding", ""))
         try:
-            return imports.start(sender, stream_of(request._request), form=form, user_id=user_id)
+            return imports.start(sender, stream, form=form, user_id=user_id)
         except BadRequest as error:
-            raise (TooLarge(str(error)) if error.status == 413 else Invalid(str(error))) from error
+            raise REFUSALS[error.status](str(error)) from error
 
     def _sender_of(self, user: User) -> Sender:
         datastore = self._datastore(user)

@@ -53,7 +53,13 @@ def write_path(view: View) -> View:
             return not_allowed("GET, HEAD, POST")
         return guarded(view, request)
 
-    return wrapped
+    return reads_stream(wrapped)
+
+
+def reads_stream(view: View) -> View:
+    """Marks a view that reads and unpacks its body by itself, up to a limit of its own."""
+    view.reads_stream = True  # type: ignore[attr-defined]  # functions have room for it
+    return view
 
 
 def guarded(view: View, request: HttpRequest) -> HttpResponse:

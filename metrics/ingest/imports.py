@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from datastores.models import Datastore, Operation
-from metrics.ingest import history, intake
+from metrics.ingest import history, intake, packing
 from metrics.ingest.batch import BadRequest, Batch, Refusal
 from metrics.ingest.history import Form, Header
 from metrics.ingest.senders import Sender
@@ -45,7 +45,7 @@ class _Step:
 def start(sender: Sender, stream: IO[bytes], *, form: Form, user_id: int | None) -> Operation:
     """Spools a file and makes the operation that reads it; a task does the rest.
 
-    Raises BadRequest: 413 beyond 2 GiB, 422 for a CSV file without its header.
+    Raises BadRequest: 400 for a stream that says that it is gzip and is not, 413 beyond 2 GiB, 422 for a CSV file without its header.
     """
     _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     operation = Operation.objects.create(
@@ -218,12 +218,19 @@ def epoch_of(datastore: Datastore) -> int:
 def _spool(stream: IO[bytes], path: Path) -> int:
     size = 0
     with path.open("wb") as file:
-        while piece := stream.read(_PIECE):
+        while piece := _piece(stream):
             size += len(piece)
             if size > FILE_LIMIT:
                 raise BadRequest(f"The file is larger than {FILE_LIMIT} bytes: send it in parts.", status=413)
             file.write(piece)
     return size
+
+
+def _piece(stream: IO[bytes]) -> bytes:
+    try:
+        return stream.read(_PIECE)
+    except packing.BAD_GZIP as error:
+        raise BadRequest("The body is not valid gzip, or its end is missing.") from error
 
 
 def _check_header(operation: Operation, form: Form) -> None:

@@ -1,21 +1,59 @@
 """Compressed bodies, unpacked within a bound: a bomb is refused before or while it unpacks, never after."""
 
+import gzip
 import zlib
+from typing import IO, Final, cast
 
 import cramjam
 
 from metrics.ingest.batch import UNPACKED_LIMIT, BadRequest
 
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+
 
 def unpack(body: bytes, encoding: str) -> bytes:
-    """The plain message. The unpacked size is checked before anything is unpacked (snappy) or while it is (gzip). Raises BadRequest."""
+    """The plain message of remote write. The unpacked size is checked before anything is unpacked (snappy) or while it is (gzip).
+
+    Raises BadRequest.
+    """
     match encoding.strip().lower():
         case "" | "snappy":
             return _unsnapped(body)
-        case "gzip":
+        case "gzip" | "x-gzip":
             return unzipped(body)
         case other:
-            raise BadRequest(f"Content-Encoding {other[:100]!r} is not supported: send snappy.", status=415)
+            raise unknown_encoding(other, send="snappy")
+
+
+def plain(body: bytes, encoding: str) -> bytes:
+    """The plain text of a body that may be gzip, which is recognised where it is not named. Raises BadRequest."""
+    if is_gzip(encoding) or body[:2] == _GZIP_MAGIC:
+        return unzipped(body)
+    return body
+
+
+def is_gzip(encoding: str) -> bool:
+    """Whether a Content-Encoding says gzip, or nothing. Raises BadRequest 415 for another."""
+    match encoding.strip().lower():
+        case "gzip" | "x-gzip":
+            return True
+        case "" | "identity":
+            return False
+        case other:
+            raise unknown_encoding(other, send="gzip, or plain text")
+
+
+def unpacking(stream: IO[bytes], encoding: str) -> IO[bytes]:
+    """The same for a stream, unpacked while it is read. Raises BadRequest 415; what is read raises BAD_GZIP where it is none."""
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb")) if is_gzip(encoding) else stream
+
+
+# What reading a stream of `unpacking` raises.
+BAD_GZIP: Final = (gzip.BadGzipFile, EOFError, zlib.error)
+
+
+def unknown_encoding(encoding: str, *, send: str) -> BadRequest:
+    return BadRequest(f"Content-Encoding {encoding[:100]!r} is not supported: send {send}.", status=415)
 
 
 def unzipped(body: bytes) -> bytes:

@@ -8,15 +8,15 @@ from metrics.ingest import remote_write, series
 from metrics.ingest.batch import Refusal
 from metrics.ingest.intake import OVER_QUOTA, OVER_QUOTA_REASON, Outcome, count_refused, store
 from metrics.ingest.labels import Drop
-from metrics.ingest.remote_write import Walked
+from metrics.ingest.remote_write import Judged, Walked
 from metrics.ingest.senders import Sender
 from metrics.ingest.table import SeriesTable
 
 
 def take_walked(sender: Sender, walked: Walked, *, table: SeriesTable, drop: Drop, received_at: datetime) -> Outcome:
     """Stores a walked remote-write request. Raises as `take`."""
-    refused, made = _resolve_unknown(sender, walked, table, drop)
     judged = remote_write.judge(walked, now_ms=int(received_at.timestamp() * 1000))
+    refused, made = _resolve_unknown(sender, walked, judged, table, drop)
     if walked.histograms:
         refused.append(Refusal(0, "", "histogram", "Native histograms are not supported; classic ones are.", walked.histograms))
     refused = [*refused, *judged.refused]
@@ -30,16 +30,17 @@ def take_walked(sender: Sender, walked: Walked, *, table: SeriesTable, drop: Dro
     return Outcome(int(is_stored.sum()), made, refused)
 
 
-def _resolve_unknown(sender: Sender, walked: Walked, table: SeriesTable, drop: Drop) -> tuple[list[Refusal], list[str]]:
-    """Gives the series that the table does not hold their ids, and the table the ids."""
+def _resolve_unknown(sender: Sender, walked: Walked, judged: Judged, table: SeriesTable, drop: Drop) -> tuple[list[Refusal], list[str]]:
+    """Gives the series that the table does not hold their ids, and the table the ids. One of which nothing is stored takes no quota."""
     unknown = np.flatnonzero(walked.ids == 0)
     if unknown.size == 0:
         return [], []
-    decoded, refused = remote_write.decode_unknown(walked, drop)
+    good = judged.good_of(walked.counts)
+    decoded, refused = remote_write.decode_unknown(walked, good, drop)
     resolved = series.find_or_make(sender, list(decoded.values()))
     for place, one in decoded.items():
         walked.ids[place] = resolved.ids.get(one.name, 0)
         if not walked.ids[place]:
-            refused.append(Refusal(place, one.name, OVER_QUOTA, OVER_QUOTA_REASON, points=int(walked.counts[place])))
+            refused.append(Refusal(place, one.name, OVER_QUOTA, OVER_QUOTA_REASON, points=int(good[place])))
     table.put(walked.h1s[unknown], walked.h2s[unknown], walked.ids[unknown])
     return refused, sorted(resolved.made)

@@ -94,6 +94,8 @@ def _walk(body: bytes, version: Version, table: SeriesTable, seeds: Seeds, room:
         if (known := _checked(walk.symbols_v2(buf, firsts, lasts))) is None:
             return None
         symbols = [body[a:b] for a, b in zip(firsts[:known].tolist(), lasts[:known].tolist(), strict=True)]
+        if symbols and symbols[0]:
+            raise BadRequest("The first symbol must be the empty string.")
         series, samples = walk.walk_v2(buf, firsts[:known], lasts[:known], *seeds, *table.arrays(), *out)
     if _checked(series) is None:
         return None
@@ -119,18 +121,19 @@ def _checked(answer: int) -> int | None:
     return None if answer == walk.FULL else int(answer)
 
 
-def decode_unknown(walked: Walked, drop: Drop) -> tuple[dict[int, Series], list[Refusal]]:
+def decode_unknown(walked: Walked, good: Ints, drop: Drop) -> tuple[dict[int, Series], list[Refusal]]:
     """The series without an id, by their place in the request, and those whose labels cannot be used.
 
-    Series that the sender drops get the id DROPPED in `walked.ids`.
+    `good` says how many samples of each series may be stored, shape (series,); one of which none may is left alone, for it shall not
+    come to be. Series that the sender drops get the id DROPPED in `walked.ids`.
     """
     series: dict[int, Series] = {}
     refused = []
-    for place in np.flatnonzero(walked.ids == walk.UNKNOWN).tolist():
+    for place in np.flatnonzero((walked.ids == walk.UNKNOWN) & (good > 0)).tolist():
         try:
             one = series_of(_pairs(walked, place), drop)
         except Unusable as error:
-            refused.append(Refusal(place, "", error.code, str(error), points=int(walked.counts[place])))
+            refused.append(Refusal(place, "", error.code, str(error), points=int(good[place])))
             continue
         if one is None:
             walked.ids[place] = DROPPED
@@ -150,6 +153,11 @@ class Judged:
 
     is_good: np.ndarray[tuple[int], np.dtype[np.bool_]]
     refused: list[Refusal]
+
+    def good_of(self, counts: Ints) -> Ints:
+        """How many samples of each series may be stored; `counts` is how many it sent, shape (series,)."""
+        owners = np.repeat(np.arange(counts.size), counts)
+        return np.bincount(owners[self.is_good], minlength=counts.size)
 
 
 def judge(walked: Walked, *, now_ms: int) -> Judged:

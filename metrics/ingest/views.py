@@ -11,10 +11,10 @@ from django.views.decorators.csrf import csrf_exempt
 from metrics.ingest import flux, intake, trials
 from metrics.ingest.batch import Refusal
 from metrics.ingest.flux import Message
-from metrics.ingest.http import authenticated, body_of, guarded, not_allowed, said, write_path
+from metrics.ingest.http import authenticated, body_of, guarded, not_allowed, reads_stream, said, write_path
 from metrics.ingest.intake import Outcome
 from metrics.ingest.labels import Drop
-from metrics.ingest.packing import unpack, unzipped
+from metrics.ingest.packing import plain, unpack
 from metrics.ingest.scalars import shown_name
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ _SHOWN_IN_TEXT: Final = 3
 @write_path
 def metric_data_post(request: HttpRequest) -> HttpResponse:
     """POST /flux/metric_data_post: one point or `metrics[]`, parsed whatever the Content-Type says."""
-    return _taken(request, flux.parse_body(_plain_body(request)))
+    return _taken(request, flux.parse_body(plain(body_of(request), request.headers.get("Content-Encoding", ""))))
 
 
+@reads_stream
 @csrf_exempt
 @login_not_required
 def metric_data(request: HttpRequest) -> HttpResponse:
@@ -107,14 +108,6 @@ def _told(outcome: Outcome) -> str:
     named = next((refusal.metric for refusal in outcome.refused if refusal.metric), "")
     example = f" For example: {named[:200]}" if named else ""
     return f"{outcome.stored} samples stored, {outcome.refused_points} refused: {' '.join(parts)}{example}\n"
-
-
-def _plain_body(request: HttpRequest) -> bytes:
-    body = body_of(request)
-    is_zipped = body[:2] == b"\x1f\x8b" or request.headers.get("Content-Encoding", "").strip().lower() == "gzip"
-    if not is_zipped:
-        return body
-    return unzipped(body)
 
 
 def _drop_of(request: HttpRequest) -> Drop:

@@ -19,8 +19,8 @@ class ShardStates:
     """Rows of states with their series. Never shrinks; rows of dropped series are given to new ones.
 
     `states` ndarray[STATE], `series` and `orgs` int64 ids (0: free row, org not known yet), `done` the newest step that a row has taken,
-    `last_values` the newest value that was seen since the process began (NaN: none), of series that add up the newest whole minute's; all of
-    the same length, `size` rows of it in use.
+    `last_values` the newest value that was seen since the process began (NaN: none), or the newest whole minute's of a series that adds
+    up; all of the same length, `size` rows of it in use.
     """
 
     def __init__(self) -> None:

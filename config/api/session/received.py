@@ -9,14 +9,10 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, QueryDict
 from django.http.request import UnreadablePostError
 
-from orgs.errors import DomainError, TooLarge
+from orgs.errors import Malformed, TooLarge
 
 FORM: Final = "application/x-www-form-urlencoded"
 MULTIPART: Final = "multipart/form-data"
-
-
-class Malformed(DomainError):
-    """The body cannot be read."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,18 @@ def test_gzip_is_unpacked_named_or_not(post_json, key, now, stored, headers):
     assert stored() == {"a": [(now, 1.0)]}
 
 
+@pytest.mark.parametrize("path", ["/flux/metric_data_post", "/flux/metric_data"])
+@pytest.mark.parametrize("encoding", ["br", "zstd", "deflate", "snappy", "gzip, br"])
+def test_an_encoding_that_is_not_known_is_415_and_stores_nothing(post_json, key, now, stored, path, encoding):
+    point = {"key": key, "metric": "a", "timestamp": now, "value": 1}
+    answer = post_json(point, path=path, **{"Content-Encoding": encoding})
+    assert (answer.status_code, answer.json()["error"]) == (
+        415, f"Content-Encoding {encoding!r} is not supported: send gzip, or plain text.",
+    )  # fmt: skip
+    assert stored() == {}
+    assert post_json(point, path=path, **{"Content-Encoding": "identity"}).status_code == 204
+
+
 @pytest.mark.parametrize("header", ["key", "X-Api-Key", "X-Auth-Token"])
 def test_the_key_may_come_in_a_header(post_json, key, now, header):
     assert post_json({"metric": "a", "timestamp": now, "value": 1}, **{header: key}).status_code == 204

@@ -1,5 +1,6 @@
 """POST /api/metrics/import: history in the background, with progress, resumable, and honest about bad lines."""
 
+import gzip
 import io
 import os
 from datetime import timedelta
@@ -106,6 +107,31 @@ def test_a_file_in_chunks_is_stored_like_one_of_declared_length(agent, datastore
     chunked = {"CONTENT_LENGTH": "", "wsgi.input": io.BytesIO(lines(("a", now - 1, 1), ("a", now, 2)))}
     answer = agent.post(URL, b"-", content_type=NDJSON, headers=headers, **chunked)
     assert (answer.status_code, stored()) == (202, {"a": [(now - 1, 1.0), (now, 2.0)]})
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_a_packed_file_is_unpacked(agent, key, now, stored, encoding):
+    headers = {"Authorization": f"Bearer {key}", "Content-Encoding": encoding}
+    body = gzip.compress(lines(("a", now - 1, 1))) + gzip.compress(lines(("a", now, 2)))
+    answer = agent.post(URL, body, content_type=NDJSON, headers=headers)
+    assert (answer.status_code, stored()) == (202, {"a": [(now - 1, 1.0), (now, 2.0)]})
+
+
+@pytest.mark.parametrize(("body", "encoding", "status"), [
+    (b"{}", "br", 415), (b"{}", "gzip", 400), (gzip.compress(b"x" * 1000)[:-9], "gzip", 400), (b"", "zstd", 415),
+])  # fmt: skip
+def test_a_file_that_cannot_be_unpacked_is_refused_and_leaves_nothing(agent, key, settings, body, encoding, status):
+    headers = {"Authorization": f"Bearer {key}", "Content-Encoding": encoding}
+    answer = agent.post(URL, body, content_type=NDJSON, headers=headers)
+    assert (answer.status_code, Operation.objects.count()) == (status, 0)
+    assert list((settings.PLUMBLINE_HOME / "imports").glob("*.spool")) == []
+
+
+def test_a_bomb_is_refused_while_it_unpacks(agent, key, monkeypatch):
+    monkeypatch.setattr(imports, "FILE_LIMIT", 2**20)
+    headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "gzip"}
+    answer = agent.post(URL, gzip.compress(b"x" * 2**22), content_type=NDJSON, headers=headers)
+    assert (answer.status_code, Operation.objects.count()) == (413, 0)
 
 
 class TestWhoMay:

@@ -108,6 +108,40 @@ class TestBadSamples:
         answer = agent.post("/api/v1/write", bytes(cramjam.snappy.compress_raw(message)), content_type=PROTOBUF, headers=headers)
         assert (answer.status_code, b"Native histograms" in answer.content) == (400, True)
 
+    @pytest.mark.parametrize("version", [1, 2])
+    def test_a_series_of_which_nothing_can_be_stored_takes_no_place_in_the_quota(self, write, agent, key, now, org, stored, version):
+        Org.objects.filter(pk=org.pk).update(metric_limit=1)
+        histogram = pb.delimited(1, pb.delimited(1, pb.label("__name__", "h")) + pb.delimited(4, b"\x08\x01"))
+        if version == 2:
+            symbols = b"".join(pb.delimited(4, symbol) for symbol in (b"", b"__name__", b"h"))
+            histogram = symbols + pb.delimited(5, pb.delimited(1, b"\x01\x02") + pb.delimited(3, b"\x08\x01"))
+        headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "snappy"}
+        content_type = PROTOBUF if version == 1 else f"{PROTOBUF};proto=io.prometheus.write.v2.Request"
+        answer = agent.post("/api/v1/write", bytes(cramjam.snappy.compress_raw(histogram)), content_type=content_type, headers=headers)
+        assert (answer.status_code, b"Native histograms" in answer.content) == (400, True)
+        nothing = [({"__name__": "old"}, [(5, 1.0)]), ({"__name__": "ended"}, [(now * 1000, STALE)]), ({"__name__": "empty"}, [])]
+        assert write(nothing, version=version).content == (
+            b"0 samples stored, 1 refused: 1 x timestamp: before 2000-01-01 or more than one day in the future.\n"
+        )
+        assert Metric.objects.for_org(org).count() == 0
+        assert write([(UP, [(now * 1000, 1.0)])], version=version).status_code == 204
+        assert (list(stored()), RefusedSeries.objects.count()) == (['up{job="node"}'], 0)
+
+    def test_what_the_quota_refuses_is_counted_without_what_could_not_be_stored_anyway(self, write, now, org):
+        Org.objects.filter(pk=org.pk).update(metric_limit=0)
+        answer = write([({"__name__": "new"}, [(5, 1.0), (now * 1000, 2.0)])])
+        assert answer.content.decode().startswith("0 samples stored, 2 refused: ")
+        assert RefusedSeries.objects.get().refused == 1
+
+    def test_symbols_that_do_not_begin_with_the_empty_string_are_400(self, agent, key, now, org):
+        message = b"".join(pb.delimited(4, symbol) for symbol in (b"x", b"__name__", b"up"))
+        message += pb.delimited(5, pb.delimited(1, b"\x01\x02") + pb.delimited(2, pb.sample(now * 1000, 1.0)))
+        content_type = f"{PROTOBUF};proto=io.prometheus.write.v2.Request"
+        headers = {"Authorization": f"Bearer {key}"}
+        answer = agent.post("/api/v1/write", bytes(cramjam.snappy.compress_raw(message)), content_type=content_type, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (400, "The first symbol must be the empty string.")
+        assert Metric.objects.for_org(org).count() == 0
+
     def test_references_to_no_symbol_cost_only_their_series(self, agent, key, now, stored):
         good = pb.delimited(5, pb.delimited(1, b"\x01\x02") + pb.delimited(2, pb.sample(now * 1000, 1.0)))
         bad = pb.delimited(5, pb.delimited(1, b"\x01\x09") + pb.delimited(2, pb.sample(now * 1000, 2.0)))
