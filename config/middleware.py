@@ -7,13 +7,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from config.api.bodies import hold_body, is_undeclared
+from config.api.parsers import MAX_BYTES
 from config.logs import get_logger
+from config.pages import PACKED, TOO_LARGE, trouble_page
+from orgs.errors import TooLarge
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
 # Agents and probes come here all day: a success is told at level debug only.
@@ -97,3 +102,29 @@ def _policy(path: str, response: HttpResponse, nonce: str) -> str:
         if path.startswith(prefix):
             return policy
     return STRICT.format(nonce=f" 'nonce-{nonce}'" if nonce else "")
+
+
+class BodyMiddleware:
+    """Every view finds the whole body of its request, however it came; a packed one is refused rather than misread.
+
+    Django sees nothing of a body whose length was not declared. Views that say `reads_stream` read what came by themselves.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> HttpResponseBase | None:
+        if getattr(getattr(view, "cls", view), "reads_stream", False):
+            return None
+        if request.headers.get("Content-Encoding", "").strip().lower() not in ("", "identity"):
+            return trouble_page(request, PACKED)
+        if not is_undeclared(request):
+            return None
+        try:
+            hold_body(request, limit=MAX_BYTES)
+        except TooLarge:
+            return trouble_page(request, TOO_LARGE)
+        return None

@@ -89,12 +89,13 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Trouble:
-    """What an error page says: what happened, why, and what to do now."""
+    """What an error page says: what happened, why, and what to do now. `detail` is for the REST API, where its own words do not do."""
 
     status: int
     title: str
     why: str
     advice: str
+    detail: str = ""
 
 
 FORBIDDEN = Trouble(
@@ -114,6 +115,14 @@ NOT_FOUND = Trouble(
     "Nothing here",
     "There is no such page, or what it showed is not in your organisation.",
     "Check the address, or start from the inbox.",
+)
+TOO_LARGE = Trouble(413, "That is too much at once", "What was sent is larger than is taken in one request.", "Send less.")
+PACKED = Trouble(
+    415,
+    "That cannot be unpacked",
+    "What was sent is packed in a way that is not taken here.",
+    "Send it as it is.",
+    "Content-Encoding: send the body as it is, without packing it.",
 )
 MALFORMED = Trouble(400, "That could not be read", "The request is malformed.", "Go back and try again.")
 BROKEN = Trouble(
@@ -138,7 +147,7 @@ def operators_only(request: HttpRequest) -> HttpResponse:
 def trouble_page(request: HttpRequest, trouble: Trouble) -> HttpResponseBase:
     """The page for one trouble; under /api/ it is a problem document, and for programs at the root the session API's envelope."""
     if request.path.startswith("/api/"):
-        return problem_response(request, trouble.status)
+        return problem_response(request, trouble.status, detail=trouble.detail)
     if not request.path.startswith(PAGES) and "text/html" not in request.headers.get("Accept", ""):
         return refused(request, Refusal(trouble.status, f"{trouble.why} {trouble.advice}"))
     body = render_to_string("errors/error.html", {"trouble": trouble, "request_id": getattr(request, "request_id", "")})

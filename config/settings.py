@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.ContentSecurityPolicyMiddleware",
+    "config.middleware.BodyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -232,6 +233,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "metrics", "description": "Series, their points, what was expected of them, and imports of history."},
         {"name": "datastores", "description": "Where data lives, and where levels are granted."},
         {"name": "operations", "description": "Long work and its progress."},
+        {"name": "status", "description": "Whether the product works; open to everybody."},
     ],
     # Fields of one name whose choices differ get names that say whose they are.
     "ENUM_NAME_OVERRIDES": {"IntegrationTypeEnum": "anomalies.models.Integration.Type"},

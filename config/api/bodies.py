@@ -1,12 +1,44 @@
-"""Where a request's body is read from."""
+"""Where a request's body is read from, and how long it is."""
 
-from typing import IO, cast
+import tempfile
+from collections.abc import Callable
+from typing import IO, Final, cast
 
 from django.http import HttpRequest
 
+from orgs.errors import TooLarge
+
+SPOOL_BYTES: Final = 1 << 20
+WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def is_undeclared(request: HttpRequest) -> bool:
+    """Whether a body may come whose length nobody has told: in chunks, or over HTTP/2, where the server knows its end."""
+    if request.META.get("CONTENT_LENGTH") or request.method not in WITH_BODY:
+        return False
+    return "chunked" in request.headers.get("Transfer-Encoding", "").lower() or bool(request.META.get("wsgi.input_terminated"))
+
 
 def stream_of(request: HttpRequest) -> IO[bytes]:
-    """The body as a stream, whether its length was declared or it comes in chunks. Read it in pieces: nothing bounds a chunked one."""
-    # Django reads no body without a Content-Length; a chunked one is read from the server's own stream.
-    is_chunked = not request.META.get("CONTENT_LENGTH") and "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    return cast("IO[bytes]", request.META["wsgi.input"] if is_chunked else request)
+    """The body as a stream, whether its length was declared or not. Read it in pieces: nothing bounds one of undeclared length."""
+    # Django reads no body without a Content-Length; such a one is read from the server's own stream.
+    return cast("IO[bytes]", request.META["wsgi.input"] if is_undeclared(request) else request)
+
+
+def hold_body(request: HttpRequest, *, limit: int, told: Callable[[bytes], object] = len) -> None:
+    """Reads the body into a spool, which may grow beyond memory, and from which Django then reads; its length is known from then on.
+
+    `told` gets each piece. Raises TooLarge beyond `limit` bytes.
+    """
+    spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed with the request
+    stream = stream_of(request)
+    while piece := stream.read(SPOOL_BYTES):
+        told(piece)
+        spool.write(piece)
+        if spool.tell() > limit:
+            spool.close()
+            raise TooLarge(f"A body has at most {limit:,} bytes.")
+    request.META["CONTENT_LENGTH"] = str(spool.tell())
+    spool.seek(0)
+    request._stream = spool  # type: ignore[assignment]  # what it is read from is no stub's business
+    request._read_started = False  # type: ignore[attr-defined]

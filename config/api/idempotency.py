@@ -6,7 +6,6 @@ shown once.
 
 import hashlib
 import logging
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,8 +19,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.authentication import caller_of
-from config.api.bodies import stream_of
-from orgs.errors import Conflict, FieldError, Invalid, TooLarge
+from config.api.bodies import hold_body
+from orgs.errors import Conflict, FieldError, Invalid
 from orgs.models import IdempotentAnswer
 from orgs.sealing import UnsealedError, seal, unseal
 
@@ -31,7 +30,6 @@ LIFE: Final = timedelta(hours=24)
 # A first call that neither answered nor failed after so long died with its process; its key is free again.
 RUNNING_LIFE: Final = timedelta(minutes=5)
 MAX_KEY: Final = 255
-SPOOL_BYTES: Final = 1 << 20
 PURPOSE: Final = "idempotent answer"
 KEPT_HEADERS: Final = ("Content-Type", "ETag", "Location")
 
@@ -79,20 +77,9 @@ def begin(request: Request, *, limit: int) -> None:
 
 
 def _digest(request: Request, *, limit: int) -> bytes:
-    """Of method, address, type and body. The body is read into a spool, from which the view then reads: it may be larger than memory."""
+    """Of method, address, type and body."""
     said = hashlib.sha256(f"{request.method} {request.get_full_path()} {request.content_type}\n".encode())
-    spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 - closed with the request
-    stream = stream_of(request._request)
-    while chunk := stream.read(SPOOL_BYTES):
-        said.update(chunk)
-        spool.write(chunk)
-        if spool.tell() > limit:
-            spool.close()
-            raise TooLarge(f"A body has at most {limit:,} bytes.")
-    request._request.META["CONTENT_LENGTH"] = str(spool.tell())  # now known, of a chunked body too
-    spool.seek(0)
-    request._request._stream = spool  # type: ignore[assignment]  # what it is read from is no stub's business
-    request._request._read_started = False  # type: ignore[attr-defined]
+    hold_body(request._request, limit=limit, told=said.update)
     return said.digest()
 
 

@@ -6,6 +6,7 @@ from typing import IO, Any, Final
 import orjson
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from orgs.errors import TooLarge
 
@@ -26,3 +27,12 @@ class JsonParser(BaseParser):
             return orjson.loads(body)
         except orjson.JSONDecodeError as exc:
             raise ParseError(f"The body is no JSON: line {exc.lineno}, column {exc.colno}.") from exc
+
+
+class BodyRequest(Request):
+    """A change without a body is a mistake, not a change of nothing. An operation that takes no body does not look for one."""
+
+    def _parse(self) -> Any:
+        if self.method in ("PUT", "PATCH") and self.stream is None:
+            raise ParseError("The body is empty. Send what to change, as a JSON object.")
+        return super()._parse()  # type: ignore[misc]  # the stubs leave out what is not public

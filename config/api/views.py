@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework import serializers, viewsets
+from rest_framework import generics, serializers, viewsets
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,14 +19,27 @@ from config.api import etags, idempotency
 from config.api.authentication import REALM
 from config.api.filters import refuse_unknown
 from config.api.pagination import EnvelopePagination
-from config.api.parsers import MAX_BYTES
+from config.api.parsers import MAX_BYTES, BodyRequest
 from config.api.problems import problem_response
 from config.api.throttling import BucketThrottle, rate_headers
 from datastores.models import Datastore
 from orgs.errors import Forbidden
 
 
-class OrgViewSet(viewsets.GenericViewSet[Any]):
+class BodyView(generics.GenericAPIView[Any]):
+    """A view whose requests are `BodyRequest`s."""
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        return BodyRequest(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
+
+
+class OrgViewSet(viewsets.ViewSetMixin, BodyView):
     """One resource of one org.
 
     `operations` names, per action, the row of the permission table that it needs; an action without one does not exist (405).

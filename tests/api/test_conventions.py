@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 
+from datastores.models import Operation
 from orgs.models import OrgToken
 from tests import factories
 from tests.api.conftest import client_with
@@ -81,9 +82,9 @@ def test_an_address_that_does_not_exist_is_a_problem_for_everyone(anonymous, pat
 
 def test_a_body_that_is_no_json_is_400_with_its_place(as_, editor, datastore):
     anomaly = factories.make_anomaly(factories.make_metric(datastore))
-    for body in (b"{", b'{"status": NaN}', b"\xff", b'{"a": 1} x', b""):
+    for body in (b"{", b'{"status": NaN}', b"\xff", b'{"a": 1} x', b" "):
         answer = Client.put(as_(editor), f"/api/anomalies/{anomaly.pk}", body, content_type="application/json")
-        assert (answer.status_code, answer.json()["type"]) == ((400, "/problems/malformed") if body else (200, answer.json()["type"])), body
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed"), body
 
 
 def test_a_body_of_another_type_is_415(as_, editor, datastore):
@@ -139,3 +140,24 @@ def test_a_body_that_is_too_large_is_413(as_, editor, datastore):
     anomaly = factories.make_anomaly(factories.make_metric(datastore))
     answer = as_(editor).put(f"/api/anomalies/{anomaly.pk}", {"description": "x" * 10_000_001})
     assert (answer.status_code, answer.json()["type"]) == (413, "/problems/too-large")
+
+
+@pytest.mark.parametrize("path", ["/api/anomalies/{anomaly}", "/api/users/me", "/api/org"])
+def test_a_change_without_a_body_is_400_and_says_what_is_missing(as_, admin, datastore, path):
+    anomaly = factories.make_anomaly(factories.make_metric(datastore))
+    answer = Client.put(as_(admin), path.format(anomaly=anomaly.pk), b"", content_type="application/json")
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/malformed")
+    assert answer.json()["detail"] == "The body is empty. Send what to change, as a JSON object."
+
+
+def test_an_operation_that_takes_no_body_needs_none(as_, editor, org, datastore):
+    operation = Operation.objects.create(org=org, datastore=datastore, kind="import", status="running", user=editor)
+    answer = Client.put(as_(editor), f"/api/operations/abort/{operation.pk}", b"", content_type="application/json")
+    assert (answer.status_code, answer.json()["status"]) == (200, "aborted")
+
+
+def test_a_packed_body_is_refused_and_not_misread(as_, admin):
+    for path, method in (("/api/users/me", "put"), ("/api/events", "post")):
+        answer = getattr(as_(admin), method)(path, {"name": "x"}, headers={"Content-Encoding": "gzip"})
+        assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
+        assert answer.json()["detail"] == "Content-Encoding: send the body as it is, without packing it."
