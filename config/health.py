@@ -1,17 +1,14 @@
-"""Is it alive, and does it work: two answers for probes and people, open to all and therefore coarse."""
+"""Does it work: every part asked, and one word for all."""
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
-from django.http import HttpRequest, JsonResponse
-from django.views.decorators.http import require_safe
 from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 
@@ -65,24 +62,6 @@ class Status:
     beat: Process
     ingest_lag_s: float | None
     last_detection: datetime | None
-
-
-@login_not_required
-@require_safe
-def health(request: HttpRequest) -> JsonResponse:
-    """200 as long as this process answers. Touches neither database nor broker."""
-    return JsonResponse({"status": "ok"})
-
-
-@login_not_required
-@require_safe
-def status(request: HttpRequest) -> JsonResponse:
-    """The state of every part; 503 when the database does not answer."""
-    found = current()
-    answer = JsonResponse(asdict(found), status=200 if found.database.ok else 503, headers={"Cache-Control": "no-store"})
-    if not found.database.ok:
-        answer["Retry-After"] = "5"
-    return answer
 
 
 def current() -> Status:

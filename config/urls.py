@@ -10,7 +10,8 @@ import billing.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
-from config import health, pages
+from config import pages
+from config.api import probes
 from config.api import urls as api_urls
 
 APPS = (orgs.urls, accounts.urls, billing.urls, datastores.urls, metrics.urls, anomalies.urls)
@@ -20,8 +21,8 @@ urlpatterns = [
     path("admin/login/", pages.operators_only),
     path("admin/", admin.site.urls),
     path("app/", include([route for app in APPS for route in app.pages])),
-    path("api/health", health.health, name="health"),
-    path("api/status", health.status, name="status"),
+    path("api/health", probes.HealthView.as_view(), name="health"),
+    path("api/status", probes.StatusView.as_view(), name="status"),
     path("api/", include([route for app in APPS for route in app.api])),
     *[route for app in APPS for route in app.root],
     *api_urls.root,

@@ -22,6 +22,7 @@ from anomalies.pictures import span_of
 from config.api.arrays import page_of
 from config.api.pagination import EnvelopePagination
 from config.api.views import ListMixin, OrgViewSet
+from metrics.api.examples import SVG
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
 from metrics.models import Metric
 from metrics.pictures import picture_around
@@ -117,6 +118,7 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
             (200, "image/svg+xml"): OpenApiTypes.STR,
             304: OpenApiResponse(description="You have it."),
         },
+        examples=[SVG],
     )
     def image(self, request: Request, id: str) -> HttpResponseBase:
         anomaly = self.get_object()

@@ -9,6 +9,8 @@ from drf_spectacular.plumbing import ResolvedComponent
 from accounts.permissions import PERMISSIONS
 from config.api.problems import CONTENT_TYPE, PROBLEMS
 
+# Of operations that ask nobody who they are; they say themselves what else they answer.
+OPEN: Final = (405, 500)
 ALWAYS: Final = (401, 403, 405, 422, 429, 500, 503)
 OF_ONE_THING: Final = (404,)
 OF_BODIES: Final = (400, 409, 412, 413, 415)
@@ -63,6 +65,14 @@ IF_MATCH: Final = {
     "description": "The ETag that was read: 412 if the thing has changed since.",
     "schema": {"type": "string"},
 }
+IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The ETag that you have: 304 without a body if the thing is still that.",
+    "schema": {"type": "string"},
+}
+NOT_MODIFIED: Final = {"description": "You have this version."}
 
 
 class PlumblineSchema(AutoSchema):
@@ -87,10 +97,12 @@ class PlumblineSchema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
+        if self.method == "GET" and getattr(self.view, "action", None) == "retrieve":
+            operation["responses"].setdefault("304", NOT_MODIFIED)
         operation["responses"].update({str(status): self._error(status) for status in self._errors()})
         operation["responses"] = dict(sorted(operation["responses"].items()))
         parameters = [self._thing(found["name"]) if found["in"] == "path" else found for found in operation.get("parameters", ())]
-        operation["parameters"] = parameters + self._headers()
+        operation["parameters"] = parameters + self._headers() + ([IF_NONE_MATCH] if "304" in operation["responses"] else [])
         return operation
 
     def _thing(self, name: str) -> dict[str, Any]:
@@ -99,6 +111,8 @@ class PlumblineSchema(AutoSchema):
         return {"name": name, "in": "path", "required": True, **said}
 
     def _errors(self) -> list[int]:
+        if not self.view.authentication_classes:
+            return list(OPEN)
         found = [
             *ALWAYS,
             *(OF_ONE_THING if "{" in self.path else ()),

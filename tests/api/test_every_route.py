@@ -29,6 +29,8 @@ EXEMPT = {
     "api/prom/push": "remote write",
     "api/ingest/events": "counts of web pages: a public key, not a person",
 }
+# Open to everybody, and in the document all the same.
+PROBES = {"/api/health", "/api/status"}
 
 
 def routes(patterns=None, prefix=""):
@@ -93,7 +95,8 @@ def test_every_operation_has_an_id_a_tag_a_summary_and_its_errors():
     for path, method, one in found:
         assert one["tags"], path
         assert one["summary"], path
-        expected = {"401", "403", "405", "422", "429", "500", "503"} | ({"404"} if "{id}" in path else set())
+        expected = {"405", "500"} if path in PROBES else {"401", "403", "405", "422", "429", "500", "503"}
+        expected |= {"404"} if "{id}" in path else set()
         expected |= {"400", "409", "412", "413", "415"} if method != "get" else set()
         assert expected <= set(one["responses"]), (path, method)
         for status in expected:
@@ -105,6 +108,25 @@ def test_the_ways_to_authenticate_are_alternatives_and_org_tokens_are_offered_wh
     assert paths["/api/anomalies"]["get"]["security"] == [{"bearer": []}, {"orgToken": []}, {"session": []}]
     assert paths["/api/operations"]["get"]["security"] == [{"bearer": []}, {"session": []}]
     assert paths["/api/anomalies/{id}"]["put"]["security"] == [{"bearer": []}, {"session": []}]
+
+
+def test_a_single_thing_can_be_asked_for_by_its_version():
+    for path in ("/api/anomalies/{id}", "/api/metrics/{id}", "/api/org", "/api/anomalies/{id}/image"):
+        described = document()["paths"][path]["get"]
+        assert "304" in described["responses"], path
+        assert "If-None-Match" in [parameter["name"] for parameter in described["parameters"]], path
+    assert "304" not in document()["paths"]["/api/metrics"]["get"]["responses"]
+
+
+def test_the_probes_are_described_as_open_to_everybody():
+    for path in PROBES:
+        assert document()["paths"][path]["get"]["security"] == [{}]
+
+
+def test_the_import_shows_both_forms_of_a_file_and_its_answer():
+    described = document()["paths"]["/api/metrics/import"]["post"]
+    assert all(form["examples"] for form in described["requestBody"]["content"].values())
+    assert described["responses"]["202"]["content"]["application/json"]["examples"]
 
 
 def test_every_get_with_json_has_an_example():
@@ -128,4 +150,4 @@ def test_the_document_and_its_readers_are_served_to_everyone(db):
 
 def test_every_route_of_the_base_is_in_the_document():
     described = {re.sub(r"\{(\w+)\}", r"<str:\1>", path).lstrip("/") for path in SchemaGenerator().get_schema(public=True)["paths"]}
-    assert {address for address, _ in api_routes()} == described
+    assert {address for address, _ in api_routes()} | {path.lstrip("/") for path in PROBES} == described

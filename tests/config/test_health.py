@@ -94,7 +94,7 @@ def shards(transactional_db):
 def test_the_lag_is_the_age_of_the_oldest_point_that_waits(client, shards):
     org = factories.make_org()
     told = client.get("/api/status").json()
-    assert (told["ingest_lag_s"], told["last_detection"]) == (0.0, "2026-03-01T12:30:00Z")
+    assert (told["ingest_lag_s"], told["last_detection"]) == (0.0, "2026-03-01T12:30:00.000Z")
     for age_s in (90, 30):
         received = timezone.now() - timedelta(seconds=age_s)
         points.append(org.pk, np.array([1]), np.array([1_700_000_000_000]), np.array([1.0]), received_at=received)
