@@ -125,7 +125,8 @@ class TestBadSamples:
         )
         assert Metric.objects.for_org(org).count() == 0
         assert write([(UP, [(now * 1000, 1.0)])], version=version).status_code == 204
-        assert (list(stored()), RefusedSeries.objects.count()) == (['up{job="node"}'], 0)
+        counted = RefusedSeries.objects.get()
+        assert (list(stored()), counted.refused, counted.invalid) == (['up{job="node"}'], 0, 2)
 
     def test_what_the_quota_refuses_is_counted_without_what_could_not_be_stored_anyway(self, write, now, org):
         Org.objects.filter(pk=org.pk).update(metric_limit=0)
