@@ -10,6 +10,7 @@ from psycopg_pool import PoolTimeout
 
 from orgs.errors import FieldError, Invalid
 from orgs.models import Org
+from orgs.tenancy import Reason, across
 
 MOST: Final = 50
 ANY: Final = "*"
@@ -75,7 +76,8 @@ def is_known(origin: str) -> bool:
     if kept is not None and now - kept[0] < _FRESH_S:
         return kept[1]
     try:
-        found = _ORIGIN.fullmatch(origin) is not None and Org.objects.filter(origins__contains=[origin]).exists()
+        with across(Reason.BROWSERS):
+            found = _ORIGIN.fullmatch(origin) is not None and Org.objects.filter(origins__contains=[origin]).exists()
     except (OperationalError, InterfaceError, PoolTimeout):
         return False  # the question is asked while a refusal is being written, too
     if len(_known) >= _REMEMBERED:

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     POST = "post"  # mail that belongs to no org, such as that for an address of which nobody knows whose it is
     PAYMENTS = "payments"  # what the payment provider says, before it is known of whom
     VISITORS = "visitors"  # which demo orgs there are
+    BROWSERS = "browsers"  # whether any org lets a page's origin read, before anybody says who they are
 
 
 @dataclass(frozen=True)

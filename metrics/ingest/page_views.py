@@ -18,6 +18,7 @@ from metrics.ingest.http import guarded, not_allowed, said
 from metrics.ingest.public_keys import KEY_LIMIT, PageSender, page_sender_of, within_cap
 from metrics.points import Rule
 from orgs.origins import fits
+from orgs.tenancy import within
 
 _SHOWN: Final = 20
 
@@ -49,7 +50,8 @@ def _counted(request: HttpRequest) -> HttpResponse:
         answer = said(429, error="Too many requests for this key. Send less often, with more in one request.")
         answer["Retry-After"] = str(max(1, round(wait_s)))
         return answer
-    return _stored(page, _body(request))
+    with within(page.sender.org_id):
+        return _stored(page, _body(request))
 
 
 def _page_of(request: HttpRequest) -> PageSender | None:

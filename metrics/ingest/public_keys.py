@@ -13,7 +13,8 @@ from metrics.ingest.senders import Sender
 from metrics.models import Metric
 from metrics.points.families import Rule
 from orgs import keys
-from orgs.models import Org
+from orgs.models import Org, PublicKey
+from orgs.tenancy import org_of, within
 
 KEY_LIMIT: Final = 100
 _FRESH_S: Final = 0.8
@@ -71,7 +72,10 @@ def forget() -> None:
 
 
 def _found(digest: bytes) -> PageSender | None:
-    with connection.cursor() as cursor:
+    org_id = org_of(PublicKey, digest=digest)
+    if org_id is None:
+        return None
+    with within(org_id), connection.cursor() as cursor:
         cursor.execute(_FIND, [digest])
         row = cursor.fetchone()
     if row is None:

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 from orgs.delivery.transports import Verdict, attempt
 from orgs.events import record_event
 from orgs.models import Channel, Delivery, Event, Org, ServiceApp
+from orgs.tenancy import Reason, across
 
 log = logging.getLogger(__name__)
 
@@ -37,24 +38,25 @@ def to_phone(org: Org, number: str, *, title: str, url: str = "") -> Delivery:
 
 def _order(delivery: Delivery) -> Delivery:
     delivery.save(force_insert=True)
-    transaction.on_commit(partial(wake, delivery.pk))
+    transaction.on_commit(partial(wake, delivery.org_id, delivery.pk))
     return delivery
 
 
-def wake(delivery_id: int) -> None:
+def wake(org_id: int, delivery_id: int) -> None:
     """Hands a delivery to a worker; without a broker it waits for the next round."""
     from orgs.tasks import deliver
 
     try:
-        deliver.apply_async(args=(delivery_id,), retry=False)
+        deliver.apply_async(args=(org_id, delivery_id), retry=False)
     except BrokerAway:
         log.warning("delivery %s waits for the next round: the broker is away", delivery_id)
 
 
-def due(*, now: datetime, most: int = 200) -> list[int]:
-    """What has to be tried now, the longest waiting first."""
-    waiting = Delivery.objects.filter(status=Status.WAITING, next_try__lte=now).order_by("next_try")
-    return list(waiting.values_list("pk", flat=True)[:most])
+def due(*, now: datetime, most: int = 200) -> list[tuple[int, int]]:
+    """What has to be tried now, the longest waiting first: the ids of the org and of the delivery."""
+    with across(Reason.UPKEEP):
+        waiting = Delivery.objects.filter(status=Status.WAITING, next_try__lte=now).order_by("next_try")
+        return list(waiting.values_list("org_id", "pk")[:most])
 
 
 def send(delivery_id: int) -> Status | None:

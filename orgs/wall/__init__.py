@@ -37,11 +37,13 @@ OPENINGS: Final = (
     Opening(Reason.UPKEEP, "metrics_fold"),
     Opening(Reason.UPKEEP, "datastores_operation"),
     Opening(Reason.UPKEEP, "accounts_letter"),
+    Opening(Reason.UPKEEP, "orgs_delivery"),
     Opening(Reason.POST, "accounts_letter", ("SELECT", "INSERT", "UPDATE"), where="org_id IS NULL"),
     Opening(Reason.PAYMENTS, "billing_stripeevent", ("SELECT", "INSERT")),
     Opening(Reason.PAYMENTS, "billing_eventeffect", ("SELECT", "INSERT")),
     Opening(Reason.PAYMENTS, "billing_account"),
     Opening(Reason.VISITORS, "orgs_org", where="is_demo"),
+    Opening(Reason.BROWSERS, "orgs_org", where="cardinality(origins) > 0"),
 )
 
 # By the value of which columns anybody may learn to which org a row belongs, and nothing else: the columns are unique.
@@ -49,6 +51,7 @@ FOUND_BY: Final = {
     "orgs_org": ("slug",),
     "orgs_orgtoken": ("digest",),
     "orgs_ingestkey": ("digest",),
+    "orgs_publickey": ("digest",),
     "accounts_personaltoken": ("digest",),
     "accounts_user": ("id", "email"),
     "accounts_letter": ("id", "digest"),

@@ -226,7 +226,7 @@ def test_what_a_worker_died_over_is_found_again(slack, peer):
     assert outbox._claim(delivery.pk) is not None
     now = timezone.now()
     assert outbox.due(now=now) == []
-    assert outbox.due(now=now + timedelta(seconds=outbox.LEASE_S + 1)) == [delivery.pk]
+    assert outbox.due(now=now + timedelta(seconds=outbox.LEASE_S + 1)) == [(delivery.org_id, delivery.pk)]
     Delivery.objects.update(next_try=now)
     deliver_due()
     delivery.refresh_from_db()
