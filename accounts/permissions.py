@@ -26,6 +26,7 @@ class Need:
     org_token: bool = False  # whether an org token, which stands for no person, may do it
     own: bool = False  # only to what is the caller's own
     own_or: Role | None = None  # and, with this role, to anybody's
+    or_level: Level | None = None  # a level on any datastore that does instead of the role
 
     @property
     def scope(self) -> PersonalToken.Scope:
@@ -57,6 +58,8 @@ PERMISSIONS: Final = MappingProxyType(
         "ticket_link.read": Need(level=Level.VIEWER, org_token=True),
         "ticket_link.manage": Need(role=Role.MANAGER, level=Level.AUTHOR, writes=True),
         "audit.read": Need(role=Role.ADMIN),
+        "tag.read": Need(),
+        "tag.manage": Need(role=Role.MANAGER, or_level=Level.EDITOR, writes=True),
         "operation.read": Need(level=Level.REPORTER),
         "operation.abort": Need(level=Level.EDITOR, writes=True),
         "me.read": Need(),

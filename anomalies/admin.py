@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
@@ -23,8 +24,14 @@ from anomalies.models import (
     TicketLink,
 )
 from anomalies.services import change_anomaly, close_anomaly
+from anomalies.services.tags import change_tag, delete_tag
 from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
 from orgs.errors import DomainError
+
+
+def operator_of(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # noqa: S101 - the admin stands behind a login
+    return request.user
 
 
 class NeverChanged(TabularInline):
@@ -81,8 +88,7 @@ class AnomalyAdmin(ReadOnlyAdmin):
 
     def _each(self, request: HttpRequest, chosen: QuerySet[Anomaly], change: Callable[[Anomaly, User], Anomaly]) -> None:
         """Changes one after the other and says which were refused."""
-        user, done = request.user, 0
-        assert isinstance(user, User)  # noqa: S101 - the admin stands behind a login
+        user, done = operator_of(request), 0
         for anomaly in chosen:
             try:
                 change(anomaly, user)
@@ -112,11 +118,33 @@ class FailedCheckAdmin(ReadOnlyAdmin):
 
 @admin.register(Tag)
 class TagAdmin(PlumblineAdmin):
-    list_display = ("name", "org", "weight_modifier", "description")
+    """Goes through the services: a tag that counts anew or goes changes the weight of anomalies."""
+
+    list_display = ("name", "org", "category", "weight_modifier", "description")
     list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("org",)
     search_fields = ("name", "org__name")
     autocomplete_fields = ("org",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("org",) if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Tag, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001
+        if change:
+            change_tag(obj, user=operator_of(request), **{name: form.cleaned_data[name] for name in form.changed_data})
+        else:
+            super().save_model(request, obj, form, change)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """What hangs on a tag goes by the service, which needs nobody's leave to take it off the anomalies."""
+        return [str(tag) for tag in objs], {"tags": len(objs)}, set(), []
+
+    def delete_model(self, request: HttpRequest, obj: Tag) -> None:
+        delete_tag(obj, user=operator_of(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Tag]) -> None:
+        for tag in queryset:
+            delete_tag(tag, user=operator_of(request))
 
 
 class MentionInline(NeverChanged):

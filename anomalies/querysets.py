@@ -7,7 +7,7 @@ from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from anomalies.models import Anomaly, Comment, Integration, Notice  # noqa: F401 - the generics' arguments
+    from anomalies.models import Anomaly, Comment, Integration, Notice, Tag  # noqa: F401 - the generics' arguments
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
@@ -58,6 +58,12 @@ class CommentQuerySet(OrgQuerySet["Comment"]):
 
 
 class IntegrationQuerySet(OrgQuerySet["Integration"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """All of the caller's org; levels on datastores play no part."""
+        return self.for_org(user.org_id)
+
+
+class TagQuerySet(OrgQuerySet["Tag"]):
     def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
         """All of the caller's org; levels on datastores play no part."""
         return self.for_org(user.org_id)

@@ -8,6 +8,7 @@ from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
+from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.views import AnomalyViewSet
 from anomalies.pages import detail, inbox, overview, series
@@ -26,6 +27,9 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),
     path("anomalies/<str:id>/ticket-links", TicketLinkViewSet.as_view({"get": "ticket_links", "post": "link_ticket"})),
     path("anomalies/<str:id>/ticket-links/<str:link_id>", TicketLinkViewSet.as_view({"delete": "unlink_ticket"})),
+    path("global-tags", GlobalTagViewSet.as_view({"get": "list", "post": "create"})),
+    path("global-tags/listing", TagListingViewSet.as_view({"get": "list"})),
+    path("global-tags/<str:name>", GlobalTagViewSet.as_view(CHANGES)),
     path("integrations", IntegrationViewSet.as_view({"get": "list", "post": "create"})),
     path("integrations/<str:id>", IntegrationViewSet.as_view(CHANGES)),
     path("comments", CommentViewSet.as_view({"get": "list", "post": "create"})),

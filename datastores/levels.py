@@ -1,12 +1,25 @@
-"""Which of many people may do something on which of many datastores."""
+"""Levels of people on datastores, beyond the one of a caller on the datastore at hand."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Q
 
+from accounts.callers import Caller, OrgCaller
 from accounts.models import Level, Role, User
+from accounts.permissions import PERMISSIONS, has_role
 from datastores.models import TeamAccess
+from datastores.querysets import access_of
+
+
+def may_at_all(user: Caller, operation: str) -> bool:
+    """Whether the caller's role allows `operation`, or a level somewhere that does instead. Raises KeyError as `has_role` does."""
+    need = PERMISSIONS[operation]
+    if has_role(user, operation):
+        return True
+    if need.or_level is None or isinstance(user, OrgCaller) or (user.is_demo and need.writes):
+        return False
+    return access_of(user).filter(level__gte=need.or_level).exists()
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,37 @@
 """Words that people put on anomalies."""
 
+import re
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 from django.db import models
 
+from anomalies.querysets import TagQuerySet
 from orgs.models import Org
-from orgs.querysets import OrgQuerySet
+
+# In addresses and in lists of names: what would end a name there, and the words that are addresses themselves.
+NO_NAME: Final = re.compile(r"[/,\x00-\x1f\x7f]|^\.*$|^listing$")
+
+
+def validate_tag_name(name: str) -> None:
+    if NO_NAME.search(name) or name != name.strip():
+        raise ValidationError(
+            "A name has no comma and no slash, no spaces around it, and is not `listing` or dots alone.", code="invalid_name"
+        )
 
 
 class Tag(models.Model):
     """A word that people put on anomalies; its modifier counts in their weight."""
 
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
-    name = models.CharField(max_length=100)
-    color = models.CharField(max_length=7, default="#6b747c")
+    name = models.CharField(max_length=100, validators=[validate_tag_name])
+    color = models.CharField(max_length=7, default="#6b747c", validators=[RegexValidator("^#[0-9a-fA-F]{6}$", "Such as #d9480f.")])
     description = models.CharField(max_length=500, blank=True)
+    category = models.CharField(max_length=100, blank=True, help_text="A word that groups tags in lists.")
     weight_modifier = models.SmallIntegerField(default=0)
 
-    objects = OrgQuerySet["Tag"].as_manager()
+    objects = TagQuerySet.as_manager()
 
     class Meta:
         ordering = ("name", "pk")

@@ -13,6 +13,7 @@ from anomalies.services import notices
 
 DETECTOR: Final = "detector"
 SNOOZE: Final = "snooze"
+TAGS: Final = "tags"
 USER: Final = "user"
 
 Changeset = Mapping[str, tuple[object, object]]
@@ -36,15 +37,18 @@ class Line:
     is_asleep: bool = False  # those who watch a sleeping anomaly are not told what the system notes of it
 
 
-def write_history(lines: Iterable[Line], *, actor: str, user: User | None = None, at: datetime) -> int | None:
+def write_history(
+    lines: Iterable[Line], *, actor: str, user: User | None = None, at: datetime, transaction_id: int | None = None
+) -> int | None:
     """One entry per line, all under one transaction id, which is returned; lines without a change are left out, and without any it is None.
 
-    Whom they concern is told of them. At most four statements, however many lines.
+    A call that writes in several steps hands over the `transaction_id` of all. Whom the lines concern is told of them. At most four
+    statements, however many lines.
     """
     told = [line for line in lines if line.changeset]
     if not told:
         return None
-    transaction_id = next_transaction_id()
+    transaction_id = transaction_id or next_transaction_id()
     rows = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "changeset": line.changeset} for line in told]
     with connection.cursor() as cursor:
         cursor.execute(WRITE, [transaction_id, user.pk if user else None, actor, at, orjson.dumps(rows).decode()])

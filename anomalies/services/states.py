@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.db import connection
 
 from accounts.models import Level, User
-from anomalies.models import Anomaly, Tag
+from anomalies.models import Anomaly
 from anomalies.services.edits import Edit, Snooze
 from datastores.levels import Holders, holders
 
@@ -24,6 +24,8 @@ SELECT x.anomaly_id, t.id, t.name, t.weight_modifier FROM anomalies_anomaly_glob
 ASSIGNEES: Final = """
 SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id WHERE x.anomaly_id = ANY(%s)
 """
+# Held, so that no tag goes or counts anew between this and its being put on.
+WORDS: Final = "SELECT id, name, weight_modifier FROM anomalies_tag WHERE org_id = %s AND name = ANY(%s) ORDER BY id FOR KEY SHARE"
 
 
 @dataclass(frozen=True, order=True)
@@ -135,8 +137,9 @@ def directory(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -
 def _words(org_id: int, names: Collection[str]) -> dict[str, Word]:
     if not names:
         return {}
-    found = Tag.objects.for_org(org_id).filter(name__in=names).values_list("pk", "name", "weight_modifier")
-    return {name: Word(name, pk, points) for pk, name, points in found}
+    with connection.cursor() as cursor:
+        cursor.execute(WORDS, [org_id, list(names)])
+        return {name: Word(name, pk, points) for pk, name, points in cursor.fetchall()}
 
 
 def _people(org_id: int, ids: Collection[int]) -> dict[int, Named]:

@@ -6,7 +6,8 @@ from rest_framework import exceptions, permissions
 from rest_framework.request import Request
 
 from accounts.models import PersonalToken
-from accounts.permissions import PERMISSIONS, has_role, has_scope
+from accounts.permissions import PERMISSIONS, has_scope
+from datastores.levels import may_at_all
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -22,12 +23,16 @@ class OperationPermission(permissions.BasePermission):
         if not request.user.is_authenticated:
             raise exceptions.NotAuthenticated("Send a token in the Authorization header, or log in.")
         self._check_scope(request, operation)
-        if not has_role(request.user, operation):
-            raise exceptions.PermissionDenied(
-                f"This needs the role {PERMISSIONS[operation].role.label} and a caller who may do `{operation}`."
-            )
+        if not may_at_all(request.user, operation):
+            raise exceptions.PermissionDenied(refusal(operation))
         return True
 
     def _check_scope(self, request: Request, operation: str) -> None:
         if isinstance(request.auth, PersonalToken) and not has_scope(request.auth.scopes, operation):
             raise exceptions.PermissionDenied(f"This token lacks the scope `{PERMISSIONS[operation].scope}`.")
+
+
+def refusal(operation: str) -> str:
+    need = PERMISSIONS[operation]
+    instead = f", or the level {need.or_level.label} on a datastore," if need.or_level is not None else ""
+    return f"This needs the role {need.role.label}{instead} and a caller who may do `{operation}`."

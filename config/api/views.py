@@ -139,10 +139,13 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
         sent.is_valid(raise_exception=True)
         return dict(sent.validated_data)
 
-    def created(self, row: Any, *, path: str, once: Mapping[str, str] | None = None) -> Response:
-        """201 with the new thing, its version and its address; `once` is what is shown this one time, such as a secret."""
+    def created(self, row: Any, *, path: str, ref: str = "", once: Mapping[str, str] | None = None) -> Response:
+        """201 with the new thing, its version and its address, which ends in `ref` where that is not its number.
+
+        `once` is what is shown this one time, such as a secret.
+        """
         shown = self.shown(row)
-        headers = {"Location": f"/api/{path}/{row.pk}", "ETag": etags.etag_of(shown, without=self.volatile)}
+        headers = {"Location": f"/api/{path}/{ref or row.pk}", "ETag": etags.etag_of(shown, without=self.volatile)}
         return Response({**shown, **(once or {})}, status=201, headers=headers)
 
     def locked_object(self) -> Any:
@@ -199,7 +202,7 @@ class ListMixin:
 class RetrieveMixin:
     """`retrieve`: one thing with its version."""
 
-    def retrieve(self: Any, request: Request, id: str) -> Response:
+    def retrieve(self: Any, request: Request, **address: str) -> Response:
         return self.versioned(self.shown(self.get_object()))  # type: ignore[no-any-return]
 
 

@@ -17,6 +17,7 @@ from accounts.models import Level, PersonalToken, Role, User
 from accounts.permissions import PERMISSIONS, ROLE_RANK, Need
 from anomalies.models import Anomaly
 from anomalies.services import comment_on
+from anomalies.services.tags import create_tag
 from anomalies.services.tickets import Ticket, create_integration, link_ticket
 from datastores.models import Datastore, Operation
 from orgs.events import record_event
@@ -58,6 +59,10 @@ def _anomaly(datastore: Datastore, owner: User) -> int:
 
 def _comment(datastore: Datastore, owner: User) -> int:
     return comment_on(Anomaly.objects.get(pk=_anomaly(datastore, owner)), user=owner, message="Seen before.").pk
+
+
+def _tag(datastore: Datastore, owner: User) -> str:
+    return create_tag(owner.org_id, name=f"Tag {uuid4()}").name
 
 
 def _integration(datastore: Datastore, owner: User) -> int:
@@ -103,6 +108,9 @@ SAMPLES: dict[str, Sample] = {
     "datastores/{id}": Sample(Scope.STORE, lambda datastore, owner: datastore.pk),
     "events": NOTHING,
     "events/{id}": Sample(Scope.STORE, lambda d, owner: record_event(d.org_id, type="deploy", name="x", datastore_id=d.pk).pk),
+    "global-tags": NOTHING,
+    "global-tags/listing": NOTHING,
+    "global-tags/{name}": Sample(Scope.ORG, _tag),
     "integrations": NOTHING,
     "integrations/{id}": Sample(Scope.ORG, _integration),
     "metrics": NOTHING,
@@ -179,7 +187,7 @@ def _may(kind: Kind, need: Need) -> bool:
         return need.org_token
     if kind.is_demo or kind.reads_only:
         return not need.writes
-    return ROLE_RANK[kind.role] >= ROLE_RANK[need.role]
+    return ROLE_RANK[kind.role] >= ROLE_RANK[need.role] or (need.or_level is not None and (kind.level or 0) >= need.or_level)
 
 
 def _is_owner(kind: Kind, scope: Scope) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from accounts.models import PersonalToken, Team, User
-from anomalies.models import Anomaly, Comment, Integration, TicketLink
+from anomalies.models import Anomaly, Comment, Integration, Tag, TicketLink
 from datastores.models import Operation
 from orgs.models import IngestKey, OrgToken
 from tests import factories
@@ -78,6 +78,7 @@ def rows() -> list[list[str]]:
         [f"{anomaly.status} {anomaly.description}" for anomaly in Anomaly.objects.order_by("pk")],
         [f"{comment.message} {comment.deleted}" for comment in Comment.objects.order_by("pk")],
         [f"{link.pk} {link.ticket_id}" for link in TicketLink.objects.order_by("pk")],
+        [f"{tag.name} {tag.weight_modifier}" for tag in Tag.objects.order_by("pk")],
         [f"{integration.name} {integration.url}" for integration in Integration.objects.order_by("pk")],
         [operation.status for operation in Operation.objects.order_by("pk")],
     ]

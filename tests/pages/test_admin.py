@@ -229,3 +229,13 @@ def test_queries_do_not_grow_with_the_rows(desk, operator, metric, queries_of, n
     for number in range(1, 40):
         add(number)
     assert queries_of(lambda: desk.get(address)) == few
+
+
+def test_a_tag_that_counts_anew_or_goes_weighs_its_anomalies_anew(desk, anomaly):
+    tag = factories.put_tag(anomaly, "High", weight_modifier=2)
+    Anomaly.objects.update(weight=5, weight_breakdown={"score": 3, "tags": 2})
+    change = reverse("admin:anomalies_tag_change", args=(tag.pk,))
+    desk.post(change, {"name": "High", "color": "#d9480f", "weight_modifier": 7})
+    assert Anomaly.objects.get().weight == 10
+    desk.post(list_of(type(tag)), {"action": "delete_selected", "_selected_action": [tag.pk], "post": "yes"})
+    assert (Anomaly.objects.get().weight, type(tag).objects.count(), Change.objects.count()) == (3, 0, 2)

@@ -1,0 +1,125 @@
+"""The tags of an org: what people put on anomalies. A tag that counts anew or goes changes the weight of every anomaly that carries it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from accounts.models import User
+from anomalies.models import Tag
+from anomalies.services.history import TAGS, USER, Changeset, Line, next_transaction_id, write_history
+from anomalies.services.weights import Retagged, retagged
+from orgs.errors import Conflict
+from orgs.events import record_event
+from orgs.models import Event
+
+BATCH: Final = 2_000
+
+# Locked in order of id, as all bulk changes lock.
+CARRIERS: Final = """
+SELECT a.id, a.weight, a.weight_breakdown::text FROM anomalies_anomaly a
+ WHERE a.id IN (SELECT x.anomaly_id FROM anomalies_anomaly_global_tags x
+                 WHERE x.org_id = %s AND x.tag_id = %s AND x.anomaly_id > %s ORDER BY x.anomaly_id LIMIT %s)
+ ORDER BY a.id FOR NO KEY UPDATE
+"""
+CARRIED: Final = """
+SELECT x.anomaly_id, t.id, t.name, t.weight_modifier FROM anomalies_anomaly_global_tags x JOIN anomalies_tag t ON t.id = x.tag_id
+ WHERE x.anomaly_id = ANY(%s) ORDER BY t.name, t.id
+"""
+WEIGH: Final = """
+UPDATE anomalies_anomaly AS a SET weight = now.weight, weight_breakdown = now.weight_breakdown, updated = %s
+  FROM json_to_recordset(%s) AS now (id bigint, weight integer, weight_breakdown jsonb) WHERE a.id = now.id
+"""
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """An anomaly that carries the tag, with all its tags: id, name and modifier."""
+
+    id: int
+    weight: int
+    breakdown: Mapping[str, int]
+    tags: tuple[tuple[int, str, int], ...]
+
+    def weighed(self, *, without: int | None = None) -> Retagged:
+        return retagged(self.weight, self.breakdown, points=sum(points for pk, _, points in self.tags if pk != without))
+
+
+def create_tag(org_id: int, **fields: Any) -> Tag:
+    """Raises Conflict for a name that is taken."""
+    return stored(Tag(org_id=org_id, **fields))
+
+
+@transaction.atomic
+def change_tag(tag: Tag, *, user: User, **changes: Any) -> Tag:
+    """The tag with what is given. Another modifier changes the weight of all anomalies that carry it, with a line of history for each.
+
+    Raises Conflict for a name that is taken.
+    """
+    # Whoever tags an anomaly at the same time waits for the modifier that holds then.
+    before = Tag.objects.select_for_update().get(pk=tag.pk).weight_modifier
+    for name, value in changes.items():
+        setattr(tag, name, value)
+    stored(tag)
+    if tag.weight_modifier != before:
+        said = f"Tag {tag.name} weighs {tag.weight_modifier:+d} instead of {before:+d}"
+        record_event(tag.org_id, type=Event.Type.SETTINGS, name=said, user_id=user.pk)
+        reweigh(tag, actor=TAGS)
+    return tag
+
+
+@transaction.atomic
+def delete_tag(tag: Tag, *, user: User) -> None:
+    """Takes the tag off all anomalies, with its weight and a line of history for each, and forgets it."""
+    Tag.objects.select_for_update().get(pk=tag.pk)
+    record_event(tag.org_id, type=Event.Type.SETTINGS, name=f"Tag {tag.name} deleted", user_id=user.pk)
+    reweigh(tag, is_going=True, actor=USER, user=user)
+    tag.delete()
+
+
+def stored(tag: Tag) -> Tag:
+    try:
+        with transaction.atomic():
+            tag.save()
+    except IntegrityError as exc:
+        raise Conflict(f"There is a tag of the name {tag.name} already.") from exc
+    return tag
+
+
+def reweigh(tag: Tag, *, is_going: bool = False, actor: str, user: User | None = None) -> None:
+    """Brings the weight of every anomaly that carries the tag up to date, without it if it `is_going`; under one transaction id."""
+    now, transaction_id, last = timezone.now(), next_transaction_id(), 0
+    while carriers := carriers_of(tag, after=last):
+        weighed = [(one, one.weighed(without=tag.pk if is_going else None)) for one in carriers]
+        rows = [{"id": one.id, "weight": new.total, "weight_breakdown": new.breakdown} for one, new in weighed]
+        with connection.cursor() as cursor:
+            cursor.execute(WEIGH, [now, orjson.dumps(rows).decode()])
+        lines = [Line(tag.org_id, one.id, told(one, new, gone=tag.pk if is_going else None)) for one, new in weighed]
+        write_history(lines, actor=actor, user=user, at=now, transaction_id=transaction_id)
+        last = carriers[-1].id
+
+
+def carriers_of(tag: Tag, *, after: int) -> list[Carrier]:
+    """The next anomalies that carry the tag, in order of id, locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(CARRIERS, [tag.org_id, tag.pk, after, BATCH])
+        found = cursor.fetchall()
+        cursor.execute(CARRIED, [[pk for pk, *_ in found]])
+        tags: dict[int, list[tuple[int, str, int]]] = {}
+        for anomaly_id, *carried in cursor.fetchall():
+            tags.setdefault(anomaly_id, []).append((carried[0], carried[1], carried[2]))
+    return [Carrier(pk, weight, orjson.loads(breakdown), tuple(tags[pk])) for pk, weight, breakdown in found]
+
+
+def told(carrier: Carrier, new: Retagged, *, gone: int | None) -> Changeset:
+    """What the history says of one of them."""
+    changeset: dict[str, tuple[object, object]] = {}
+    if gone is not None:
+        before = [{"id": pk, "name": name} for pk, name, _ in carrier.tags]
+        changeset["global_tags"] = (before, [one for one in before if one["id"] != gone])
+    if new.total != carrier.weight:
+        changeset["weight"] = (carrier.weight, new.total)
+    return changeset
