@@ -14,7 +14,7 @@ from billing.models import Account
 from billing.plans import PAID, Plan
 from billing.provider import provider
 from billing.provider.interface import CHECKOUT_ID, Bill, Buyer, NotEnabled, Order, PaymentPage, Provider, UnknownCustomer, Visit
-from billing.subscriptions import PAGE, sync
+from billing.subscriptions import PAGE, locked, sync
 from orgs.errors import Conflict, FieldError, Invalid, NotFound
 from orgs.models import Org
 
@@ -75,13 +75,15 @@ def _catch_up(asked: Provider, org: Org, *, now: datetime) -> None:
     """Somebody may have paid a moment ago, and the event is still on its way."""
     account = Account.objects.filter(org=org).exclude(checkout_id="").first()
     if account is not None and not account.is_live and (page := _page(asked, account)) is not None and page.is_paid:
-        sync(account.pk, now=now)
+        sync(org.pk, now=now)
 
 
 def _held(org: Org) -> Account:
     """The org's account, kept from others until the transaction ends: two clicks open one page."""
     Account.objects.get_or_create(org=org)
-    return Account.objects.select_for_update(of=("self",)).select_related("org").get(org=org)
+    account = locked(org.pk)
+    assert account is not None  # noqa: S101 - made above, and it goes with its org only
+    return account
 
 
 def _refuse_what_is_paid(account: Account) -> None:
@@ -129,7 +131,7 @@ def finish_checkout(org: Org, page_id: str, *, now: datetime) -> PaymentPage:
     account = Account.objects.filter(org=org, customer_id=page.customer_id or None).first()
     if account is None or account.customer_id is None:
         raise NotFound("There is no such payment page.")
-    sync(account.pk, now=now)
+    sync(org.pk, now=now)
     return page
 
 

@@ -11,6 +11,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 from billing.models import Account, EventEffect, StripeEvent
 from billing.provider.interface import Notice
 from billing.subscriptions import sync
+from orgs.tenancy import Reason, across, org_of, within
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ TRIED_FOR: Final = timedelta(days=14)
 AT_ONCE: Final = 200
 
 
+@across(Reason.PAYMENTS)
 @transaction.atomic
 def store(notice: Notice) -> None:
     """Keeps a notice, once however often it comes, and has it acted on as soon as that is committed."""
@@ -43,24 +45,28 @@ def _wake(event_id: str) -> None:
 
 def act_on(event_id: str, *, now: datetime) -> bool:
     """Does what an event asks for; False when that has been done. Doing it twice, or at the same time, is doing it once."""
-    event = StripeEvent.objects.filter(event_id=event_id, effect=None).first()
+    with across(Reason.PAYMENTS):
+        event = StripeEvent.objects.filter(event_id=event_id, effect=None).first()
     if event is None:
         return False
     outcome = _effect_of(event, now=now)
-    EventEffect.objects.bulk_create([EventEffect(event=event, outcome=outcome)], ignore_conflicts=True)
+    with across(Reason.PAYMENTS):
+        EventEffect.objects.bulk_create([EventEffect(event=event, outcome=outcome)], ignore_conflicts=True)
     return True
 
 
 def _effect_of(event: StripeEvent, *, now: datetime) -> EventEffect.Outcome:
     if not event.type.startswith(RELEVANT):
         return EventEffect.Outcome.IRRELEVANT
-    account = Account.objects.filter(customer_id=event.customer_id).first() if event.customer_id else None
-    if account is None:
+    org_id = org_of(Account, customer_id=event.customer_id) if event.customer_id else None
+    if org_id is None:
         return EventEffect.Outcome.STRANGER
-    sync(account.pk, now=now)
+    with within(org_id):
+        sync(org_id, now=now)
     return EventEffect.Outcome.SYNCED
 
 
+@across(Reason.PAYMENTS)
 def waiting(*, now: datetime) -> list[str]:
     """Events that no worker has acted on, oldest first."""
     left = StripeEvent.objects.filter(effect=None, received__gt=now - TRIED_FOR, received__lt=now - timedelta(seconds=20))

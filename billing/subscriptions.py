@@ -20,10 +20,12 @@ from billing.provider.interface import Subscribed, UnknownCustomer
 from orgs.errors import Conflict
 from orgs.events import record_event
 from orgs.models import Event, Org
+from orgs.tenancy import Reason, across
 
 PAGE: Final = "/app/settings/billing"
 # A healthy webhook keeps us up to date; once a day we look ourselves.
 READ_AGAIN_AFTER: Final = timedelta(days=1)
+AT_ONCE: Final = 200
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,12 @@ class Before:
 
 
 @transaction.atomic
-def sync(account_id: int, *, now: datetime) -> Account | None:
-    """Reads the org's subscription at the provider and lets the org follow it; None for an account that is gone.
+def sync(org_id: int, *, now: datetime) -> Account | None:
+    """Reads the org's subscription at the provider and lets the org follow it; None for an org that never bought anything.
 
     The row is locked before the provider is asked: of two readers the later one asks later, so what it writes is never the older state.
     """
-    account = locked(account_id)
+    account = locked(org_id)
     if account is None or account.customer_id is None:
         return account
     try:
@@ -54,8 +56,8 @@ def sync(account_id: int, *, now: datetime) -> Account | None:
     return account
 
 
-def locked(account_id: int) -> Account | None:
-    found: Account | None = Account.objects.select_for_update(of=("self",)).select_related("org").filter(pk=account_id).first()
+def locked(org_id: int) -> Account | None:
+    found: Account | None = Account.objects.select_for_update(of=("self",)).select_related("org").filter(org=org_id).first()
     return found
 
 
@@ -127,13 +129,26 @@ def set_plan(org: Org, plan: Plan, *, actor_id: int | None) -> None:
 
 
 @transaction.atomic
-def end_grace(account_id: int, *, now: datetime) -> bool:
+def end_grace(org_id: int, *, now: datetime) -> bool:
     """Puts an org on Free whose grace is over; False when it is not, or not any more."""
-    account = locked(account_id)
+    account = locked(org_id)
     if account is None or not account.is_overdue or due(account, now=now)[1] is not None:
         return False
     _follow(account, Before(was_live=True, was_overdue=True), now=now)
     return True
+
+
+@across(Reason.UPKEEP)
+def out_of_grace(*, now: datetime) -> list[int]:
+    """The orgs whose grace is over."""
+    return list(Org.objects.filter(grace_until__lte=now).order_by("pk").values_list("pk", flat=True))
+
+
+@across(Reason.PAYMENTS)
+def unread(*, now: datetime) -> list[int]:
+    """The orgs whose subscription was not read for long, longest first."""
+    found = Account.objects.unread_since(now - READ_AGAIN_AFTER).order_by("synced", "pk")
+    return list(found.values_list("org", flat=True)[:AT_ONCE])
 
 
 def _tell_of_failure(account: Account, grace_until: datetime | None) -> None:

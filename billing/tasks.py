@@ -6,8 +6,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import intake, subscriptions, usage
-from billing.models import Account
 from billing.provider import provider
+from orgs.tenancy import within
 
 # A round finds again what no worker took until the next one.
 _NEXT_S: Final = 60
@@ -29,26 +29,28 @@ def act_on_events() -> int:
 
 
 @shared_task(time_limit=120, soft_time_limit=100)
-def sync_account(account_id: int) -> bool:
-    return subscriptions.sync(account_id, now=timezone.now()) is not None
+def sync_account(org_id: int) -> bool:
+    with within(org_id):
+        return subscriptions.sync(org_id, now=timezone.now()) is not None
 
 
 @shared_task(time_limit=60, soft_time_limit=50)
 def sync_accounts() -> int:
     """Every hour: one task per subscription that was not read for a day, in case its events were lost."""
-    due = Account.objects.unread_since(timezone.now() - subscriptions.READ_AGAIN_AFTER).order_by("synced").values_list("pk", flat=True)
-    found = list(due[: intake.AT_ONCE]) if provider().is_enabled else []
-    for account_id in found:
-        sync_account.apply_async((account_id,), expires=3600)
+    found = subscriptions.unread(now=timezone.now()) if provider().is_enabled else []
+    for org_id in found:
+        sync_account.apply_async((org_id,), expires=3600)
     return len(found)
 
 
 @shared_task(time_limit=60, soft_time_limit=50)
 def end_graces() -> int:
     """Every five minutes: orgs whose payment failed and whose grace is over go on Free."""
-    now = timezone.now()
-    found = list(Account.objects.filter(org__grace_until__lte=now).values_list("pk", flat=True))
-    return sum(subscriptions.end_grace(account_id, now=now) for account_id in found)
+    now, ended = timezone.now(), 0
+    for org_id in subscriptions.out_of_grace(now=now):
+        with within(org_id):
+            ended += subscriptions.end_grace(org_id, now=now)
+    return ended
 
 
 @shared_task(time_limit=300, soft_time_limit=280)

@@ -68,6 +68,10 @@ class LocalStripe:
         """Real webhooks from now on, sent and signed by localstripe."""
         self.config("webhooks/ours", {"url": f"{url}/org/stripecallback", "secret": WEBHOOK_SECRET})
 
+    def is_quiet(self) -> bool:
+        """Whether every event has been delivered, and what came of it is done."""
+        return requests.get(f"{self.url}/_config/on_the_way", timeout=10).json() == 0
+
     def events(self) -> list[dict[str, Any]]:
         """All there were, oldest first."""
         return requests.get(f"{self.url}/_config/events", timeout=10).json()["data"]
@@ -125,6 +129,15 @@ def shop(stripe: LocalStripe) -> LocalStripe:
     """With what the plans need there."""
     call_command("stripe_setup", verbosity=0)
     return stripe
+
+
+@pytest.fixture
+def connected(shop: LocalStripe, live_server) -> Iterator[LocalStripe]:
+    """Its webhooks reach this product, over HTTP. Ends when all have been dealt with."""
+    wait_until(shop.is_quiet, within_s=30, what="the events of the set-up are out")
+    shop.deliver_to(live_server.url)
+    yield shop
+    wait_until(shop.is_quiet, within_s=60, what="all events were dealt with")
 
 
 @pytest.fixture

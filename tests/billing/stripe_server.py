@@ -19,16 +19,29 @@ from types import SimpleNamespace
 from typing import Any
 
 from aiohttp import web
-from localstripe import resources
+from localstripe import resources, webhooks
 from localstripe.errors import UserError, json_response
 from localstripe.resources import Customer, Event, Invoice, List, PaymentMethod, Plan, StripeObject, Subscription, SubscriptionItem
 from localstripe.server import app, get_post_data, unflatten_data
 from localstripe.webhooks import schedule_webhook
 
 resources.Store.dump_to_disk = lambda self: None  # localstripe would keep everything in one file for the whole machine
-state = SimpleNamespace(base="", delay_s=0.0, status=0, answers={})
+state = SimpleNamespace(base="", delay_s=0.0, status=0, answers={}, on_the_way=0)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+
+send_webhook = webhooks._send_webhook
+
+
+async def counted(event: Event) -> None:
+    state.on_the_way += 1
+    try:
+        await send_webhook(event)
+    finally:
+        state.on_the_way -= 1
+
+
+webhooks._send_webhook = counted
 
 # Prices.
 
@@ -340,6 +353,7 @@ async def once(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def flush_too(request: web.Request, handler: Handler) -> web.StreamResponse:
     if request.path == "/_config/data":
         state.answers, state.delay_s, state.status = {}, 0.0, 0
+        webhooks._webhooks.clear()
     return await handler(request)
 
 
@@ -348,6 +362,11 @@ async def events(request: web.Request) -> web.Response:
     found = List("/_config/events", limit=1000)
     found._list = [one for one in resources.store.values() if isinstance(one, Event)]
     return json_response(found._export())
+
+
+async def on_the_way(request: web.Request) -> web.Response:
+    """How many events are still being delivered."""
+    return json_response(state.on_the_way)
 
 
 ROUTES = [
@@ -362,6 +381,7 @@ ROUTES = [
     web.get("/_config/portal/{id}", portal_page), web.post("/_config/portal/{id}", portal_page),
     web.post("/_config/renew/{id}", renew), web.post("/_config/end/{id}", end), web.post("/_config/give_up/{id}", give_up),
     web.post("/_config/trouble", make_trouble), web.get("/_config/events", events),
+    web.get("/_config/on_the_way", on_the_way),
 ]  # fmt: skip
 
 

@@ -21,13 +21,6 @@ from tests.session_api.conftest import data
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def connected(shop, live_server):
-    """A shop whose webhooks reach this product."""
-    shop.deliver_to(live_server.url)
-    return shop
-
-
 def until(org: Org, plan: str) -> None:
     wait_until(lambda: plan_of(org)[0] == plan, within_s=30, what=f"the plan {plan}")
 
