@@ -18,6 +18,18 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
             return mine
         return mine.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
 
+    def visible_with_deleted_to(self, user: Caller, *, level: Level, among: Level) -> Self:
+        """The same with the tombstones of the datastores on which the caller has at least `among`."""
+        standing, deleted = self.for_org(user.org_id).filter(deleted=None), self.for_org(user.org_id).exclude(deleted=None)
+        if not sees_whole_org(user, level=level):
+            standing = standing.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
+        if not sees_whole_org(user, level=among):
+            deleted = deleted.filter(datastore__in=Datastore.objects.visible_to(user, level=among))
+        return standing | deleted
+
+    def awake(self) -> Self:
+        return self.filter(snoozed_at=None)
+
     def for_rows(self) -> Self:
         """With everything that a line of a list shows of an anomaly."""
         return self.select_related("metric", "datastore", "container").prefetch_related("global_tags")

@@ -10,7 +10,8 @@ from anomalies.api.facets import FacetViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
 from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
-from anomalies.api.views import AnomalyViewSet
+from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
+from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
 from anomalies.pages import detail, inbox, overview, series
 from anomalies.session_api import org
 from config.api.session import routes
@@ -18,10 +19,16 @@ from config.api.session import routes
 CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
 
 api: list[URLPattern | URLResolver] = [  # under /api/
-    path("anomalies", AnomalyViewSet.as_view({"get": "list"})),
     path("anomalies/export", ExportViewSet.as_view({"get": "export"})),
     path("anomalies/facets", FacetViewSet.as_view({"get": "facets"})),
-    path("anomalies/<str:id>", AnomalyViewSet.as_view({"get": "retrieve", "put": "update"})),
+    path("anomalies", AnomalyViewSet.as_view({"get": "list", "patch": "bulk_update", "delete": "bulk_destroy"})),
+    path("anomalies/<str:id>", AnomalyViewSet.as_view(CHANGES)),
+    path("anomalies/<str:id>/duplicate-of", AnomalyVerbViewSet.as_view({"post": "mark_duplicate", "delete": "unmark_duplicate"})),
+    path("anomalies/<str:id>/related", RelatedViewSet.as_view({"get": "list"})),
+    path("anomalies/<str:id>/restore", AnomalyVerbViewSet.as_view({"post": "restore"})),
+    path("anomalies/<str:id>/snooze", AnomalyVerbViewSet.as_view({"post": "snooze", "delete": "wake"})),
+    path("container-scans/<str:id>/anomalies", ScanViewSet.as_view({"get": "list"})),
+    path("partitions/<str:id>/anomalies/<str:status>", PartitionViewSet.as_view({"put": "change_anomalies"})),
     path("anomalies/<str:id>/history", AnomalyViewSet.as_view({"get": "history"})),
     path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),
     path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),

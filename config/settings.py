@@ -236,8 +236,14 @@ SPECTACULAR_SETTINGS = {
         {"name": "status", "description": "Whether the product works; open to everybody."},
     ],
     # Fields of one name whose choices differ get names that say whose they are.
-    "ENUM_NAME_OVERRIDES": {"IntegrationTypeEnum": "anomalies.models.Integration.Type"},
     "OAS_VERSION": "3.1.1",
+    # Fields of one name with several sets of values.
+    "ENUM_NAME_OVERRIDES": {
+        "IntegrationTypeEnum": "anomalies.models.Integration.Type",
+        "AnomalyStatus": ["Active", "Acknowledged", "Resolved", "Duplicate", "Invalid", "Discarded"],
+        "OpenStatus": ["Active", "Acknowledged"],
+        "ArchivedStatus": ["Resolved", "Duplicate", "Invalid", "Discarded"],
+    },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -7,20 +7,21 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.permissions import is_theirs
 from anomalies.api.filtersets import EdgeFilter
+from anomalies.api.serializers import AnomalyReferenceField
 from anomalies.models import Anomaly, Comment
 from anomalies.querysets import CommentQuerySet
 from anomalies.services import comment_on, delete_comment, edit_comment
 from anomalies.services.comments import MESSAGE_LIMIT
 from config.api.arrays import PAGE_PARAMETERS, page_of
-from config.api.fields import MomentField, ReferenceField, StrictSerializer, TextField
-from config.api.filters import ListFilter, StrictFilterBackend, StrictFilterSet, TrueFalseFilter, whole_number
+from config.api.fields import MomentField, StrictSerializer, TextField
+from config.api.filters import ListFilter, StrictFilterBackend, StrictFilterSet, TrueFalseFilter, read_flag, whole_number
 from config.api.views import ListMixin, OrgViewSet, reference
 from datastores.api.serializers import RefSerializer
 from orgs.errors import FieldError, Forbidden, Invalid
@@ -57,11 +58,6 @@ class CommentChangeSerializer(StrictSerializer):
 
 class NewCommentSerializer(CommentChangeSerializer):
     message = TextField(max_length=MESSAGE_LIMIT, trim_whitespace=False, help_text="`@[Name](id)` mentions a person.")
-
-
-@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string", "format": "uuid"}]})
-class AnomalyReferenceField(ReferenceField):
-    """An anomaly by its number or UUID."""
 
 
 class NewCommentAnywhereSerializer(NewCommentSerializer):
@@ -167,10 +163,7 @@ class CommentViewSet(ListMixin, OrgViewSet):
         return found if self.action == "list" or self._wants_deleted() else found.standing()
 
     def _wants_deleted(self) -> bool:
-        said = self.request.query_params.get("include_deleted", "false")
-        if said not in ("true", "false"):
-            raise Invalid("That cannot be read.", errors=[FieldError(("query", "include_deleted"), "invalid_choice", "Say true or false.")])
-        return said == "true"
+        return read_flag(self.request.query_params, "include_deleted")
 
     def require(self, operation: str, row: Model) -> None:
         """Levels are on the anomaly's datastore; what is somebody's own is theirs to change."""

@@ -8,6 +8,9 @@ from typing import Any, Final
 import orjson
 from django.db import connection
 
+# A problem that comes back for years has thousands; the list has a filter for all of them.
+MAX_DUPLICATES: Final = 100
+
 
 def _moment(column: str) -> str:
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
@@ -38,12 +41,24 @@ SELECT json_build_object(
           FROM anomalies_failedcheck f WHERE f.anomaly_id = a.id), '[]'),
     'datastore', json_build_object('id', d.id, 'name', d.name),
     'container', CASE WHEN c.id IS NOT NULL THEN json_build_object('id', c.id, 'name', c.name) END,
+    'container_scan', CASE WHEN a.container_scan_id IS NOT NULL THEN json_build_object('id', a.container_scan_id) END,
     'partition_scan', CASE WHEN a.partition_scan_id IS NOT NULL THEN json_build_object('id', a.partition_scan_id) END,
     'metric', CASE WHEN m.id IS NOT NULL THEN json_build_object('id', m.id, 'name', m.name) END,
     'kind', a.kind, 'started_at', {_moment("a.started_at")}, 'ended_at', {_moment("a.ended_at")}, 'peak_at', {_moment("a.peak_at")},
     'peak_value', {_finite("a.peak_value")}, 'expected', {_finite("a.expected")},
     'expected_lower', {_finite("a.expected_lower")}, 'expected_upper', {_finite("a.expected_upper")},
-    'score', {_finite("a.score")}, 'direction', a.direction, 'detectors', a.detectors, 'is_backfilled', a.is_backfilled
+    'score', {_finite("a.score")}, 'direction', a.direction, 'detectors', a.detectors, 'is_backfilled', a.is_backfilled,
+    'duplicate_of', (SELECT json_build_object('id', o.id, 'uuid', o.uuid) FROM anomalies_anomaly o WHERE o.id = a.duplicate_of_id),
+    'duplicates', coalesce((
+        SELECT json_agg(json_build_object('id', o.id, 'uuid', o.uuid) ORDER BY o.id)
+          FROM (SELECT id, uuid FROM anomalies_anomaly
+                 WHERE duplicate_of_id = a.id AND deleted IS NULL ORDER BY id LIMIT {MAX_DUPLICATES}) o), '[]'),
+    'snooze', CASE WHEN a.snoozed_at IS NOT NULL THEN json_build_object(
+        'until', {_moment("a.snooze_until")}, 'count', a.snooze_count, 'weight', a.snooze_weight, 'back_in_band', a.snooze_back_in_band,
+        'at', {_moment("a.snoozed_at")},
+        'by', (SELECT json_build_object('id', u.id, 'name', u.name) FROM accounts_user u WHERE u.id = a.snoozed_by_id)) END,
+    'deleted', {_moment("a.deleted")},
+    'deleted_by', (SELECT json_build_object('id', u.id, 'name', u.name) FROM accounts_user u WHERE u.id = a.deleted_by_id)
 )::text
   FROM unnest(%s::bigint[]) WITH ORDINALITY AS wanted (id, place)
   JOIN anomalies_anomaly a ON a.id = wanted.id

@@ -27,6 +27,7 @@ ANOMALY: Final = OpenApiExample(
         "failed_checks": [],
         "datastore": {"id": 1, "name": "Metrics"},
         "container": None,
+        "container_scan": None,
         "partition_scan": None,
         "metric": {"id": 17, "name": "taxi.rides.half_hourly"},
         "kind": "spike",
@@ -41,14 +42,42 @@ ANOMALY: Final = OpenApiExample(
         "direction": "up",
         "detectors": [{"name": "forecast", "label": "Off the forecast", "score": 8.8}],
         "is_backfilled": False,
+        "duplicate_of": None,
+        "duplicates": [],
+        "snooze": None,
+        "deleted": None,
+        "deleted_by": None,
     },
     response_only=True,
 )
 CHANGE: Final = OpenApiExample(
-    "Acknowledge, with a word to others",
-    value={"status": "Acknowledged", "description": "Investigating with the data engineering team"},
+    "Acknowledge, describe, tag and assign",
+    value={
+        "status": "Acknowledged",
+        "description": "Investigating with the data engineering team",
+        "tags": ["High", "Customer-Impact"],
+        "assignee_ids": [42, 57],
+    },
     request_only=True,
 )
+# The document shows an example of an entry as a list of one.
+BULK_CHANGE: Final = (
+    OpenApiExample("Acknowledge", value={"id": 12345, "status": "Acknowledged"}, request_only=True),
+    OpenApiExample("Assign", value={"id": 12346, "assignee_ids": [42]}, request_only=True),
+    OpenApiExample("Clear the tags", value={"id": 12347, "tags": []}, request_only=True),
+)
+ARCHIVE: Final = OpenApiExample(
+    "With a comment that tells somebody",
+    value={"status": "Resolved", "comment": "Resolved after backfill, see @[Alice Lee](42)", "mentioned_user_ids": [42]},
+    request_only=True,
+)
+BULK_ARCHIVE: Final = (
+    OpenApiExample("Archive", value={"id": 12345, "archive": True, "status": "Resolved"}, request_only=True),
+    OpenApiExample("Delete for good", value={"id": 12347, "archive": False}, request_only=True),
+)
+SNOOZE: Final = OpenApiExample("Until Monday morning", value={"until": "2026-05-18T07:00:00Z"}, request_only=True)
+DUPLICATE_OF: Final = OpenApiExample("The original", value={"anomaly": 12340}, request_only=True)
+PARTITION: Final = OpenApiExample("Forty were open", value={"changed": 40, "transaction_id": 9877}, response_only=True)
 HISTORY: Final = OpenApiExample(
     "Acknowledged by a person",
     value={
@@ -56,7 +85,10 @@ HISTORY: Final = OpenApiExample(
         "user": {"id": 1, "name": "Alice Lee"},
         "actor": "user",
         "timestamp": "2026-05-15T17:22:08.000Z",
-        "changeset": {"status": ["Active", "Acknowledged"]},
+        "changeset": {
+            "status": ["Active", "Acknowledged"],
+            "assignees": [[{"id": 42, "name": "Alice Lee"}], [{"id": 42, "name": "Alice Lee"}, {"id": 57, "name": "Bob Patel"}]],
+        },
     },
     response_only=True,
 )

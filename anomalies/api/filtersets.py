@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Final
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Model, Q
 from django.utils import timezone
 
-from anomalies.models import Anomaly, FailedCheck
+from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, FailedCheck, FailedField, Tag
 from anomalies.querysets import AnomalyQuerySet
 from config.api.fields import parse_moment
 from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one_of, whole_number, words
@@ -99,12 +99,19 @@ class AnomalyFilterSet(StrictFilterSet):
     metric = ListFilter(item=whole_number, help_text="Ids of metrics.")
     kind = ListFilter(item=words, help_text="What the detector saw, such as spike or silence.")
     direction = ListFilter(item=one_of(("up", "down")), help_text="up or down.")
-    rule_type = ListFilter(method="by_rule", item=words, help_text="Rules of failed checks.")
+    field = ListFilter(method="by_field", item=words, help_text="Names of fields that failed checks are about: any of them.")
+    quality_check = ListFilter(method="by_check", item=whole_number, help_text="Ids of checks that failed: any of them.")
+    rule_type = ListFilter(method="by_rule", item=words, help_text="Rules of failed checks: any of them.")
     tag = ListFilter(method="by_tag", item=words, help_text="Names of tags: any of them.")
     assignee = ListFilter(method="by_assignee", item=person, help_text="Ids of people, or none for anomalies of nobody.")
+    unassigned = TrueFalseFilter(method="of_nobody", help_text="true: those of nobody; false: those of somebody.")
     min_score = django_filters.NumberFilter(field_name="score", lookup_expr="gte", help_text="Metric anomalies with at least this score.")
     backfilled = TrueFalseFilter(field_name="is_backfilled", help_text="Whether it was found in imported history.")
     source_enriched = TrueFalseFilter(help_text="Whether its source rows are kept.")
+    container_scan = ListFilter("container_scan_id", item=whole_number, help_text="Ids of scans of containers.")
+    partition_scan = ListFilter("partition_scan_id", item=whole_number, help_text="Ids of scans of partitions.")
+    snoozed = ListFilter(method="sleeping", item=one_of(("include", "only")), help_text="Awake ones only without it; include or only.")
+    include_deleted = TrueFalseFilter(method="unchanged", help_text="true: tombstones too, on datastores where you are an editor.")
     archived = ListFilter(method="kept", item=one_of(("include", "only")), help_text="Open ones only without it; include or only.")
     timeframe = TimeframeFilter(method="recent", help_text="A rolling window: day, week, month, quarter, year or a number of days.")
     created_date = DayFilter(method="on_day", help_text="A UTC day, such as 2026-05-15.")
@@ -122,15 +129,26 @@ class AnomalyFilterSet(StrictFilterSet):
     }
     order: ClassVar = ("-created", "-weight", "-pk")
 
+    shows_archived: ClassVar = False
+
     def filter_queryset(self, queryset: AnomalyQuerySet) -> AnomalyQuerySet:
         chosen = self.form.cleaned_data
         names_archived = set(chosen.get("status", ())) & {str(status) for status in Anomaly.ARCHIVED}
-        if not chosen.get("archived") and not names_archived:
-            queryset = queryset.open()
+        if not (chosen.get("archived") or names_archived or self.shows_archived):
+            open_ones = Q(status__in=Anomaly.OPEN)
+            queryset = queryset.filter(open_ones | Q(deleted__isnull=False) if chosen.get("include_deleted") else open_ones)
+        if not (chosen.get("snoozed") or self.shows_archived):
+            queryset = queryset.awake()
         return super().filter_queryset(queryset)  # type: ignore[no-any-return]
 
     def kept(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
         return queryset.archived() if value == ["only"] else queryset
+
+    def sleeping(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
+        return queryset.exclude(snoozed_at=None) if value == ["only"] else queryset
+
+    def unchanged(self, queryset: AnomalyQuerySet, name: str, value: bool) -> AnomalyQuerySet:  # noqa: FBT001
+        return queryset
 
     def by_id(self, queryset: AnomalyQuerySet, name: str, value: list[dict[str, Any]]) -> AnomalyQuerySet:
         return queryset.filter(any_of(value)) if value else queryset
@@ -144,18 +162,29 @@ class AnomalyFilterSet(StrictFilterSet):
         return queryset.filter(found)
 
     def by_rule(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
-        return queryset.filter(Exists(FailedCheck.objects.filter(anomaly=OuterRef("pk"), rule_type__in=value))) if value else queryset
+        return self.hung_with(queryset, FailedCheck, rule_type__in=value)
+
+    def by_check(self, queryset: AnomalyQuerySet, name: str, value: list[int]) -> AnomalyQuerySet:
+        return self.hung_with(queryset, FailedCheck, quality_check_id__in=value)
+
+    def by_field(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
+        return self.hung_with(queryset, FailedField, name__in=value)
+
+    def hung_with(self, queryset: AnomalyQuerySet, model: type[Model], **wanted: Any) -> AnomalyQuerySet:
+        """Anomalies on which something of this kind hangs."""
+        return queryset.filter(pk__in=model._default_manager.filter(org=self.request.user.org_id, **wanted).values("anomaly"))
 
     def by_tag(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
-        tagged = Anomaly.global_tags.through.objects.filter(anomaly=OuterRef("pk"), tag__name__in=value)
-        return queryset.filter(Exists(tagged)) if value else queryset
+        return self.hung_with(queryset, AnomalyTag, tag__in=Tag.objects.for_org(self.request.user.org_id).filter(name__in=value))
 
     def by_assignee(self, queryset: AnomalyQuerySet, name: str, value: list[int | None]) -> AnomalyQuerySet:
-        if not value:
-            return queryset
-        assigned = Anomaly.assignees.through.objects.filter(anomaly=OuterRef("pk"))
-        found = Q(Exists(assigned.filter(user__in=[one for one in value if one is not None])))
-        return queryset.filter(found | ~Exists(assigned) if None in value else found)
+        assigned = AnomalyAssignee.objects.filter(org=self.request.user.org_id).values("anomaly")
+        found = Q(pk__in=assigned.filter(user__in=[one for one in value if one is not None]))
+        return queryset.filter(found | ~Q(pk__in=assigned) if None in value else found)
+
+    def of_nobody(self, queryset: AnomalyQuerySet, name: str, value: bool) -> AnomalyQuerySet:  # noqa: FBT001
+        assigned = AnomalyAssignee.objects.filter(org=self.request.user.org_id).values("anomaly")
+        return queryset.exclude(pk__in=assigned) if value else queryset.filter(pk__in=assigned)
 
     def recent(self, queryset: AnomalyQuerySet, name: str, value: timedelta) -> AnomalyQuerySet:
         return queryset.filter(created__gte=timezone.now() - value)
@@ -169,6 +198,12 @@ class AnomalyFilterSet(StrictFilterSet):
             return queryset
         given = Anomaly.objects.visible_to(self.request.user).filter(any_of(value)).exclude(fingerprint=None)
         return queryset.filter(fingerprint__in=given.values("fingerprint")).exclude(any_of(value))
+
+
+class RelatedFilterSet(AnomalyFilterSet):
+    """Of lists that show everything unless something is asked for."""
+
+    shows_archived: ClassVar = True
 
 
 def any_of(filters: list[dict[str, Any]]) -> Q:

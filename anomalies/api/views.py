@@ -1,58 +1,65 @@
-"""/api/anomalies."""
+"""/api/anomalies: the list, one anomaly, its change, its end, its history and its picture."""
 
 import time
-from typing import Any, ClassVar, cast
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
+from accounts.models import Level, User
 from anomalies import services
 from anomalies.api.documents import document, documents
-from anomalies.api.examples import ANOMALY, CHANGE, HISTORY
-from anomalies.api.filtersets import AnomalyFilterSet
-from anomalies.api.serializers import AnomalyChangeSerializer, AnomalySerializer, HistoryEntrySerializer
+from anomalies.api.examples import ANOMALY, ARCHIVE, CHANGE, HISTORY
+from anomalies.api.filtersets import AnomalyFilterSet, RelatedFilterSet
+from anomalies.api.many import Ending, ManyMixin, edit_parts, ending_of
+from anomalies.api.serializers import AnomalyChangeSerializer, AnomalySerializer, ArchiveSerializer, HistoryEntrySerializer
 from anomalies.models import Anomaly
 from anomalies.pictures import span_of
-from config.api.arrays import page_of
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.services import Edit
+from config.api.arrays import PAGE_PARAMETERS, page_of
+from config.api.filters import read_flag
 from config.api.pagination import EnvelopePagination
-from config.api.views import ListMixin, OrgViewSet
+from config.api.views import ListMixin, OrgViewSet, reference
 from metrics.api.examples import SVG
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
 from metrics.models import Metric
 from metrics.pictures import picture_around
 
-
-@extend_schema_view(
-    list=extend_schema(
-        summary="List anomalies",
-        description="Newest first, then by weight. Only open ones unless `archived` or an archived `status` says otherwise.",
-        examples=[ANOMALY],
-    )
+INCLUDE_DELETED = OpenApiParameter(
+    "include_deleted", OpenApiTypes.BOOL, description="Whether to look among the deleted too: needs the level editor. false without it."
 )
-class AnomalyViewSet(ListMixin, OrgViewSet):
-    operations: ClassVar = {
-        "list": "anomaly.read",
-        "retrieve": "anomaly.read",
-        "update": "anomaly.update",
-        "history": "anomaly.history",
-        "image": "anomaly.read",
-    }
-    parameters: ClassVar = {"history": ("page", "size"), "image": IMAGE_NAMES}
-    volatile: ClassVar = ("is_new",)
+ENDS = (
+    OpenApiParameter("status", OpenApiTypes.STR, enum=[str(status) for status in Anomaly.ARCHIVED], description="Why it is archived."),
+    OpenApiParameter("archive", OpenApiTypes.BOOL, description="true (default) archives; false deletes for good what is archived already."),
+    OpenApiParameter("duplicate_of", OpenApiTypes.STR, description="With Duplicate, the original: its number or UUID."),
+)
+
+
+class AnomalyListing(ListMixin, OrgViewSet):
+    """Anomalies as lists show them: the JSON of a page is made by the database."""
+
     queryset = Anomaly.objects.all()
     serializer_class = AnomalySerializer
     filterset_class = AnomalyFilterSet
+    volatile: ClassVar = ("is_new",)
 
-    def get_queryset(self) -> QuerySet[Anomaly]:
-        found: QuerySet[Anomaly] = super().get_queryset()
-        # For a change: as it is now, and kept from others until the change is done.
-        return found.select_for_update() if self.action == "update" else found
+    def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
+        if not read_flag(self.request.query_params, "include_deleted"):
+            return super().visible(queryset, level=level)
+        assert isinstance(queryset, AnomalyQuerySet)  # noqa: S101 - that is what the manager makes
+        # A single tombstone that one may not read is refused; in a list it is left out.
+        return queryset.visible_with_deleted_to(self.caller, level=level, among=Level.REPORTER if self.is_single else Level.EDITOR)
+
+    @property
+    def is_single(self) -> bool:
+        return self.lookup_url_kwarg in self.kwargs
 
     def shown(self, row: Anomaly) -> dict[str, Any]:
         return document(row.pk)
@@ -60,9 +67,48 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
     def shown_page(self, pagination: EnvelopePagination, queryset: QuerySet[Anomaly]) -> Any:
         return documents(pagination.paginate_ids(queryset, self.request))
 
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List anomalies",
+        description="Newest first, then by weight. Only open ones that are awake, unless `archived`, an archived `status` or `snoozed` "
+        "says otherwise.",
+        examples=[ANOMALY],
+    )
+)
+class AnomalyViewSet(ManyMixin, AnomalyListing):
+    operations: ClassVar = {
+        "list": "anomaly.read",
+        "retrieve": "anomaly.read",
+        "update": "anomaly.update",
+        "destroy": "anomaly.archive",
+        "history": "anomaly.history",
+        "image": "anomaly.read",
+        "bulk_update": "anomaly.update",
+        "bulk_destroy": "anomaly.archive",
+    }
+    parameters: ClassVar = {
+        "retrieve": ("include_deleted",),
+        "destroy": ("status", "archive", "duplicate_of"),
+        "history": ("page", "size", "include_deleted"),
+        "image": IMAGE_NAMES,
+    }
+    deletes_with_body: ClassVar = ("destroy", "bulk_destroy")
+
+    def get_queryset(self) -> QuerySet[Anomaly]:
+        found: QuerySet[Anomaly] = super().get_queryset()
+        # For a change: as it is now, and kept from others until the change is done.
+        return found.select_for_update(no_key=True) if self.action in ("update", "destroy") else found
+
+    def require(self, operation: str, row: Model) -> None:
+        super().require(operation, row)
+        if isinstance(row, Anomaly) and row.deleted is not None:
+            super().require("anomaly.deleted", row)
+
     @extend_schema(
         summary="Get one anomaly",
         description="By number or UUID. `is_new` turns false when a person opens it.",
+        parameters=[INCLUDE_DELETED],
         examples=[ANOMALY],
     )
     def retrieve(self, request: Request, id: str) -> Response:
@@ -74,7 +120,8 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
 
     @extend_schema(
         summary="Change an anomaly",
-        description="Changes only the fields that are sent. A status sent for an archived anomaly restores it to Acknowledged.",
+        description="Changes only the fields that are sent. A status sent for an archived anomaly restores it to Acknowledged, before "
+        "the other fields are changed.",
         request=AnomalyChangeSerializer,
         responses=AnomalySerializer,
         examples=[CHANGE, ANOMALY],
@@ -82,25 +129,38 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
     @transaction.atomic
     def update(self, request: Request, id: str) -> Response:
         anomaly = self.get_object()
-        change = self.validated(request, anomaly)
-        self.check_version(anomaly)
-        changed = services.change_anomaly(anomaly, user=cast(User, self.caller), **change)  # an org token writes nothing
-        return self.versioned(self.shown(changed))
-
-    def validated(self, request: Request, anomaly: Anomaly) -> dict[str, Any]:
-        body = AnomalyChangeSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        if "description" in body.validated_data:
+        change = self.body(AnomalyChangeSerializer)
+        if "description" in change:
             self.require("anomaly.describe", anomaly)
-        return dict(body.validated_data)
+        self.check_version(anomaly)
+        services.edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, **edit_parts(change)), user=self.person)
+        return self.versioned(self.shown(anomaly))
+
+    @extend_schema(
+        summary="Archive an anomaly, or delete it for good",
+        description="Archives it for the reason in `status`, in the query or the body; one that is archived already is classified anew. "
+        "With `archive=false` an archived anomaly is deleted for good: its tombstone and its history stay, for editors.",
+        parameters=list(ENDS),
+        request=ArchiveSerializer,
+        responses={204: None},
+        examples=[ARCHIVE],
+    )
+    @transaction.atomic
+    def destroy(self, request: Request, id: str) -> Response:
+        anomaly = self.get_object()
+        self.check_version(anomaly)
+        ending = ending_of(self.body(ArchiveSerializer), query=request.query_params)
+        services.edit_anomaly(anomaly, self.edit_of(anomaly, ending), user=self.person)
+        return Response(status=204)
+
+    def edit_of(self, anomaly: Anomaly, ending: Ending) -> Edit:
+        original = ending.original_among(Anomaly.objects.visible_to(self.caller))
+        return ending.edit(anomaly.pk, duplicate_of=original)
 
     @extend_schema(
         summary="Get the history of an anomaly",
         description="A plain array, newest first, a page at a time; `X-Total-Count` and `Link` tell of the rest.",
-        parameters=[
-            OpenApiParameter("page", OpenApiTypes.INT, description="Which page, from 1."),
-            OpenApiParameter("size", OpenApiTypes.INT, description="Entries on a page, 1 to 100; 50 without it."),
-        ],
+        parameters=[*PAGE_PARAMETERS, INCLUDE_DELETED],
         responses=HistoryEntrySerializer(many=True),
         examples=[HISTORY],
         filters=False,
@@ -128,3 +188,49 @@ class AnomalyViewSet(ListMixin, OrgViewSet):
         metric = Metric.objects.select_related("org").get(pk=anomaly.metric_id)
         picture = picture_around(metric, span_of(anomaly), style=style, now_ms=int(time.time() * 1000))
         return image_response(request, picture, form=style.form)
+
+
+class RelatedViewSet(AnomalyListing):
+    """The same problem again."""
+
+    resource: ClassVar = "anomaly_related"
+    operations: ClassVar = {"list": "anomaly.read"}
+    filterset_class = RelatedFilterSet
+
+    def get_queryset(self) -> QuerySet[Anomaly]:
+        found: QuerySet[Anomaly] = super().get_queryset()
+        anomaly = self.filtered_object(found)
+        same = found.exclude(pk=anomaly.pk)
+        return same.none() if anomaly.fingerprint is None else same.filter(fingerprint=anomaly.fingerprint)
+
+    @extend_schema(
+        summary="List what is related to an anomaly",
+        description="The other occurrences of the same problem, archived ones among them: those with the same fingerprint. "
+        "Takes the filters and sorts of the list.",
+        examples=[ANOMALY],
+    )
+    def list(self, request: Request, id: str) -> Response:  # type: ignore[override]  # its address has one part more
+        return super().list(request)
+
+
+class ScanViewSet(AnomalyListing):
+    """What one scan of a container found."""
+
+    resource: ClassVar = "container_scan_anomalies"
+    operations: ClassVar = {"list": "anomaly.read"}
+    filterset_class = RelatedFilterSet
+
+    def get_queryset(self) -> QuerySet[Anomaly]:
+        scan: Mapping[str, Any] = reference(self.kwargs["id"], Anomaly)
+        found: QuerySet[Anomaly] = super().get_queryset().filter(container_scan_id=scan.get("pk"))
+        if not found.exists():
+            raise Http404
+        return found
+
+    @extend_schema(
+        summary="List what a scan found",
+        description="The anomalies that one scan of a container found, archived ones among them. Takes the filters and sorts of the list.",
+        examples=[ANOMALY],
+    )
+    def list(self, request: Request, id: str) -> Response:  # type: ignore[override]  # its address has one part more
+        return super().list(request)

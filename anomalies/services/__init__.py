@@ -8,7 +8,7 @@ what is asked of one anomaly, `edit_anomalies` (changes.py) does many in one tra
 Whether somebody may is checked by the caller. Whoever finds anomalies asks `sleep.py` whether what they found is asleep from birth.
 """
 
-from anomalies.services.changes import edit_anomalies
+from anomalies.services.changes import edit_anomalies, examined
 from anomalies.services.comments import Draft, comment_on, delete_comment, draft_errors, edit_comment, line_parts, write_comments
 from anomalies.services.detected import Recorded, record
 from anomalies.services.edits import Edit, Outcome, Snooze
@@ -46,6 +46,7 @@ __all__ = [
     "edit_anomalies",
     "edit_anomaly",
     "edit_comment",
+    "examined",
     "findings_of",
     "line_parts",
     "mark_duplicate",

@@ -62,13 +62,25 @@ def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, act
     raises Invalid with every FieldError. Otherwise those that cannot be done are left out, and the outcome tells why.
     """
     now = timezone.now()
-    states = locked_states(org_id, edits)
-    context = Context(states, directory(org_id, edits, states), user.pk if user else None, now)
-    wrong = _wrong_comments(org_id, edits, states)
-    steps, refused = _steps(edits, context, states, wrong)
+    steps, refused = _planned(org_id, edits, user=user, now=now)
     if refused and strict:
         raise Invalid("Nothing was changed.", errors=[error for place in sorted(refused) for error in refused[place]])
     return Outcome(*_write(org_id, steps, user=user, actor=actor, now=now), refused=refused)
+
+
+@transaction.atomic
+def examined(org_id: int, edits: Sequence[Edit], *, user: User | None) -> list[FieldError]:
+    """What `edit_anomalies` would refuse, without doing anything."""
+    _, refused = _planned(org_id, edits, user=user, now=timezone.now())
+    return [error for place in sorted(refused) for error in refused[place]]
+
+
+def _planned(
+    org_id: int, edits: Sequence[Edit], *, user: User | None, now: datetime
+) -> tuple[list[Step], dict[int, tuple[FieldError, ...]]]:
+    states = locked_states(org_id, edits)
+    context = Context(states, directory(org_id, edits, states), user.pk if user else None, now)
+    return _steps(edits, context, states, _wrong_comments(org_id, edits, states))
 
 
 def _steps(

@@ -77,6 +77,14 @@ def words(text: str) -> str:
     return text
 
 
+def read_flag(params: Mapping[str, Any], name: str, *, default: bool = False) -> bool:
+    """A query parameter that is `true` or `false`. Raises Invalid for any other value."""
+    said = params.get(name, "true" if default else "false")
+    if said not in ("true", "false"):
+        raise Invalid("A query parameter cannot be read.", errors=[FieldError(("query", name), "invalid_choice", "Say true or false.")])
+    return bool(said == "true")
+
+
 class MomentFormField(forms.Field):
     def clean(self, value: Any) -> datetime | None:
         if value in (None, ""):

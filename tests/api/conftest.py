@@ -22,6 +22,14 @@ class ApiClient(Client):
     def put(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
         return super().put(path, json.dumps(body), content_type="application/json", **extra)
 
+    def patch(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
+        return super().patch(path, json.dumps(body), content_type="application/json", **extra)
+
+    def delete(self, path: str, body: Any = None, **extra: Any):  # type: ignore[override]
+        """Without a body when there is nothing to say."""
+        sent = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
+        return super().delete(path, **sent, **extra)
+
     def post(self, path: str, data: Any = None, content_type: str = "application/json", **extra: Any):  # type: ignore[override]
         body = data if isinstance(data, (str, bytes)) else json.dumps(data)
         return super().post(path, body, content_type=content_type, **extra)

@@ -57,6 +57,18 @@ def _anomaly(datastore: Datastore, owner: User) -> int:
     return factories.make_anomaly(factories.make_metric(datastore, f"cpu.{uuid4()}")).pk
 
 
+def _container_scan(datastore: Datastore, owner: User) -> int:
+    anomaly = Anomaly.objects.get(pk=_anomaly(datastore, owner))
+    Anomaly.objects.filter(pk=anomaly.pk).update(container_scan_id=anomaly.pk)
+    return anomaly.pk
+
+
+def _partition_scan(datastore: Datastore, owner: User) -> tuple[int, str]:
+    anomaly = Anomaly.objects.get(pk=_anomaly(datastore, owner))
+    Anomaly.objects.filter(pk=anomaly.pk).update(partition_scan_id=anomaly.pk)
+    return anomaly.pk, "Acknowledged"
+
+
 def _comment(datastore: Datastore, owner: User) -> int:
     return comment_on(Anomaly.objects.get(pk=_anomaly(datastore, owner)), user=owner, message="Seen before.").pk
 
@@ -96,11 +108,17 @@ SAMPLES: dict[str, Sample] = {
     "anomalies/facets": NOTHING,
     "anomalies/{id}": ANOMALY,
     "anomalies/{id}/comments": ANOMALY,
+    "anomalies/{id}/duplicate-of": ANOMALY,
     "anomalies/{id}/history": ANOMALY,
     "anomalies/{id}/image": ANOMALY,
+    "anomalies/{id}/related": ANOMALY,
+    "anomalies/{id}/restore": ANOMALY,
+    "anomalies/{id}/snooze": ANOMALY,
     "anomalies/{id}/ticket-links": ANOMALY,
     "anomalies/{id}/ticket-links/{link_id}": Sample(Scope.STORE, _ticket_link),
     "audit-logs/masking": NOTHING,
+    "container-scans/{id}/anomalies": Sample(Scope.STORE, _container_scan),
+    "partitions/{id}/anomalies/{status}": Sample(Scope.STORE, _partition_scan),
     "comments": NOTHING,
     "comments/{id}": Sample(Scope.STORE, _comment),
     "anomalies/{id}/watch": ANOMALY,

@@ -19,6 +19,7 @@ FIELDS = {
     "source_enriched", "fingerprint", "created", "updated", "global_tags", "assignees", "failed_checks", "datastore", "container",
     "partition_scan", "metric", "kind", "started_at", "ended_at", "peak_at", "peak_value", "expected", "expected_lower", "expected_upper",
     "score", "direction", "detectors", "is_backfilled",
+    "container_scan", "duplicate_of", "duplicates", "snooze", "deleted", "deleted_by",
 }  # fmt: skip
 
 

@@ -60,6 +60,10 @@ def answers_json(operation: dict | None) -> bool:
     return operation is not None and "application/json" in operation["responses"]["200"]["content"]
 
 
+def no_method_of(path: str) -> str:
+    return next(method for method in ("patch", "put", "post", "delete") if method not in DOCUMENT["paths"][path])
+
+
 FOUND = ("anomalies", "comments", "integrations", "metrics", "datastores", "operations")
 GETS = [path for path, methods in DOCUMENT["paths"].items() if path.split("/")[2] in FOUND and answers_json(methods.get("get"))]
 
