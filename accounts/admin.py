@@ -9,7 +9,18 @@ from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import KnownClient, Letter, PersonalToken, Session, Team, TeamMember, User
+from accounts.models import (
+    Authenticator,
+    KnownClient,
+    Letter,
+    Passkey,
+    PersonalToken,
+    RecoveryCode,
+    Session,
+    Team,
+    TeamMember,
+    User,
+)
 from orgs.admin import ReadOnlyAdmin, SameOrgFormSet, StoredSecretAdmin, WithOrgRows
 
 admin.site.unregister(Group)  # rights come from roles and team levels, not from Django's groups
@@ -121,6 +132,34 @@ class KnownClientAdmin(ReadOnlyAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Whose authenticator app is on. The secret is sealed, and shown nowhere."""
+
+    list_display = ("user", "org", "confirmed", "last_used", "created")
+    list_filter = (("confirmed", admin.EmptyFieldListFilter), ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("user", "org")
+    search_fields = ("user__email", "user__name")
+    date_hierarchy = "created"
+
+
+@admin.register(RecoveryCode)
+class RecoveryCodeAdmin(ReadOnlyAdmin):
+    list_display = ("user", "org", "created", "used")
+    list_filter = (("used", admin.EmptyFieldListFilter), ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("user", "org")
+    search_fields = ("user__email", "user__name")
+
+
+@admin.register(Passkey)
+class PasskeyAdmin(ReadOnlyAdmin):
+    list_display = ("name", "user", "org", "created", "last_used")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("user", "org")
+    search_fields = ("name", "user__email", "user__name")
+    date_hierarchy = "created"
 
 
 @admin.register(Letter)

@@ -1,14 +1,16 @@
 """How a request becomes a person's, by page and by program alike: the second factor of a new client, and a session under a new id."""
 
+import hmac
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth import login as django_login
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from accounts import clients, letters
+from accounts import clients, letters, second_factors
 from accounts.models import Letter, User
 from accounts.sessions import BEGAN, SEEN
 from config.api.addresses import client_address
@@ -17,31 +19,81 @@ from config.api.session import Cookie
 BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 SHORT_S: Final = 24 * 3600
 LONG_S: Final = 14 * 24 * 3600
+CHALLENGE_S: Final = int(letters.LIFE[Letter.Kind.CHALLENGE].total_seconds())
 _CHALLENGE: Final = "challenge"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A log-in whose password was right and whose second factor is missing. The session holds it.
+
+    `letter` is the mail with the code, None where the person's authenticator app makes it; `client` is what the client is called;
+    `remember` is for the session to come; `proof` ends the challenge with a new password.
+    """
+
+    person: int
+    letter: int | None
+    client: str
+    remember: bool
+    began: int
+    proof: str
+
+    @property
+    def by_mail(self) -> bool:
+        return self.letter is not None
 
 
 def needs_second_factor(person: User, client: str, *, now: datetime) -> bool:
     """Whether `person`, whose password was right, has still to prove the client that holds the signed id `client`."""
-    return person.org.validates_clients and not person.is_demo and not clients.is_known(person, client, now=now)
+    if person.is_demo or clients.is_known(person, client, now=now):
+        return False
+    return person.org.validates_clients or second_factors.asks_always(person)
 
 
-def challenge(session: SessionBase, person: User, *, client: str, remember: bool) -> None:
-    """Mails a code, which counts in this session only. `client` is what the mail calls it; `remember` is for the session to come."""
+def challenge(session: SessionBase, person: User, *, client: str, remember: bool, now: datetime) -> Challenge:
+    """Asks for the second factor, in this session only: for the app's code where the person has an app, else for one that is mailed."""
+    letter = None if second_factors.uses_authenticator(person) else _mail_code(person, client=client, remember=remember)
+    began, proof = int(now.timestamp()), person.get_session_auth_hash()
+    asked = Challenge(person.pk, letter, client, remember, began, proof)
+    session[_CHALLENGE] = asdict(asked)
+    return asked
+
+
+def _mail_code(person: User, *, client: str, remember: bool) -> int:
     details = {"client": client, "remember": remember}
-    session[_CHALLENGE] = letters.order(Letter.Kind.CHALLENGE, person.email, user=person, details=details).pk
+    return letters.order(Letter.Kind.CHALLENGE, person.email, user=person, details=details).pk
 
 
-def pending(session: SessionBase) -> int | None:
+def mail_again(session: SessionBase, asked: Challenge, *, now: datetime) -> None:
+    """Mails a new code; the old one is void. Nothing for who has an app, or was closed out meanwhile."""
+    person = person_of(asked)
+    if person is None or not asked.by_mail:
+        return
+    letters.void(person, Letter.Kind.CHALLENGE)
+    challenge(session, person, client=asked.client, remember=asked.remember, now=now)
+
+
+def pending(session: SessionBase, *, now: datetime) -> Challenge | None:
     """The challenge that this session has to answer."""
-    found = session.get(_CHALLENGE)
-    return found if isinstance(found, int) else None
+    held: dict[str, Any] | None = session.get(_CHALLENGE)
+    if not isinstance(held, dict) or now.timestamp() - held["began"] > CHALLENGE_S:
+        return None
+    return Challenge(**held)
 
 
-def answered(session: SessionBase, code: str, *, now: datetime) -> Letter | None:
-    """The challenge of this session, used up by its code; None when the code is wrong, used or too old, or the account closed."""
-    waiting = pending(session)
-    letter = letters.opened_by_code(waiting, code, now=now) if waiting is not None else None
-    return letter if letter and letter.user and letter.user.is_active else None
+def answered(asked: Challenge, code: str, *, now: datetime) -> User | None:
+    """The person who answered with the right code, which is used up; None when it is wrong, used or too old, or the account closed."""
+    if asked.letter is not None:
+        letter = letters.opened_by_code(asked.letter, code, now=now)
+        return letter.user if letter and letter.user and letter.user.is_active else None
+    person = person_of(asked)
+    return person if person and second_factors.proves(person, code, now=now) else None
+
+
+def person_of(asked: Challenge) -> User | None:
+    """Whose challenge it is, unless the account was closed or got another password since."""
+    person = User.objects.select_related("org").filter(pk=asked.person, is_active=True).first()
+    return person if person and hmac.compare_digest(asked.proof, person.get_session_auth_hash()) else None
 
 
 def start_session(request: HttpRequest, person: User, *, remember: bool, now: datetime) -> None:

@@ -44,6 +44,7 @@ SUBJECTS: Final = {
     Kind.CHANGED: "Your Plumbline password was changed",
     Kind.ADDRESS: "Confirm your new address for Plumbline",
     Kind.CHALLENGE: "Your code for Plumbline",
+    Kind.SECURITY: "Your Plumbline account's security changed",
     Kind.REPORT: "An issue was reported in Plumbline",
     Kind.ADMIN_ALERT: "Plumbline admin alert",
 }
@@ -53,6 +54,7 @@ LINKS: Final = {
     Kind.INVITE: "/app/verify?email={email}&token={token}",
     Kind.RESET: "/app/reset?token={token}",
     Kind.ADDRESS: "/app/address?token={token}",
+    Kind.SECURITY: "/app/profile",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }
 # What is said to whoever asks for a new password, whether or not the address is known.
@@ -217,6 +219,12 @@ def opened_by_code(letter_id: int, code: str, *, now: datetime) -> Letter | None
     if letter is None or not hmac.compare_digest(bytes(letter.code_digest or b""), _code_digest(letter.pk, code)):
         return None
     return letter if _use(letter, now) else None
+
+
+def opened_by_link(token: str, code: str, *, now: datetime) -> Letter | None:
+    """The challenge that the link of its mail belongs to, marked as used; counts as a try like `opened_by_code`."""
+    found = by_token(token, Kind.CHALLENGE, now=now)
+    return opened_by_code(found.pk, code, now=now) if found else None
 
 
 def _use(letter: Letter, now: datetime) -> bool:

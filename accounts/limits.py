@@ -15,15 +15,26 @@ MINUTE_S: Final = 60
 HOUR_S: Final = 3600
 
 
+def visit(request: HttpRequest) -> None:
+    """Counts one try of an address on the net, at nothing in particular. Raises TooMany past the limit of the settings."""
+    _take(f"login:ip:{client_address(request)}", burst=settings.LOGIN_PER_ADDRESS, seconds=MINUTE_S)
+
+
 def guess(request: HttpRequest, *, account: str) -> None:
     """Counts one try at `account`, an address or anything else that names one. Raises TooMany past the limits of the settings."""
-    _take(f"login:ip:{client_address(request)}", burst=settings.LOGIN_PER_ADDRESS, seconds=MINUTE_S)
+    visit(request)
     try:
         _take(f"login:account:{digest_of(account).hex()[:32]}", burst=settings.LOGIN_PER_ACCOUNT, seconds=MINUTE_S)
     except TooMany:
         # Whoever guesses at a demo account must not keep everybody else out of it; nothing in it is secret.
         if not User.objects.filter(email=account, is_demo=True).exists():
             raise
+
+
+def guess_code(request: HttpRequest, *, person: int) -> None:
+    """Counts one try at a person's code, wherever it comes from: a code has 6 digits only. Raises TooMany past 20 an hour, too."""
+    guess(request, account=f"code:{person}")
+    _take(f"login:code:{person}", burst=20, seconds=HOUR_S)
 
 
 def newcomer(request: HttpRequest) -> None:

@@ -56,6 +56,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         LIGHT = "light", "Light"
         DARK = "dark", "Dark"
 
+    class Clock(models.TextChoices):
+        DAY = "24", "24 hours, 15:30"
+        HALF = "12", "12 hours, 3:30 pm"
+
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="users")
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=200)
@@ -64,6 +68,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     phone = models.CharField(max_length=20, blank=True, help_text="E.164, such as +4930123456.")
     timezone = models.CharField(max_length=64, blank=True, help_text="Empty: the org's.")
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
+    clock = models.CharField(max_length=2, choices=Clock, default=Clock.DAY)
+    single_keys = models.BooleanField(default=True, help_text="Whether a key alone does something on the pages.")
     slack_member_id = models.CharField(max_length=32, blank=True)
     email_alerts = models.BooleanField(default=True, help_text="Whether alerts that name this person reach them by e-mail.")
     onboarding_flags = models.JSONField(default=dict, blank=True, help_text="What a newcomer has been shown already.")
@@ -193,6 +199,62 @@ class KnownClient(models.Model):
         return self.name or f"client {self.pk}"
 
 
+class Authenticator(models.Model):
+    """A person's authenticator app. It and we hold one secret from which both make the codes; ours is sealed."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="authenticator")
+    sealed_secret = models.BinaryField(editable=False)
+    # The 30 seconds of the code that was used last: neither it nor one before it works again.
+    last_step = models.BigIntegerField(default=0, editable=False)
+
+    created = models.DateTimeField(auto_now_add=True)
+    confirmed = models.DateTimeField(
+        null=True, blank=True, help_text="When a first code proved that the app has the secret; empty: not yet."
+    )
+    last_used = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"authenticator of {self.user_id}"
+
+
+class RecoveryCode(models.Model):
+    """Stands in once for a lost authenticator; only its keyed hash is kept."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.BinaryField(max_length=32, editable=False)
+    created = models.DateTimeField(auto_now_add=True)
+    used = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("user", "digest"), name="one_row_per_recovery_code"),)
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user_id}"
+
+
+class Passkey(models.Model):
+    """A key pair that a person's device made for this installation (WebAuthn); the private half never leaves the device."""
+
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=100)
+    credential_id = models.BinaryField(max_length=1023, unique=True, editable=False)
+    credential = models.BinaryField(editable=False)  # attested credential data: the id again, and the public key
+    # How often the device has signed, where it counts: a count that does not grow is a copy's.
+    sign_count = models.BigIntegerField(default=0, editable=False)
+
+    created = models.DateTimeField(auto_now_add=True)
+    last_used = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("created", "pk")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Letter(models.Model):
     """A mail that has to go out, and the single-use secret in it. The secret is made when it is sent; only its keyed hash is kept."""
 
@@ -204,6 +266,7 @@ class Letter(models.Model):
         CHANGED = "changed", "Your password was changed"
         ADDRESS = "address", "Confirm a new address"
         CHALLENGE = "challenge", "Code for a new client"
+        SECURITY = "security", "Your account's security changed"
         REPORT = "report", "Reported issue"
         ADMIN_ALERT = "admin_alert", "Admin alert"
 

@@ -6,8 +6,9 @@ from typing import Final
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.http import HttpRequest
 
-from accounts import clients, letters
+from accounts import clients, letters, limits
 from accounts.models import Letter, User
 from orgs.errors import FieldError, Invalid
 
@@ -22,6 +23,13 @@ def check_new_password(person: User, first: str, second: str, *, names: tuple[st
         validate_password(first, person)
     except ValidationError as exc:
         raise Invalid("Choose another password.", errors=[FieldError((names[0],), "weak", text) for text in exc.messages]) from exc
+
+
+def check_own_password(request: HttpRequest, person: User, password: object, *, name: str = "password") -> None:
+    """Raises Invalid, naming the parameter, when this is not the person's password, and TooMany after too many tries."""
+    limits.guess(request, account=person.email)
+    if not isinstance(password, str) or not person.check_password(password[:LONGEST]):
+        raise Invalid("The password is wrong.", errors=[FieldError((name,), "wrong", "This is not your password.")])
 
 
 @transaction.atomic

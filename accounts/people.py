@@ -1,11 +1,13 @@
 """Changing people and service accounts, and taking leave of them. An org always keeps one admin."""
 
 import secrets
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts import letters
+from accounts.models import Letter, User
 from orgs.errors import Conflict, NotFound
 from orgs.events import record_event
 from orgs.models import Event, Org
@@ -28,6 +30,24 @@ def change_user(user: User, *, actor_id: int | None, **changes: Any) -> User:
     if told := [field for field in TOLD if field in changed]:
         record_event(user.org_id, type=Event.Type.MEMBER, name=f"{user}: {', '.join(told)} changed", user_id=actor_id)
     return user
+
+
+def change_self(person: User, **changes: Any) -> None:
+    """What a person changes about themselves and nobody else is told of."""
+    for field, value in changes.items():
+        setattr(person, field, value)
+    if changes:
+        person.save(update_fields=list(changes))
+
+
+@transaction.atomic
+def move(person: User, token: str, *, now: datetime) -> None:
+    """Gives the person the address that the token was mailed to, and tells the old one. Raises Invalid."""
+    new, old = letters.confirmed_address(person, token, now=now), person.email
+    change_self(person, email=new)
+    letters.void(person, Letter.Kind.RESET, Letter.Kind.CHALLENGE)  # they were mailed to the old one
+    sentence = f"Your account has another address now: {new}. This one does not log in any more."
+    letters.order(Letter.Kind.SECURITY, old, user=person, details={"sentence": sentence})
 
 
 @transaction.atomic

@@ -68,6 +68,7 @@ PERMISSIONS: Final = MappingProxyType(
         "operation.abort": Need(level=Level.EDITOR, writes=True),
         "me.read": Need(),
         "me.update": Need(writes=True),
+        "me.secure": Need(writes=True),  # what guards the account: password, second factors, address, leaving
         "user.read": Need(role=Role.MANAGER),
         "user.manage": Need(role=Role.ADMIN, writes=True),
         "service.read": Need(role=Role.MANAGER),

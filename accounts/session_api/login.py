@@ -1,15 +1,34 @@
 """/login: e-mail and password, the second factor for a new client, a forgotten password."""
 
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
 from django.contrib.auth import authenticate
 from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from accounts import entry, letters, limits
 from accounts.models import Letter, User
 from accounts.passwords import LONGEST, reset_password
+from accounts.second_factors import RECOVERY_SHAPE
 from accounts.session_api.entry import client_of, enter, remember_client
 from config.api.session import Answer, Call, Data, Kind, Unauthenticated, endpoint
 from config.api.session.parameters import Code, Email, Flag, Text, Token
 from orgs.errors import FieldError, Invalid
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactor(Code):
+    """Six decimal digits, or a recovery code; spaces in them do not matter."""
+
+    def read(self, raw: Any, *, now: int) -> str:
+        text = re.sub(r"\s", "", str(raw))
+        return text if re.fullmatch(RECOVERY_SHAPE, text) else super().read(text, now=now)
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", "pattern": "^([0-9]{6}|[a-z2-9]{5}-?[a-z2-9]{5})$"}
 
 
 @endpoint(
@@ -25,7 +44,9 @@ from orgs.errors import FieldError, Invalid
     example={"email": "alice.lee@northwind.example", "password": "…"},
 )
 def login(call: Call, *, email: str, password: str, remember: bool, client_name: str, client_id: str) -> Data:
-    """Logs a person in. A client that is new gets `two_factor_required`, and a mail goes out with a code for /login/validateclient.
+    """Logs a person in. A client that is new gets `two_factor_required`, and has to send a code to /login/validateclient.
+
+    The code comes by mail (`second_factor` is `mail`), or from the app that the person has turned on (`app`).
 
     The session id changes. An unknown address and a wrong password are answered alike.
     """
@@ -33,43 +54,62 @@ def login(call: Call, *, email: str, password: str, remember: bool, client_name:
     person = authenticate(call.request, username=email, password=password)
     if not isinstance(person, User):
         raise Unauthenticated("This e-mail and password do not fit together.")
-    if entry.needs_second_factor(person, client_of(call, client_id), now=call.now):
-        entry.challenge(call.session, person, client=client_name, remember=remember)
-        return {
-            "two_factor_required": True,
-            "message": "This client is new. A code has been mailed to you: send it to /login/validateclient.",
-        }
-    return {"session": enter(call, person, remember=remember), "two_factor_required": False}
+    if not entry.needs_second_factor(person, client_of(call, client_id), now=call.now):
+        return {"session": enter(call, person, remember=remember), "two_factor_required": False}
+    asked = entry.challenge(call.session, person, client=client_name, remember=remember, now=call.now)
+    said = "A code has been mailed to you" if asked.by_mail else "Your authenticator app shows a code"
+    message = f"This client is new. {said}: send it to /login/validateclient."
+    return {"two_factor_required": True, "second_factor": "mail" if asked.by_mail else "app", "message": message}
 
 
 @endpoint(
     "/login/validateclient",
     parameters=(
-        Code(name="code", required=True, help="The 6 digits of the mail."),
+        SecondFactor(name="code", required=True, help="The 6 digits of the mail, or of the authenticator app; or a recovery code."),
         Token(name="token", help="From the link in the mail; validates from any client. Without it only the one that logged in may."),
     ),
     example={"code": "123456"},
 )
 def validateclient(call: Call, *, code: str, token: str | None) -> Answer | HttpResponse:
-    """Proves the second factor of a log-in, and logs in. The client is known from then on: `client_id` is in the answer and in a cookie."""
-    limits.guess(call.request, account=f"challenge:{token or entry.pending(call.session)}")
-    letter = opened_challenge(call, code, token)
-    if letter is None or letter.user is None or not letter.user.is_active:
+    """Proves the second factor of a log-in, and logs in. The client is known from then on: `client_id` is in the answer and in a cookie.
+
+    A browser that opens the link of the mail is shown a page that asks first: programs that look through mail open links, too.
+    """
+    if token and call.request.method == "GET" and "text/html" in call.request.headers.get("Accept", ""):
+        return HttpResponseRedirect(f"{reverse('login_link')}?{urlencode({'code': code, 'token': token})}")
+    proved = proved_by_link(call, code, token) if token else proved_here(call, code)
+    if proved is None:
         raise Invalid("The code is wrong, used or too old.", errors=[FieldError(("code",), "invalid", "Log in again to get a new code.")])
-    cookie = remember_client(call, letter.user, name=str(letter.details.get("client", "")))
-    session = enter(call, letter.user, remember=bool(letter.details.get("remember")))
-    if token and "text/html" in call.request.headers.get("Accept", ""):
-        return cookie.on(HttpResponseRedirect("/app/"))
-    data = {"message": "This client is known now.", "client_id": cookie.value, "session": session}
-    return Answer(data, cookies=(cookie,))
+    cookie = remember_client(call, proved.person, name=proved.client)
+    session = enter(call, proved.person, remember=proved.remember)
+    return Answer({"message": "This client is known now.", "client_id": cookie.value, "session": session}, cookies=(cookie,))
 
 
-def opened_challenge(call: Call, code: str, token: str | None) -> Letter | None:
-    """The challenge that code and token, or code and session, belong to; used up."""
-    if token is None:
-        return entry.answered(call.session, code, now=call.now)
-    found = letters.by_token(token, Letter.Kind.CHALLENGE, now=call.now)
-    return letters.opened_by_code(found.pk, code, now=call.now) if found else None
+@dataclass(frozen=True)
+class Proved:
+    """A log-in whose second factor was right: whose it is, and how it was asked for."""
+
+    person: User
+    client: str
+    remember: bool
+
+
+def proved_by_link(call: Call, code: str, token: str) -> Proved | None:
+    limits.guess(call.request, account=f"challenge:{token}")
+    letter = letters.opened_by_link(token, code, now=call.now)
+    if letter is None or letter.user is None or not letter.user.is_active:
+        return None
+    return Proved(letter.user, str(letter.details.get("client", "")), bool(letter.details.get("remember")))
+
+
+def proved_here(call: Call, code: str) -> Proved | None:
+    asked = entry.pending(call.session, now=call.now)
+    if asked is None:
+        limits.guess(call.request, account="challenge:none")
+        return None
+    limits.guess_code(call.request, person=asked.person)
+    person = entry.answered(asked, code, now=call.now)
+    return Proved(person, asked.client, asked.remember) if person else None
 
 
 @endpoint(

@@ -10,7 +10,8 @@ from django.db import transaction
 
 from accounts import letters, limits, people
 from accounts.models import Letter, User
-from accounts.passwords import LONGEST, check_new_password, set_password
+from accounts.passwords import LONGEST, check_new_password, check_own_password, set_password
+from accounts.permissions import has_role
 from accounts.phones import e164
 from accounts.session_api.shown import user_shown
 from accounts.sessions import SEEN
@@ -69,6 +70,8 @@ class Phone(Text):
 def update(call: Call, *, email: str | None, email_token: str | None, onboarding_flags: dict[str, bool] | None, **plain: Any) -> Data:
     """Changes what the person may change about themselves: only what is sent."""
     person = call.person()
+    if (email or email_token) and not has_role(person, "me.secure"):
+        raise Forbidden("The address cannot be changed in this session.")
     changes = {name: value for name, value in plain.items() if value is not None}
     if changes.get("name") == "":
         raise Invalid("A person has a name.", errors=[FieldError(("name",), "required", "This must not be empty.")])
@@ -77,26 +80,14 @@ def update(call: Call, *, email: str | None, email_token: str | None, onboarding
     message = "OK"
     with transaction.atomic():
         if email_token is not None:
-            changes["email"] = confirmed_address(call, person, email_token)
+            limits.guess(call.request, account=f"address:{person.pk}")
+            people.move(person, email_token, now=call.now)
         if email is not None and email != person.email:
             letters.void(person, Letter.Kind.ADDRESS)
             letters.order(Letter.Kind.ADDRESS, email, user=person)
             message = f"A mail is on its way to {email}: the address counts when its token has been sent back as email_token."
-        save(person, changes)
+        people.change_self(person, **changes)
     return {"user": user_shown(person, now=call.now, zone=call.zone), "message": message}
-
-
-def confirmed_address(call: Call, person: User, token: str) -> str:
-    """The address that the token was mailed to. Raises Invalid, and TooMany."""
-    limits.guess(call.request, account=f"address:{person.pk}")
-    return letters.confirmed_address(person, token, now=call.now)
-
-
-def save(person: User, changes: dict[str, Any]) -> None:
-    for name, value in changes.items():
-        setattr(person, name, value)
-    if changes:
-        person.save(update_fields=list(changes))
 
 
 PASSWORDS: tuple[Parameter, ...] = (
@@ -109,7 +100,7 @@ PASSWORDS: tuple[Parameter, ...] = (
 def changed_password(call: Call, *, old_password: str, new_password_1: str, new_password_2: str) -> Data:
     """Changes the person's password. The session gets a new id; every other session of the person ends."""
     person = call.person()
-    check_password(call, person, old_password, name="old_password")
+    check_own_password(call.request, person, old_password, name="old_password")
     check_new_password(person, new_password_1, new_password_2, names=("new_password_1", "new_password_2"))
     set_password(person, new_password_1)
     update_session_auth_hash(call.request, person)
@@ -117,24 +108,17 @@ def changed_password(call: Call, *, old_password: str, new_password_1: str, new_
     return {"message": "OK"}
 
 
-def check_password(call: Call, person: User, password: str, *, name: str) -> None:
-    """Raises Invalid, naming the parameter, for a wrong password, and TooMany for too many of them."""
-    limits.guess(call.request, account=person.email)
-    if not person.check_password(password):
-        raise Invalid("The password is wrong.", errors=[FieldError((name,), "wrong", "This is not your password.")])
-
-
 EXAMPLE = {"old_password": "…", "new_password_1": "…", "new_password_2": "…"}
-updatepassword = endpoint("/user/updatepassword", kind=Kind.WRITE, operation="me.update", parameters=PASSWORDS, example=EXAMPLE)(
+updatepassword = endpoint("/user/updatepassword", kind=Kind.WRITE, operation="me.secure", parameters=PASSWORDS, example=EXAMPLE)(
     changed_password
 )
-password = endpoint("/user/password", kind=Kind.PUT, operation="me.update", parameters=PASSWORDS, example=EXAMPLE)(changed_password)
+password = endpoint("/user/password", kind=Kind.PUT, operation="me.secure", parameters=PASSWORDS, example=EXAMPLE)(changed_password)
 
 
 @endpoint(
     "/user/delete",
     kind=Kind.WRITE,
-    operation="me.update",
+    operation="me.secure",
     parameters=(
         Text(name="password", required=True, secret=True, limit=LONGEST, help="The password of who asks."),
         Integer(name="user_id", least=1, help="Admins only: somebody else of the org."),
@@ -144,7 +128,7 @@ password = endpoint("/user/password", kind=Kind.PUT, operation="me.update", para
 def delete(call: Call, *, password: str, user_id: int | None) -> Data:
     """Erases the person with their tokens and sessions; what they did stays, without their name. The last admin cannot leave."""
     person = call.person()
-    check_password(call, person, password, name="password")
+    check_own_password(call.request, person, password)
     leaver = person if user_id in (None, person.pk) else somebody_else(person, user_id)
     people.remove_user(leaver, actor_id=person.pk)
     if leaver is person:

@@ -56,6 +56,7 @@ FOUND_BY: Final = {
     "accounts_user": ("id", "email"),
     "accounts_letter": ("id", "digest"),
     "accounts_session": ("session_key",),
+    "accounts_passkey": ("credential_id",),
     "billing_account": ("customer_id",),
     "datastores_operation": ("id",),
     "metrics_metric": ("id",),

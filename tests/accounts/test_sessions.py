@@ -21,7 +21,7 @@ def browser(viewer) -> Client:
     viewer.org.validates_clients = False
     viewer.org.save()
     browser = Client(REMOTE_ADDR="192.0.2.7", headers={"User-Agent": FIREFOX})
-    assert browser.post("/app/login", {"username": viewer.email, "password": factories.PASSWORD}).status_code == 302
+    assert browser.post("/app/login", {"username": viewer.email, "password": factories.PASSWORD, "remember": "on"}).status_code == 302
     return browser
 
 

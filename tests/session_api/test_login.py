@@ -11,8 +11,8 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
-from accounts import letters
-from accounts.models import KnownClient, Letter, Session
+from accounts import letters, second_factors, totp
+from accounts.models import Authenticator, KnownClient, Letter, Session
 from accounts.sessions import is_anonymous
 from tests.factories import PASSWORD
 from tests.session_api.conftest import Api, code_in, data, last_mail, session_of, token_in, wrong
@@ -203,12 +203,19 @@ def test_the_link_of_the_mail_works_in_any_client_once(api, viewer):
     data(Api().get(path), 400)
 
 
-def test_the_link_takes_a_browser_to_the_pages(api, viewer):
+def test_the_link_opens_a_page_that_asks_in_a_browser_and_uses_nothing_up(api, viewer):
+    """Programs that look through mail open links as browsers do."""
     log_in(api, viewer)
-    browser = Client()
-    answer = browser.get(re.search(r"/login/validateclient\S+", last_mail(viewer.email)).group(), headers={"Accept": "text/html"})
+    link, browser = re.search(r"/login/validateclient\S+", last_mail(viewer.email)).group(), Client()
+    for _ in range(2):
+        page = Client().get(link, headers={"Accept": "text/html"})
+        assert (page.status_code, page["Location"].partition("?")[0]) == (302, "/app/login/link")
+    form = browser.get(page["Location"]).context["form"]
+    answer = browser.post("/app/login/link", {name: form[name].value() for name in ("code", "token")})
     assert (answer.status_code, answer["Location"]) == (302, "/app/")
     assert data(browser.get("/user/info"))["user"]["id"] == viewer.pk
+    again = Client().post("/app/login/link", {name: form[name].value() for name in ("code", "token")})
+    assert b"The link was used, or is too old" in again.content
 
 
 def test_five_wrong_codes_end_the_challenge(api, viewer, many_tries):
@@ -303,3 +310,47 @@ def test_a_reset_token_dies_of_age_and_of_a_newer_password(api, viewer, many_tri
 def test_a_token_of_another_purpose_resets_nothing(api, viewer):
     log_in(api, viewer)
     assert wrong(reset(api, token_in(last_mail(viewer.email)))) == {"token"}
+
+
+def with_app(person) -> tuple[str, ...]:
+    """The recovery codes of a person whose authenticator app is on."""
+    second_factors.begin(person)
+    codes = second_factors.confirm(person, code_of_app(person), now=timezone.now())
+    Authenticator.objects.update(last_step=0)
+    return codes
+
+
+def code_of_app(person) -> str:
+    secret = second_factors._secret_of(Authenticator.objects.get(user=person))
+    return totp.code_at(secret, totp.step_at(timezone.now().timestamp()))
+
+
+def test_a_person_with_an_app_sends_its_code_for_a_new_client(api, viewer, many_tries):
+    with_app(viewer)
+    asked = data(log_in(api, viewer))
+    assert (asked["two_factor_required"], asked["second_factor"]) == (True, "app")
+    assert not Letter.objects.filter(kind=Letter.Kind.CHALLENGE).exists()
+    pending = Api(x_session_id=session_of(log_in(api, viewer)))
+    assert wrong(pending.get("/login/validateclient", {"code": "000000"})) == {"code"}
+    code = code_of_app(viewer)
+    told = data(pending.get("/login/validateclient", {"code": code}))
+    assert told["session"]["user"]["id"] == viewer.pk
+    assert data(log_in(api, viewer, client_id=told["client_id"]))["two_factor_required"] is False
+    replay = Api(x_session_id=session_of(log_in(api, viewer)))
+    assert wrong(replay.get("/login/validateclient", {"code": code})) == {"code"}
+
+
+def test_a_mailed_code_says_so(api, viewer):
+    assert data(log_in(api, viewer))["second_factor"] == "mail"
+
+
+def test_a_recovery_code_does_where_the_app_is_lost(api, viewer, many_tries):
+    codes = with_app(viewer)
+    for expected in (200, 400):
+        pending = Api(x_session_id=session_of(log_in(api, viewer)))
+        data(pending.post("/login/validateclient", {"code": codes[0].upper()}), expected)
+
+
+def test_a_recovery_code_is_no_mailed_code(api, viewer):
+    pending = Api(x_session_id=session_of(log_in(api, viewer)))
+    assert wrong(pending.post("/login/validateclient", {"code": "abcde-fghjk"})) == {"code"}
