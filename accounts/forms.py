@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from django import forms
@@ -10,8 +12,11 @@ from django.http import HttpRequest
 
 from accounts import entry, limits
 from accounts.passwords import LONGEST
+from accounts.second_factors import RECOVERY_SHAPE
 from orgs.errors import DomainError, TooMany
 
+DIGITS: Final = "[0-9]{6}"
+RULES: Final = "At least 10 characters. None that many people use, and nothing like your name or address."
 REFUSED: Final = "This e-mail and password do not fit together."
 
 
@@ -23,8 +28,12 @@ class Guess(forms.Form):
 
     def count(self, account: str) -> None:
         """Counts one try at `account`. Raises ValidationError past the limits."""
+        self.limited(partial(limits.guess, self.request, account=account))
+
+    def limited(self, count: Callable[[], None]) -> None:
+        """Counts one try. Raises ValidationError past the limits."""
         try:
-            limits.guess(self.request, account=account)
+            count()
         except TooMany as exc:
             self.wait_s = exc.wait_s
             text = f"Too many tries. Wait {math.ceil(exc.wait_s)} seconds and try again."
@@ -47,6 +56,8 @@ class LoginForm(Guess, AuthenticationForm):  # type: ignore[misc]  # Django's ma
         label="Password", strip=False, max_length=LONGEST, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
 
+    remember = forms.BooleanField(label="Keep me logged in for two weeks", required=False, initial=True)
+
     def clean(self) -> dict[str, Any]:
         if email := self.cleaned_data.get("username"):
             self.count(email.lower())
@@ -65,20 +76,36 @@ class RequestForm(Guess):
 
 
 class CodeForm(RequestForm):
-    """The six digits of the mail; spaces between them do not matter."""
+    """The six digits of the mail or of the app, or a recovery code; spaces in them do not matter. `asked` is what they answer."""
+
+    asked: entry.Challenge
 
     code = forms.CharField(
         label="Code",
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
     )
+    shared = forms.BooleanField(label="This computer is shared: ask again", required=False)
 
     def clean_code(self) -> str:
         code = re.sub(r"\s", "", self.cleaned_data["code"])
-        if not re.fullmatch("[0-9]{6}", code):
+        if not re.fullmatch(DIGITS if self.asked.by_mail else f"{DIGITS}|{RECOVERY_SHAPE}", code):
             raise forms.ValidationError("A code has 6 digits.", code="malformed")
-        self.count(f"challenge:{entry.pending(self.request.session)}")
+        self.limited(partial(limits.guess_code, self.request, person=self.asked.person))
         return code
+
+
+class RecoveryForm(CodeForm):
+    """The same, asking for a recovery code."""
+
+    code = forms.CharField(label="Recovery code", max_length=20, widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}))
+
+
+class LinkForm(RequestForm):
+    """The code and the token of a link in a mail."""
+
+    code = forms.CharField(max_length=6, widget=forms.HiddenInput)
+    token = forms.CharField(max_length=32, widget=forms.HiddenInput)
 
 
 class ForgotForm(RequestForm):
@@ -87,9 +114,10 @@ class ForgotForm(RequestForm):
     email = forms.EmailField(label="E-mail", widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}))
 
 
-def _new_password(label: str) -> forms.CharField:
+def new_password(label: str, *, help_text: str = "") -> forms.CharField:
+    """The field for a password that is chosen now."""
     widget = forms.PasswordInput(attrs={"autocomplete": "new-password"})
-    return forms.CharField(label=label, strip=False, max_length=LONGEST, widget=widget)
+    return forms.CharField(label=label, strip=False, max_length=LONGEST, widget=widget, help_text=help_text)
 
 
 class VerifyForm(RequestForm):
@@ -97,16 +125,16 @@ class VerifyForm(RequestForm):
 
     email = forms.EmailField(widget=forms.HiddenInput)
     token = forms.CharField(max_length=32, widget=forms.HiddenInput)
-    password_1 = _new_password("Password")
-    password_2 = _new_password("The same again")
+    password_1 = new_password("Password", help_text=RULES)
+    password_2 = new_password("The same again")
 
 
 class ResetForm(RequestForm):
     """A new password for a forgotten one."""
 
     token = forms.CharField(max_length=32, widget=forms.HiddenInput)
-    new_password_1 = _new_password("New password")
-    new_password_2 = _new_password("The same again")
+    new_password_1 = new_password("New password", help_text=RULES)
+    new_password_2 = new_password("The same again")
 
 
 class AddressForm(RequestForm):

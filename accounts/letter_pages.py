@@ -13,12 +13,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import clients, entry, invitations, letters
-from accounts.forms import AddressForm, ForgotForm, ResetForm, VerifyForm
+from accounts import clients, entry, invitations, letters, people
+from accounts.forms import AddressForm, ForgotForm, LinkForm, ResetForm, VerifyForm
 from accounts.models import Letter, User
-from accounts.pages import RequestFormView
+from accounts.pages import RequestFormView, told_client
 from accounts.passwords import reset_password
-from orgs.errors import DomainError
+from accounts.permissions import has_role
+from orgs.errors import DomainError, Forbidden, Invalid
 
 OPEN = (login_not_required, never_cache, sensitive_post_parameters())
 
@@ -26,19 +27,23 @@ OPEN = (login_not_required, never_cache, sensitive_post_parameters())
 class LetterView(RequestFormView):
     """A form whose hidden fields come from the link of a mail. Opening the link changes nothing: mail scanners do that too.
 
-    `account` is what tries are counted for, with the cleaned fields filled in; `act` does the thing and answers, or raises DomainError.
+    `account` is what tries are counted for, with the cleaned fields filled in; `words` say what will happen; `act` does the thing and
+    answers, or raises DomainError.
     """
 
     template_name = "accounts/letter.html"
     title: str
     label: str
     account: str
+    words = ""
 
     def get_initial(self) -> dict[str, Any]:
-        return {name: self.request.GET.get(name, "") for name in ("email", "token")}
+        return {name: self.request.GET.get(name, "") for name in ("email", "token", "code")}
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(title=self.title, label=self.label, **kwargs)
+        email = self.request.GET.get("email") or self.request.POST.get("email") or ""
+        words = self.words.format(email=email, user=self.request.user)
+        return super().get_context_data(title=self.title, label=self.label, words=words, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         try:
@@ -60,12 +65,32 @@ class Verify(LetterView):
 
     form_class = VerifyForm
     title, label, account = "Choose a password", "Come in", "verify:{email}"
+    words = "For {email}. You are in as soon as it is set."
 
     def act(self, said: dict[str, str]) -> HttpResponse:
         now, first, second = timezone.now(), said["password_1"], said["password_2"]
         person = invitations.accept(said["email"].lower(), said["token"], password_1=first, password_2=second, now=now)
-        cookie = entry.remember_client(person, name="", signed=self.request.COOKIES.get(clients.COOKIE, ""), now=now)
+        cookie = entry.remember_client(person, name=told_client(self.request), signed=self.request.COOKIES.get(clients.COOKIE, ""), now=now)
         entry.start_session(self.request, person, remember=False, now=now)
+        return cookie.on(redirect("overview"))
+
+
+@method_decorator(OPEN, name="dispatch")
+class Link(LetterView):
+    """Logs in with the link of the mail with the code, in whatever browser it is opened."""
+
+    form_class = LinkForm
+    title, label, account = "Log in with this link", "Log in", "challenge:{token}"
+    words = "If it was not you who logged in just now, close this page and change your password."
+
+    def act(self, said: dict[str, str]) -> HttpResponse:
+        now = timezone.now()
+        letter = letters.opened_by_link(said["token"], said["code"], now=now)
+        person = letter.user if letter and letter.user and letter.user.is_active else None
+        if letter is None or person is None:
+            raise Invalid("The link was used, or is too old. Log in again to get a new one.")
+        cookie = entry.remember_client(person, name=told_client(self.request), signed=self.request.COOKIES.get(clients.COOKIE, ""), now=now)
+        entry.start_session(self.request, person, remember=bool(letter.details.get("remember")), now=now)
         return cookie.on(redirect("overview"))
 
 
@@ -75,6 +100,7 @@ class Reset(LetterView):
 
     form_class = ResetForm
     title, label, account = "Set a new password", "Set the password", "reset:{token}"
+    words = "Everywhere you are logged in now you will be logged out, and every browser has to prove itself again."
 
     def act(self, said: dict[str, str]) -> HttpResponse:
         reset_password(said["token"], said["new_password_1"], said["new_password_2"], now=timezone.now())
@@ -88,6 +114,7 @@ class Forgot(LetterView):
 
     form_class = ForgotForm
     title, label, account = "Forgot your password?", "Mail me a link", "forgot:{email}"
+    words = "Say your address. If it belongs to an account, a link to a new password goes there; it works for an hour."
 
     def act(self, said: dict[str, str]) -> HttpResponse:
         letters.order(Letter.Kind.RESET, said["email"].lower())
@@ -101,11 +128,13 @@ class Address(LetterView):
 
     form_class = AddressForm
     title, label, account = "Confirm your new address", "This is my address", "address:{user.pk}"
+    words = "You log in with it from then on, instead of {user.email}."
 
     @transaction.atomic
     def act(self, said: dict[str, str]) -> HttpResponse:
         person: User = User.objects.select_for_update().get(email=self.request.user.get_username())
-        person.email = letters.confirmed_address(person, said["token"], now=timezone.now())
-        person.save(update_fields=["email"])
+        if not has_role(person, "me.secure"):
+            raise Forbidden("The address cannot be changed in this session.")
+        people.move(person, said["token"], now=timezone.now())
         messages.success(self.request, f"Your address is {person.email} now.")
-        return redirect("overview")
+        return redirect("profile")

@@ -4,6 +4,7 @@ import math
 from typing import Any, Final, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView, RedirectURLMixin, redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
@@ -18,13 +19,16 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 
-from accounts import clients, entry
-from accounts.forms import CodeForm, Guess, LoginForm, RequestForm
-from accounts.models import User
+from accounts import clients, entry, limits, passkeys
+from accounts.browsers import browser_words
+from accounts.forms import CodeForm, Guess, LoginForm, RecoveryForm, RequestForm
+from accounts.models import Passkey, User
 from config.api.addresses import client_address
+from orgs.errors import TooMany
 
 THEME_COOKIE: Final = "theme"
-THEME_AGE: Final = 365 * 24 * 3600
+KEYS_COOKIE: Final = "keys"
+CHOICE_AGE: Final = 365 * 24 * 3600
 
 
 class GuessView(FormView):  # type: ignore[type-arg]  # not generic at run time
@@ -40,20 +44,27 @@ class GuessView(FormView):  # type: ignore[type-arg]  # not generic at run time
 
 @method_decorator(login_not_required, name="dispatch")
 class LogIn(GuessView, LoginView):
-    """Asks a new client for the code of the mail; else logs in and goes on to `next`, if that is an address of this product."""
+    """Asks a new client for the second factor; else logs in and goes on to `next`, if that is an address of this product."""
 
     authentication_form = LoginForm
     template_name = "accounts/login.html"
     redirect_authenticated_user = True
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(passkeys=passkeys.are_possible(), **kwargs)
+
     def form_valid(self, form: Any) -> HttpResponse:
-        person, now = cast("User", form.get_user()), timezone.now()
+        person, now, remember = cast("User", form.get_user()), timezone.now(), bool(form.cleaned_data["remember"])
         if entry.needs_second_factor(person, self.request.COOKIES.get(clients.COOKIE, ""), now=now):
-            client = f"a browser at {client_address(self.request)}"
-            entry.challenge(self.request.session, person, client=client, remember=True)
+            entry.challenge(self.request.session, person, client=told_client(self.request), remember=remember, now=now)
             return redirect_to_login(self.get_success_url(), login_url=reverse("login_code"))
-        entry.start_session(self.request, person, remember=True, now=now)
+        entry.start_session(self.request, person, remember=remember, now=now)
         return HttpResponseRedirect(self.get_success_url())
+
+
+def told_client(request: HttpRequest) -> str:
+    """What a mail and the list of clients call this browser."""
+    return f"{browser_words(request.headers.get('User-Agent', ''))} at {client_address(request)}"
 
 
 class RequestFormView(GuessView):
@@ -67,32 +78,75 @@ class RequestFormView(GuessView):
 
 @method_decorator([login_not_required, never_cache, sensitive_post_parameters()], name="dispatch")
 class ProveClient(RedirectURLMixin, RequestFormView):
-    """Takes the code that was mailed at log-in. From then on this browser is known to the person."""
+    """Takes the code that was mailed at log-in, or that the person's app shows. From then on this browser is known to the person."""
 
-    form_class = CodeForm
     template_name = "accounts/code.html"
     next_page = "overview"
+    asked: entry.Challenge
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return redirect(self.get_success_url())
-        if entry.pending(request.session) is None:
+        asked = entry.pending(request.session, now=timezone.now())
+        if asked is None:
             return redirect("login")
+        self.asked = asked
         return super().dispatch(request, *args, **kwargs)
 
+    @property
+    def by_recovery_code(self) -> bool:
+        return "recovery" in self.request.GET and not self.asked.by_mail
+
+    def get_form_class(self) -> type[CodeForm]:
+        return RecoveryForm if self.by_recovery_code else CodeForm
+
+    def get_form(self, form_class: Any = None) -> Any:
+        form = super().get_form(form_class)
+        form.asked = self.asked
+        return form
+
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(next=self.get_redirect_url(), **kwargs)
+        next_page = self.get_redirect_url()
+        has_passkeys = Passkey.objects.filter(user=self.asked.person).exists()
+        about = {"asked": self.asked, "by_recovery_code": self.by_recovery_code, "has_passkeys": has_passkeys, "next": next_page}
+        return super().get_context_data(**about, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         now = timezone.now()
-        letter = entry.answered(self.request.session, form.cleaned_data["code"], now=now)
-        if letter is None or letter.user is None:
-            form.add_error("code", "The code is wrong, used or too old. Log in again to get a new one.")
+        person = entry.answered(self.asked, form.cleaned_data["code"], now=now)
+        if person is None:
+            again = "Log in again to get a new one." if self.asked.by_mail else "Wait for the next one."
+            form.add_error("code", f"The code is wrong, used or too old. {again}")
             return self.form_invalid(form)
-        signed, name = self.request.COOKIES.get(clients.COOKIE, ""), str(letter.details.get("client", ""))
-        cookie = entry.remember_client(letter.user, name=name, signed=signed, now=now)
-        entry.start_session(self.request, letter.user, remember=bool(letter.details.get("remember")), now=now)
-        return cookie.on(HttpResponseRedirect(self.get_success_url()))
+        return come_in(self.request, person, self.asked, shared=form.cleaned_data["shared"], to=self.get_success_url())
+
+
+def come_in(request: HttpRequest, person: User, asked: entry.Challenge, *, shared: bool, to: str) -> HttpResponse:
+    """Logs in who has proved the second factor, and makes the browser known unless it is shared."""
+    now, response = timezone.now(), HttpResponseRedirect(to)
+    if not shared:
+        signed = request.COOKIES.get(clients.COOKIE, "")
+        entry.remember_client(person, name=asked.client, signed=signed, now=now).on(response)
+    entry.start_session(request, person, remember=asked.remember and not shared, now=now)
+    return response
+
+
+@login_not_required
+@require_POST
+def mail_again(request: HttpRequest) -> HttpResponse:
+    """A new code for the log-in that waits for one."""
+    now = timezone.now()
+    asked, back = entry.pending(request.session, now=now), own_address(request, otherwise=reverse("overview"))
+    if asked is None:
+        return redirect("login")
+    try:
+        limits.guess(request, account=f"mail:{asked.person}")
+        entry.mail_again(request.session, asked, now=now)
+    except TooMany as exc:
+        messages.error(request, f"Too many mails. Wait {math.ceil(exc.wait_s)} seconds and try again.")
+    else:
+        messages.success(request, "A new code is on its way. The old one is void.")
+    return redirect_to_login(back, login_url=reverse("login_code"))
 
 
 class LogOut(LogoutView):
@@ -102,24 +156,38 @@ class LogOut(LogoutView):
     next_page = "login"
 
 
-def own_address(request: HttpRequest, *, otherwise: str) -> str:
-    """The address in `next`, when it leads to this product, else `otherwise`."""
-    target = request.POST.get("next") or request.GET.get("next") or ""
+def own_address(request: HttpRequest, *, otherwise: str, target: str = "") -> str:
+    """The address in `target` or else in `next`, when it leads to this product, else `otherwise`."""
+    target = target or request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return target if safe else otherwise
 
 
 @require_POST
 def theme(request: HttpRequest) -> HttpResponse:
-    """Keeps the chosen theme (`system`, `light`, `dark`) with the person, a demo user's in their browser; goes back to where they were."""
+    """Keeps the chosen theme (`system`, `light`, `dark`); goes back to where they were."""
     chosen = request.POST.get("theme", "")
     if chosen not in User.Theme.values:
         return HttpResponseBadRequest("theme is system, light or dark")
+    return _kept(request, THEME_COOKIE, chosen, theme=chosen)
+
+
+@require_POST
+def single_keys(request: HttpRequest) -> HttpResponse:
+    """Keeps whether a key alone does something (`on`, `off`); goes back to where they were."""
+    chosen = request.POST.get("keys", "")
+    if chosen not in ("on", "off"):
+        return HttpResponseBadRequest("keys is on or off")
+    return _kept(request, KEYS_COOKIE, chosen, single_keys=chosen == "on")
+
+
+def _kept(request: HttpRequest, cookie: str, chosen: str, **fields: Any) -> HttpResponse:
+    """Keeps a choice with the person, a demo user's in their browser."""
     back = HttpResponseRedirect(own_address(request, otherwise=reverse("overview")))
     if isinstance(request.user, User) and not request.user.is_demo:
-        User.objects.filter(pk=request.user.pk).update(theme=chosen)
+        User.objects.filter(pk=request.user.pk).update(**fields)
     else:
-        back.set_cookie(THEME_COOKIE, chosen, max_age=THEME_AGE, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax")
+        back.set_cookie(cookie, chosen, max_age=CHOICE_AGE, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax")
     return back
 
 
@@ -127,3 +195,8 @@ def theme_of(request: HttpRequest, user: User) -> str:
     """The theme that a person has chosen."""
     kept = request.COOKIES.get(THEME_COOKIE, "") if user.is_demo else ""
     return kept if kept in User.Theme.values else str(user.theme)
+
+
+def keys_of(request: HttpRequest, user: User) -> bool:
+    """Whether a key alone does something for this person."""
+    return request.COOKIES.get(KEYS_COOKIE) != "off" if user.is_demo else user.single_keys

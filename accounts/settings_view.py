@@ -12,6 +12,7 @@
 A form is sent to the page's own address with `do`. With htmx the part comes back alone; without, the reader is sent back to the page.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -26,7 +27,7 @@ from django.views import View
 
 from accounts.models import User
 from accounts.permissions import PERMISSIONS, ROLE_RANK, has_role
-from orgs.errors import DomainError
+from orgs.errors import DomainError, TooMany
 
 DEMO: Final = "You are visiting a demo: look at everything, nothing can be changed."
 NOBODY: Final = "Only {role}s of the organisation can change this."
@@ -52,6 +53,7 @@ def reader(request: HttpRequest) -> User:
 class SettingsView(View):
     """One page of the settings, and the changes that can be made there."""
 
+    frame: ClassVar[str] = "settings.html"
     title: ClassVar[str]
     part: ClassVar[str]
     place: ClassVar[str]
@@ -102,8 +104,14 @@ class SettingsView(View):
             done: Done = getattr(self, do)(form.cleaned_data)
         except DomainError as refusal:
             refuse(form, refusal)
-            return self.shown(form=form, do=do, said=refusal.detail, is_error=True)
+            return self.refused(self.shown(form=form, do=do, said=refusal.detail, is_error=True), refusal)
         return self.told(done)
+
+    def refused(self, page: HttpResponse, refusal: DomainError) -> HttpResponse:
+        """After too many tries the page is a 429 that says how long to wait; htmx shows only what went well."""
+        if isinstance(refusal, TooMany) and not self.request.htmx:  # type: ignore[attr-defined]
+            page.status_code, page["Retry-After"] = refusal.status, str(math.ceil(refusal.wait_s))
+        return page
 
     def told(self, done: Done) -> HttpResponse:
         """The page after a change. One with a secret is the answer itself: nothing keeps the secret for a second request."""
@@ -116,13 +124,15 @@ class SettingsView(View):
         self, *, form: forms.Form | None = None, do: str = "", said: str = "", is_error: bool = False, done: Done | None = None
     ) -> HttpResponse:
         is_part = bool(self.request.htmx) and not self.request.htmx.boosted  # type: ignore[attr-defined]
+        if said and not is_part:
+            messages.add_message(self.request, messages.ERROR if is_error else messages.SUCCESS, said)
         every = {f"{name}_form": form if form is not None and name == do else self.form(name) for name in self.form_classes}
         context = {
             "view": self, "title": self.title, "part": self.part, "may": {name: self.may(name) for name in self.changes},
             "why_not": why_not(self.person, tuple(self.changes.values())), "failed": do if is_error else "",
             "said": said, "is_error": is_error, "done": done, **every, **self.context(),
         }  # fmt: skip
-        response = render(self.request, "parts/settings_part.html" if is_part else "settings.html", context)
+        response = render(self.request, "parts/settings_part.html" if is_part else self.frame, context)
         response["Vary"] = "HX-Request"
         response["Cache-Control"] = "private, no-store"
         return response

@@ -18,7 +18,7 @@ from django.utils.functional import SimpleLazyObject
 from psycopg_pool import PoolTimeout
 
 from accounts.models import User
-from accounts.pages import theme_of
+from accounts.pages import keys_of, theme_of
 from accounts.permissions import has_role
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
@@ -76,12 +76,31 @@ def settings_places(request: HttpRequest, user: User) -> tuple[Place, ...]:
     return tuple(Place(label, reverse(name), here == name, "") for label, name in seen)
 
 
+# The pages of one's own account, and which belong to which.
+PROFILE: Final = (
+    ("Profile", ("profile",)),
+    ("Notifications", ("profile-notifications",)),
+    ("Security", ("profile-security", "profile-authenticator")),
+    ("Tokens", ("profile-tokens",)),
+)
+
+
+def profile_places(request: HttpRequest) -> tuple[Place, ...]:
+    here = getattr(request.resolver_match, "url_name", None) or ""
+    return tuple(Place(label, reverse(names[0]), here in names, "") for label, names in PROFILE)
+
+
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """For templates: `places` (the rail), `settings_places`, `zone` (of the reader; called when a time is written), `theme`."""
+    """For templates: `places` (the rail), `settings_places`, `profile_places`, how the reader wants it: `theme`, `single_keys`, `clock`,
+    and `zone`, which is called when a time is written.
+    """
     user = getattr(request, "user", None) or AnonymousUser()
     return {
         "places": SimpleLazyObject(lambda: places(request, user) if isinstance(user, User) else ()),
         "settings_places": SimpleLazyObject(lambda: settings_places(request, user) if isinstance(user, User) else ()),
+        "profile_places": SimpleLazyObject(lambda: profile_places(request)),
+        "single_keys": SimpleLazyObject(lambda: keys_of(request, user) if isinstance(user, User) else True),
+        "clock": SimpleLazyObject(lambda: str(user.clock) if isinstance(user, User) else str(User.Clock.DAY)),
         "theme": SimpleLazyObject(lambda: theme_of(request, user) if isinstance(user, User) else str(User.Theme.SYSTEM)),
         "zone": partial(zone_of, user),
     }

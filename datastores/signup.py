@@ -34,7 +34,8 @@ def _sign_up(*, email: str, user_name: str, org_name: str, timezone: str, is_tes
         letters.order(Letter.Kind.VERIFY, email, user=person)
         return person
     transaction.savepoint_rollback(point)
-    letters.order(Letter.Kind.TAKEN, owner.email, user=owner)
+    # Who never chose a password has lost the first mail.
+    letters.order(Letter.Kind.TAKEN if owner.has_usable_password() else Letter.Kind.VERIFY, owner.email, user=owner)
     person.email = email
     return person
 

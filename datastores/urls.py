@@ -10,6 +10,7 @@ from datastores.api.events import EventViewSet
 from datastores.api.keys import IngestKeyViewSet
 from datastores.api.teams import TeamViewSet
 from datastores.api.views import DatastoreViewSet, OperationViewSet
+from datastores.pages import signup as signup_pages
 from datastores.pages.organisation import Organisation
 from datastores.session_api import org_events, signup
 
@@ -31,5 +32,7 @@ api: list[URLPattern | URLResolver] = [  # under /api/
 ]
 pages: list[URLPattern | URLResolver] = [  # under /app/
     path("settings", Organisation.as_view(), name="settings"),
+    path("signup", signup_pages.SignUp.as_view(), name="signup"),
+    path("signup/sent", signup_pages.sent, name="signup-sent"),
 ]
 root: list[URLPattern | URLResolver] = [*routes(signup, org_events)]  # root paths

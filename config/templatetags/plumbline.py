@@ -80,7 +80,7 @@ def when(context: template.Context, moment: datetime | None, form: str = "both")
         return ""
     zone, now = reader_zone(context), context.get("now") or timezone.now()
     age = span_words((now - moment).total_seconds())
-    clock = clock_words(moment.astimezone(zone), now.astimezone(zone))
+    clock = clock_words(moment.astimezone(zone), now.astimezone(zone), is_half=str(context.get("clock", "24")) == "12")
     relative = f"in {age}" if moment > now else f"{age} ago"
     shown = {"age": age, "clock": clock, "both": f"{relative} · {clock}"}[form]
     utc = moment.astimezone(UTC)
@@ -88,13 +88,14 @@ def when(context: template.Context, moment: datetime | None, form: str = "both")
     return format_html('<time datetime="{}" title="{}">{}</time>', f"{utc:%Y-%m-%dT%H:%M:%SZ}", title, shown)
 
 
-def clock_words(moment: datetime, now: datetime) -> str:
-    """A moment by the clock, as short as it can be without a doubt: no date today, no year this year."""
+def clock_words(moment: datetime, now: datetime, *, is_half: bool = False) -> str:
+    """A moment by the clock of 24 hours or of 12, as short as it can be without a doubt: no date today, no year this year."""
+    clock = f"{moment.hour % 12 or 12}:{moment:%M} {'am' if moment.hour < 12 else 'pm'}" if is_half else f"{moment:%H:%M}"
     if moment.date() == now.date():
-        return f"{moment:%H:%M}"
+        return clock
     if abs(now - moment) < timedelta(days=300):
-        return f"{moment:%a} {moment.day} {moment:%b, %H:%M}"
-    return f"{moment.day} {moment:%b %Y, %H:%M}"
+        return f"{moment:%a} {moment.day} {moment:%b}, {clock}"
+    return f"{moment.day} {moment:%b %Y}, {clock}"
 
 
 @register.simple_tag(takes_context=True)

@@ -3,10 +3,6 @@
   "use strict";
 
   const csrf = document.querySelector('meta[name="csrf-token"]').content;
-  const store = {
-    get: (name) => { try { return localStorage.getItem(name); } catch { return null; } },
-    set: (name, value) => { try { localStorage.setItem(name, value); } catch { /* private mode: the choice lasts for this page */ } },
-  };
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -45,6 +41,13 @@
     const shown = $$("#notice > p:not(.error)");
     if (shown.length) setTimeout(() => shown.forEach((line) => line.remove()), 6000);
   }).observe($("#notice"), { childList: true });
+
+  // A form that asks for a time zone begins with the browser's own.
+
+  for (const zones of $$("select[data-own-zone]")) {
+    const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (!zones.value && [...zones.options].some((option) => option.value === own)) zones.value = own;
+  }
 
   // Small things by attribute: data-open (a dialog), data-copy (text), the narrow screen's menu.
 
@@ -142,7 +145,7 @@
   // Keyboard. Off while typing, with a modifier, and when the person turned single keys off.
 
   const typing = () => document.activeElement?.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
-  const keysOn = () => store.get("keys") !== "off";
+  const keysOn = () => document.body.dataset.keys !== "off";
   let awaitsPlace = false;
 
   const KEYS = {
@@ -175,8 +178,10 @@
     $("#keys-on").checked = keysOn();
   }
   $("#keys-on").addEventListener("change", (event) => {
-    store.set("keys", event.target.checked ? "on" : "off");
+    document.body.dataset.keys = event.target.checked ? "on" : "off";
     showKeys();
+    const body = new URLSearchParams({ keys: document.body.dataset.keys, next: "/app/profile" });
+    fetch("/app/keys", { method: "POST", body, headers: { "X-CSRFToken": csrf }, redirect: "manual" });
   });
   showKeys();
 

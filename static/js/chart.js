@@ -19,8 +19,9 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
   const whole = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
+  const hour12 = document.body.dataset.clock === "12";
   const clock = new Intl.DateTimeFormat("en-GB", {
-    timeZone: config.zone, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    timeZone: config.zone, weekday: "short", day: "numeric", month: "short", hour: hour12 ? "numeric" : "2-digit", minute: "2-digit", second: "2-digit", hour12,
   });
   const figure = (value) => (value == null ? "no value" : whole.format(value));
 
@@ -192,8 +193,8 @@
           values: [
             [86400 * 25, "{MMM} {YYYY}", null, null, null, null, null, null, 1],
             [86400, "{WWW} {D} {MMM}", null, null, null, null, null, null, 1],
-            [60, "{HH}:{mm}", "\n{WWW} {D} {MMM}", null, "\n{WWW} {D} {MMM}", null, null, null, 1],
-            [1, "{HH}:{mm}:{ss}", "\n{WWW} {D} {MMM}", null, "\n{WWW} {D} {MMM}", null, null, null, 1],
+            [60, hour12 ? "{h}:{mm} {aa}" : "{HH}:{mm}", "\n{WWW} {D} {MMM}", null, "\n{WWW} {D} {MMM}", null, null, null, 1],
+            [1, hour12 ? "{h}:{mm}:{ss} {aa}" : "{HH}:{mm}:{ss}", "\n{WWW} {D} {MMM}", null, "\n{WWW} {D} {MMM}", null, null, null, 1],
           ],
         },
         { ...axis(), size: 56, gap: 6, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : short.format(tick))) },

@@ -130,7 +130,7 @@ def desk_of(context: BrowserContext, url: str, user: User) -> Desk:
     page.goto(f"{url}/app/login")
     page.get_by_label("E-mail").fill(user.email)
     page.get_by_label("Password").fill(factories.PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_url(f"{url}/app/")
     return Desk(page, url, complaints)
 

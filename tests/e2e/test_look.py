@@ -14,7 +14,8 @@ AXE = next((Path(__file__).parent / "vendor").glob("axe-*/axe.min.js"))
 PAGES = {
     "overview": "/app/", "inbox": "/app/inbox", "anomaly": "/app/anomalies/{anomaly}?list=all", "metrics": "/app/metrics",
     "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?tab=archived",
-    "missing": "/app/nowhere",
+    "profile": "/app/profile", "notifications": "/app/profile/notifications", "security": "/app/profile/security",
+    "tokens": "/app/profile/tokens", "missing": "/app/nowhere",
 }  # fmt: skip
 VIEWPORTS = {"wide": {"width": 1500, "height": 900}, "narrow": {"width": 360, "height": 780}}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -49,12 +50,15 @@ def test_every_page_is_clean(open_desk, world, size, theme):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_login_is_clean(browser, live_server, db, theme):
+def test_the_pages_to_come_in_are_clean(browser, live_server, db, theme):
     context = browser.new_context(viewport=VIEWPORTS["narrow"], color_scheme=theme)
     page = context.new_page()
-    page.goto(f"{live_server.url}/app/login")
-    page.screenshot(path=ARTIFACTS / f"login-narrow-{theme}.png")
-    assert violations(page) == []
+    ARTIFACTS.mkdir(exist_ok=True)
+    for name in ("login", "signup", "forgot", "verify", "reset", "login/link"):
+        page.goto(f"{live_server.url}/app/{name}")
+        page.screenshot(path=ARTIFACTS / f"{name.replace('/', '-')}-narrow-{theme}.png", full_page=True)
+        assert violations(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth") <= VIEWPORTS["narrow"]["width"], name
     context.close()
 
 

@@ -91,8 +91,9 @@ def test_a_new_address_is_confirmed_by_whom_it_belongs_to(as_, viewer, reporter)
     visitor = Client().get(link)
     assert (visitor.status_code, visitor["Location"].partition("=")[0]) == (302, "/app/login?next")
     assert fill(as_(reporter), link).status_code == 200
-    answer = fill(as_(viewer), link)
-    assert (answer.status_code, answer["Location"]) == (302, "/app/")
+    old, answer = viewer.email, fill(as_(viewer), link)
+    assert (answer.status_code, answer["Location"]) == (302, "/app/profile")
+    assert (mail.outbox[-1].to, "vic@new.example" in mail.outbox[-1].body) == ([old], True)
     assert sorted(User.objects.values_list("email", flat=True)) == sorted([reporter.email, "vic@new.example"])
 
 

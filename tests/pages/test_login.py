@@ -1,15 +1,21 @@
 """Coming in and going out."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import URLPattern
+from django.utils import timezone
 
 import accounts.urls
 import anomalies.urls
+from accounts.models import Session
 from tests import factories
 
 PAGES = [route for urls in (accounts.urls, anomalies.urls) for route in urls.pages]
-OPEN = {"login", "login_code", "forgot", "verify", "reset"}
+OPEN = {
+    "login", "login_code", "login_code_again", "login_link", "login_passkey", "login_passkey_ask", "forgot", "verify", "reset",
+}  # fmt: skip
 REFUSED = "This e-mail and password do not fit together."
 
 
@@ -91,6 +97,14 @@ def test_nobody_can_keep_others_out_of_a_demo_account(viewer):
     viewer.save(update_fields=["is_demo"])
     assert [log_in(viewer.email, "wrong") for _ in range(4)] == [200] * 4
     assert log_in(viewer.email, address="192.0.2.2") == 302
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_a_session_lasts_two_weeks_where_the_person_says_so(trusting, viewer, remember):
+    said = {"username": viewer.email, "password": factories.PASSWORD} | ({"remember": "on"} if remember else {})
+    Client().post("/app/login", said)
+    left = Session.objects.get().expire_date - timezone.now()
+    assert abs(left - timedelta(days=14 if remember else 1)) < timedelta(minutes=1)
 
 
 def test_the_form_tells_password_managers_what_is_what(db):
