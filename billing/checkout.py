@@ -36,7 +36,7 @@ def checked_return_url(url: str) -> str:
     allowed = url_has_allowed_host_and_scheme(url or PAGE, allowed_hosts={own.netloc}, require_https=own.scheme == "https")
     found = urljoin(settings.BASE_URL, url or PAGE)
     if not allowed or len(found) > URL_LIMIT:
-        wrong = FieldError(("return_url",), "invalid", f"This must be an address of {own.netloc} of at most {URL_LIMIT} characters.")
+        wrong = FieldError(("body", "return_url"), "invalid", f"This must be an address of {own.netloc} of at most {URL_LIMIT} characters.")
         raise Invalid("People come back to this product only.", errors=[wrong])
     return found
 
@@ -45,7 +45,7 @@ def paid_plan(code: str, *, field: str = "plan") -> Plan:
     """The plan that can be bought under this code. Raises Invalid."""
     found = next((plan for plan in PAID if code in (plan.code, plan.lookup_key)), None)
     if found is None:
-        wrong = FieldError((field,), "invalid_choice", f"This must be one of {', '.join(plan.code for plan in PAID)}.")
+        wrong = FieldError(("body", field), "invalid_choice", f"This must be one of {', '.join(plan.code for plan in PAID)}.")
         raise Invalid("There is no such plan to buy.", errors=[wrong])
     return found
 
@@ -88,7 +88,7 @@ def _held(org: Org) -> Account:
 
 def _refuse_what_is_paid(account: Account) -> None:
     if account.is_live:
-        raise Conflict("Your organisation has a subscription already. Change or cancel it with /billing/getportalsession.")
+        raise Conflict("Your organisation has a subscription already. Change or cancel it in the portal.")
     if account.org.plan == Org.Plan.SELF_HOSTED:
         raise Conflict("Your organisation's plan is set by the operator of this installation and is not for sale.")
 
@@ -143,7 +143,7 @@ def open_portal(org: Org, *, return_url: str, plan: Plan | None = None, cancels:
     asked, address = enabled(), checked_return_url(return_url)
     account = Account.objects.filter(org=org).exclude(customer_id=None).first()
     if account is None or account.customer_id is None or ((plan or cancels) and not account.is_live):
-        raise Conflict("Your organisation has no subscription yet. Choose a plan first: /billing/getcheckoutsession.")
+        raise Conflict("Your organisation has no subscription yet. Choose a plan first.")
     if plan is not None and account.plan == plan.code:
         raise Conflict(f"Your organisation has the plan {plan.name} already.")
     visit = Visit(account.customer_id, address, plan=plan, cancels=cancels, pays=pays, subscription_id=account.subscription_id)

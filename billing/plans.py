@@ -39,6 +39,7 @@ BUSINESS: Final = Plan(Org.Plan.BUSINESS.value, "Business", 100_000, 299_00, "Fo
 # By price.
 PLANS: Final = (FREE, TEAM, BUSINESS)
 PAID: Final = tuple(plan for plan in PLANS if plan.is_paid)
+PAID_CODES: Final = tuple(plan.code for plan in PAID)
 _BY_CODE: Final = {plan.code: plan for plan in PLANS}
 _BY_LOOKUP_KEY: Final = {plan.lookup_key: plan for plan in PAID}
 

@@ -232,10 +232,10 @@ SPECTACULAR_SETTINGS = {
         {"name": "anomalies", "description": "What was found, and what people do about it."},
         {"name": "metrics", "description": "Series, their points, what was expected of them, and imports of history."},
         {"name": "datastores", "description": "Where data lives, and where levels are granted."},
+        {"name": "billing", "description": "The org's plan, its usage by day, its invoices, and buying."},
         {"name": "operations", "description": "Long work and its progress."},
         {"name": "status", "description": "Whether the product works; open to everybody."},
     ],
-    # Fields of one name whose choices differ get names that say whose they are.
     "OAS_VERSION": "3.1.1",
     # Fields of one name with several sets of values.
     "ENUM_NAME_OVERRIDES": {
@@ -243,6 +243,7 @@ SPECTACULAR_SETTINGS = {
         "AnomalyStatus": ["Active", "Acknowledged", "Resolved", "Duplicate", "Invalid", "Discarded"],
         "OpenStatus": ["Active", "Acknowledged"],
         "ArchivedStatus": ["Resolved", "Duplicate", "Invalid", "Discarded"],
+        "PaidPlanEnum": "billing.plans.PAID_CODES",
     },
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

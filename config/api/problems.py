@@ -32,6 +32,7 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
     422: ("invalid", "Invalid values", "`errors` names what is wrong."),
     429: ("too-many-requests", "Too many requests", "Wait as long as Retry-After says."),
     500: ("internal", "Internal error", "This is our mistake. The request id in `instance` finds it in the log."),
+    501: ("not-enabled", "Not enabled", "The operator of this installation has not enabled it."),
     503: ("unavailable", "Unavailable for the moment", "Try again shortly."),
 }
 
