@@ -14,18 +14,22 @@ from pathlib import Path
 
 from config.environment import BASE_DIR, env_str, plumbline_home
 
-SOURCES = ("metrics/detection/*.py", "metrics/ingest/walk.py")
-
 
 def cache_folder() -> Path:
     """Where numba keeps compiled code, for every process of the product."""
     return Path(env_str("NUMBA_CACHE_DIR", str(plumbline_home() / "numba")))
 
 
+def sources() -> list[Path]:
+    """The files that hold compiled code, or what is compiled into it."""
+    engine = importlib.import_module("metrics.detection.engine")
+    return [*engine.kernel_sources(), BASE_DIR / "metrics/ingest/walk.py"]
+
+
 def digest() -> str:
     """Changes with the kernels' sources and with what compiles them."""
     made = hashlib.sha256(f"{version('numba')} {sys.version} {platform.machine()} {platform.node()}".encode())
-    for path in sorted(path for pattern in SOURCES for path in BASE_DIR.glob(pattern)):
+    for path in sources():
         made.update(path.read_bytes())
     return made.hexdigest()
 

@@ -10,13 +10,17 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-# The first remote write needs compiled code, which takes a second or two to load. Pages come first, and compiling (config/kernels.py).
+# The first remote write and the first forecast need compiled code, which takes a second or two to load. Pages come first, and compiling
+# (config/kernels.py).
 WARM_AFTER_S: Final = 10.0
 
 
 def warm() -> None:
     for name in ("metrics.ingest.remote_write", "metrics.ingest.remote_intake"):
         importlib.import_module(name)
+    engine = importlib.import_module("metrics.detection.engine")
+    if engine.is_compiled():
+        engine.tick(engine.new_states(1), 0)
 
 
 _warming = threading.Timer(WARM_AFTER_S, warm)

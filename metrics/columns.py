@@ -1,12 +1,13 @@
 """A series over a range as columns for charts: raw where that is little, else rolled up in even steps."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from metrics import points, steps
+from metrics.detection.engine import Outlook
 from metrics.models import Metric
 from metrics.points.partitions import KEEP_DAYS
 
@@ -56,7 +57,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Band:
-    """The detector's verdicts, columns of one length; NaN where it had none."""
+    """The detector's verdicts, and what it expects of points to come, columns of one length; NaN where it had none."""
 
     timestamps_ms: Ints
     expected: Floats
@@ -116,14 +117,32 @@ def spread(column: Floats, places: Ints, size: int) -> Floats:
     return out
 
 
-def band_of(metric: Metric, window: Window) -> tuple[Band, int | None]:
-    """The verdicts in `window` and the step in which they come; in steps, bounds and expectation are means and the score is the highest."""
+def band_of(metric: Metric, window: Window, *, then: Outlook | None = None) -> tuple[Band, int | None]:
+    """The verdicts in `window`, then what is expected after them, and the step in which they come; in steps, bounds and expectation are
+    means and the score is the highest."""
     found = points.read_verdicts(metric.org_id, [metric.pk], window.start_ms, window.end_ms)[metric.pk]
     band = Band(found.timestamps_ms, found.yhat, found.lower, found.upper, found.score)
+    if then is not None and then.timestamps_ms.size:
+        band = _followed(band, then, start_ms=window.start_ms)
+        if window.max_points is not None:
+            window = replace(window, end_ms=max(window.end_ms, int(then.timestamps_ms[-1]) + 1), ahead_ms=0)
     step_ms = step_for(metric, window)
-    if step_ms is None or not found.timestamps_ms.size:
+    if step_ms is None or not band.timestamps_ms.size:
         return band, step_ms
     return _stepped(band, step_ms), step_ms
+
+
+def _followed(band: Band, then: Outlook, *, start_ms: int) -> Band:
+    """The band with what is expected after it; nobody has scored that yet."""
+    newest = int(band.timestamps_ms[-1]) if band.timestamps_ms.size else start_ms - 1
+    part = slice(int(np.searchsorted(then.timestamps_ms, max(newest + 1, start_ms))), None)
+    return Band(
+        np.concatenate([band.timestamps_ms, then.timestamps_ms[part]]),
+        np.concatenate([band.expected, then.expected[part]]),
+        np.concatenate([band.lower, then.lower[part]]),
+        np.concatenate([band.upper, then.upper[part]]),
+        np.concatenate([band.score, np.full(then.timestamps_ms[part].size, np.nan)]),
+    )
 
 
 def _stepped(band: Band, step_ms: int) -> Band:

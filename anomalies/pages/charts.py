@@ -16,6 +16,8 @@ RANGE_WORDS: Final = {"6h": "6 h", "1d": "1 d", "11d": "11 d", "30d": "30 d"}
 ENOUGH_POINTS: Final = 250
 # Where in the picture an anomaly stands: with what led to it on its left.
 LEAD: Final = 0.72
+# How much of its length a range shows of what is to come.
+AHEAD: Final = 0.125
 EARLIEST: Final = 0
 LATEST: Final = 4_102_444_800  # 2100
 
@@ -104,9 +106,11 @@ def fitting(resolution_s: float | None) -> str:
 
 
 def around(name: str, center: datetime | None, now: datetime) -> Stretch:
-    """A range that ends now, or earlier so that `center` does not stand too far left."""
+    """A range up to now and what is expected after it, or one that ends so that `center` does not stand too far left."""
     length = RANGES[name]
-    end = now if center is None else min(now, center + length * (1 - LEAD))
+    if center is None:
+        return Stretch(int((now - length).timestamp()), int((now + length * AHEAD).timestamp()), name)
+    end = min(now, center + length * (1 - LEAD))
     return Stretch(int((end - length).timestamp()), int(end.timestamp()), name)
 
 

@@ -35,16 +35,18 @@ TIMESERIES: Final = OpenApiExample(
     response_only=True,
 )
 FORECAST: Final = OpenApiExample(
-    "Two points, the second far off",
+    "Two points, the second far off, and one to come",
     value={
         "metric": {"id": 17, "name": "taxi.rides.half_hourly"},
         "resolution": 1800.0,
         "aggregation": "raw",
-        "timestamps": ["2026-05-15T16:30:00Z", "2026-05-15T17:00:00Z"],
-        "expected": [20050.0, 21010.0],
-        "lower": [17800.0, 18700.0],
-        "upper": [22300.0, 23350.0],
-        "score": [3.1, 91.0],
+        "last_at": "2026-05-15T17:00:00Z",
+        "learning": False,
+        "timestamps": ["2026-05-15T16:30:00Z", "2026-05-15T17:00:00Z", "2026-05-15T17:30:00Z"],
+        "expected": [20050.0, 21010.0, 21870.0],
+        "lower": [17800.0, 18700.0, 19240.0],
+        "upper": [22300.0, 23350.0, 24480.0],
+        "score": [3.1, 91.0, None],
     },
     response_only=True,
 )

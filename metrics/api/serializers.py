@@ -45,7 +45,13 @@ class TimeseriesSerializer(ColumnsSerializer):
 
 
 class ForecastSerializer(ColumnsSerializer):
+    last_at = serializers.CharField(
+        allow_null=True, help_text="The newest point, written like the timestamps; what comes after it is still to come. Null without any."
+    )
+    learning = serializers.BooleanField(help_text="There is not enough history to say what will come: nothing after `last_at` is told.")
     expected = serializers.ListField(child=serializers.FloatField(allow_null=True))
     lower = serializers.ListField(child=serializers.FloatField(allow_null=True), help_text="99 % of the points were expected above it.")
     upper = serializers.ListField(child=serializers.FloatField(allow_null=True), help_text="99 % of the points were expected below it.")
-    score = serializers.ListField(child=serializers.FloatField(allow_null=True), help_text="0 to 100; of a step, its highest.")
+    score = serializers.ListField(
+        child=serializers.FloatField(allow_null=True), help_text="0 to 100; of a step, its highest; null for points to come."
+    )

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,9 +11,10 @@ from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 from metrics.api import examples
 from metrics.api.filtersets import MetricFilterSet
 from metrics.api.serializers import ForecastSerializer, MetricSerializer, TimeseriesSerializer
-from metrics.api.windows import AGGREGATION, RANGE, RANGE_NAMES, asked_of, written
+from metrics.api.windows import AGGREGATION, HORIZON, RANGE, RANGE_NAMES, asked_of, written
 from metrics.columns import band_of, series_of
 from metrics.models import NAME_KEY, Metric
+from metrics.outlook import ahead_of
 
 
 @extend_schema_view(
@@ -21,7 +23,7 @@ from metrics.models import NAME_KEY, Metric
 )
 class MetricViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     operations: ClassVar = {"list": "metric.read", "retrieve": "metric.read", "timeseries": "metric.read", "forecast": "metric.read"}
-    parameters: ClassVar = {"timeseries": (*RANGE_NAMES, "aggregation"), "forecast": RANGE_NAMES}
+    parameters: ClassVar = {"timeseries": (*RANGE_NAMES, "aggregation"), "forecast": (*RANGE_NAMES, "horizon")}
     queryset = Metric.objects.select_related("datastore").defer("digest").alias(name_key=NAME_KEY)
     serializer_class = MetricSerializer
     filterset_class = MetricFilterSet
@@ -44,19 +46,30 @@ class MetricViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         return Response(said | columns)
 
     @extend_schema(
-        summary="Get what was expected of a metric",
-        description="The detector's verdict on each point: what it expected before the point came, the band around that, and the score.",
-        parameters=list(RANGE),
+        summary="Get what was and what is expected of a metric",
+        description=(
+            "The detector's verdict on each point: what it expected before the point came, the band around that, and the score. After the "
+            "newest point come those that it expects, up to `horizon` seconds ahead, without a score. The band widens as it looks farther; "
+            "while it is `learning` nothing is told of what is to come."
+        ),
+        parameters=[*RANGE, HORIZON],
         responses=ForecastSerializer,
         examples=[examples.FORECAST],
         filters=False,
     )
     def forecast(self, request: Request, id: str) -> Response:
         metric, asked = self.get_object(), asked_of(request)
-        band, step_ms = band_of(metric, asked.window)
+        ahead = ahead_of(metric, horizon_s=asked.horizon_s, before_ms=asked.before_ms)
+        band, step_ms = band_of(metric, asked.window, then=ahead.outlook)
         columns = {"expected": band.expected, "lower": band.lower, "upper": band.upper, "score": band.score}
         times = {"timestamps": written(band.timestamps_ms, is_unix=asked.is_unix)}
-        return Response(heading(metric, step_ms=step_ms, aggregation="mean") | times | columns)
+        known = {"last_at": moment_of(ahead.newest_ms, is_unix=asked.is_unix), "learning": ahead.is_learning}
+        return Response(heading(metric, step_ms=step_ms, aggregation="mean") | known | times | columns)
+
+
+def moment_of(at_ms: int | None, *, is_unix: bool) -> Any:
+    """One time as `written` writes many; None for none."""
+    return None if at_ms is None else written(np.array([at_ms]), is_unix=is_unix)[0]
 
 
 def heading(metric: Metric, *, step_ms: int | None, aggregation: str) -> dict[str, Any]:

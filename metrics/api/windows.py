@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from config.api.fields import parse_moment
 from metrics.columns import DAY_MS, HARD_MAX_POINTS, Aggregation, Ints, Window
+from metrics.outlook import DEFAULT_S, MOST_S
 from orgs.errors import FieldError, Invalid
 
 # Clocks of senders run ahead by up to a day: without `until`, what they sent is shown too.
@@ -30,6 +31,11 @@ RANGE: Final = (
 AGGREGATION: Final = OpenApiParameter(
     "aggregation", OpenApiTypes.STR, enum=list(get_args(Aggregation)), description="What a step's value is; mean without it."
 )
+HORIZON: Final = OpenApiParameter(
+    "horizon",
+    OpenApiTypes.INT,
+    description=f"Seconds after the newest point for which is told what is expected, 0 to {MOST_S:,}; {DEFAULT_S:,} without it.",
+)
 RANGE_NAMES: Final = tuple(parameter.name for parameter in RANGE)
 
 
@@ -38,6 +44,12 @@ class Asked:
     window: Window
     aggregation: Aggregation
     is_unix: bool
+    horizon_s: int
+
+    @property
+    def before_ms(self) -> int | None:
+        """The end that was asked for; None when all is wanted that there is."""
+        return None if self.window.ahead_ms else self.window.end_ms
 
 
 def asked_of(request: Request) -> Asked:
@@ -68,7 +80,13 @@ class _Reader:
             self._wrong("until", "out_of_range", "`until` has to be later than `from`.")
         max_points = self._count("max_points", HARD_MAX_POINTS)
         window = Window(start, end, max_points=max_points, step_ms=self._step(end - start), ahead_ms=ahead)
-        return Asked(window, self._choice("aggregation", get_args(Aggregation)), self._choice("times", ("iso", "unix")) == "unix")
+        horizon_s = self._count("horizon", MOST_S, minimum=0)
+        return Asked(
+            window,
+            self._choice("aggregation", get_args(Aggregation)),
+            self._choice("times", ("iso", "unix")) == "unix",
+            DEFAULT_S if horizon_s is None else horizon_s,
+        )
 
     def _moment(self, name: str) -> int | None:
         text = self.query.get(name, "")
@@ -83,13 +101,13 @@ class _Reader:
             self._wrong(name, "invalid_time", str(exc))
         return None
 
-    def _count(self, name: str, maximum: int) -> int | None:
+    def _count(self, name: str, maximum: int, *, minimum: int = 1) -> int | None:
         text = self.query.get(name)
         if text is None:
             return None
-        if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum:
+        if text.isascii() and text.isdigit() and len(text) < 10 and minimum <= int(text) <= maximum:
             return int(text)
-        self._wrong(name, "out_of_range", f"A whole number from 1 to {maximum:,}.")
+        self._wrong(name, "out_of_range", f"A whole number from {minimum} to {maximum:,}.")
         return None
 
     def _step(self, length_ms: int) -> int | None:

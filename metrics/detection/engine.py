@@ -10,6 +10,8 @@ Importing this module needs numpy only; the kernels are compiled, or loaded from
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +45,7 @@ from metrics.detection.layout import (
     WARMING,
     WORK,
 )
+from metrics.detection.outlook import Outlook, outlook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +67,7 @@ __all__ = [
     "MERGED",
     "OPEN",
     "PENDING",
+    "Outlook",
     "SCORED",
     "STATE",
     "THRESHOLDS",
@@ -71,7 +75,10 @@ __all__ = [
     "VERSION",
     "advance",
     "attributes",
+    "is_compiled",
+    "kernel_sources",
     "new_states",
+    "outlook",
     "relearn",
     "set_aggregation",
     "set_sensitivity",
@@ -83,17 +90,34 @@ THRESHOLDS: Final = {"low": 3.2, "normal": 2.6, "high": 2.0}
 _NEVER: Final = np.iinfo(np.int64).min // 2
 
 
+_FOLDER: Final = Path(__file__).parent
+# Modules of which nothing is compiled.
+_PLAIN: Final = {"__init__.py", "engine.py", "outlook.py"}
+
+
+def kernel_sources() -> list[Path]:
+    """The files that the kernels are compiled from."""
+    return sorted(path for path in _FOLDER.glob("*.py") if path.name not in _PLAIN)
+
+
+def is_compiled() -> bool:
+    """Whether the kernels are at hand, so that the first `advance` of this process takes a second or two and not half a minute."""
+    return "metrics.detection.kernels" in sys.modules or any(_cache().rglob("kernels.advance-*.nbi"))
+
+
+def _cache() -> Path:
+    """Where the compiled kernels of this source are kept: numba itself looks at the file of the entry point only."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in kernel_sources())).hexdigest()
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or _FOLDER / "__pycache__") / f"detection-{digest[:16]}"
+
+
 @cache
 def _kernels() -> ModuleType:
-    """The compiled kernels, cached by the source of the whole package: numba itself looks at the file of the entry point only."""
     import numba
 
     config: Any = numba.config  # its names appear when numba reads the environment
-
-    folder = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
     before = config.CACHE_DIR
-    config.CACHE_DIR = str(Path(before or folder / "__pycache__") / f"detection-{digest[:16]}")
+    config.CACHE_DIR = str(_cache())
     try:
         return import_module("metrics.detection.kernels")
     finally:

@@ -8,6 +8,7 @@ from typing import Final
 
 import cramjam
 import numpy as np
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from numpy.typing import NDArray
@@ -179,6 +180,23 @@ def load_blocks(shard: int, memory: ShardStates) -> tuple[dict[int, int], dict[i
     memory.loaded()
     order_all_anew(outdated)
     return steps, digests
+
+
+def state_of(series: int) -> NDArray[np.void] | None:
+    """The saved state of one series, shape (1,); None when it was not saved yet, or in another layout."""
+    mine = DetectionBlock.objects.filter(shard=series % settings.DETECT_SHARDS, block__lt=BEYOND, version=engine.VERSION)
+    with connection.cursor() as cursor:
+        # The server looks for the id among the bytes, so that the ids of all blocks need not be sent; what it finds may lie across two.
+        cursor.execute(_HOLDING, [series % settings.DETECT_SHARDS, BEYOND, np.int64(series).tobytes()])
+        blocks = [block for (block,) in cursor.fetchall()]
+    for block in mine.filter(block__in=blocks).order_by("block"):
+        places = np.flatnonzero(np.frombuffer(block.series, np.int64).reshape(2, -1)[0] == series)
+        if places.size:
+            return unpacked(block.states)[places[:1]]
+    return None
+
+
+_HOLDING: Final = "SELECT block FROM metrics_detectionblock WHERE shard = %s AND block < %s AND position(%s::bytea IN series) > 0"
 
 
 def blank_states(series: Ints) -> NDArray[np.void]:

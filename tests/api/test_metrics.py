@@ -168,7 +168,7 @@ def test_the_forecast_is_the_verdict_on_each_point(as_, viewer, metric):
     body = as_(viewer).get(f"/api/metrics/{metric.pk}/forecast?times=unix").json()
     assert body == {
         "metric": {"id": metric.pk, "name": "checkout.requests"}, "resolution": 60.0, "aggregation": "raw",
-        "timestamps": [NOW_S - 120, NOW_S - 60],
+        "last_at": None, "learning": True, "timestamps": [NOW_S - 120, NOW_S - 60],
         "expected": [10.0, 11.0], "lower": [8.0, None], "upper": [12.0, 13.5], "score": [3.0, 91.0],
     }  # fmt: skip
     hour = NOW_S // 3600 * 3600 if NOW_S % 3600 >= 120 else None

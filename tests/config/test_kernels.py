@@ -1,5 +1,6 @@
 """The kernels are compiled once per version, by whoever comes first."""
 
+import re
 import subprocess
 import sys
 
@@ -29,20 +30,24 @@ def test_what_is_compiled_is_left_alone(cache):
 
 def test_the_digest_changes_with_a_source(monkeypatch, tmp_path):
     before = kernels.digest()
-    (tmp_path / "metrics/detection").mkdir(parents=True)
-    (tmp_path / "metrics/detection/kernels.py").write_text("changed")
-    monkeypatch.setattr(kernels, "BASE_DIR", tmp_path)
+    changed = tmp_path / "kernels.py"
+    changed.write_text("changed")
+    monkeypatch.setattr(kernels, "sources", lambda: [changed])
     after = kernels.digest()
     assert after != before
-    (tmp_path / "metrics/detection/kernels.py").write_text("changed again")
+    changed.write_text("changed again")
     assert kernels.digest() not in {before, after}
 
 
-def test_the_sources_that_hold_kernels_are_all_watched():
-    watched = {path for pattern in kernels.SOURCES for path in BASE_DIR.glob(pattern)}
-    holding = {path for path in (BASE_DIR / "metrics").rglob("*.py") if "njit" in path.read_text()}
+def test_the_sources_that_hold_kernels_and_what_they_import_are_all_watched():
+    watched = set(kernels.sources())
+    holding = {path for path in (BASE_DIR / "metrics").rglob("*.py") if re.search(r"^@(njit|inline|kernel)|njit\(", path.read_text(), re.M)}
     assert holding <= watched
-    assert len(holding) >= 2
+    assert len(holding) >= 12
+    for path in watched:
+        for name in re.findall(r"^from (metrics\.detection\.\w+) import|^from metrics\.detection import (\w+)", path.read_text(), re.M):
+            module = "".join(name).removeprefix("metrics.detection.")
+            assert BASE_DIR / f"metrics/detection/{module}.py" in watched, (path, module)
 
 
 @pytest.mark.chaos
