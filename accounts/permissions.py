@@ -65,6 +65,8 @@ PERMISSIONS: Final = MappingProxyType(
         "tag.read": Need(),
         "tag.manage": Need(role=Role.MANAGER, or_level=Level.EDITOR, writes=True),
         "operation.read": Need(level=Level.REPORTER),
+        "operation.undo": Need(writes=True),
+        "anomaly.bulk": Need(level=Level.AUTHOR, writes=True),
         "operation.abort": Need(level=Level.EDITOR, writes=True),
         "me.read": Need(),
         "me.update": Need(writes=True),

@@ -2,9 +2,14 @@
 
 from celery import shared_task
 
-from anomalies.services import loop
+from anomalies.services import bulk, loop
 from anomalies.services.retention import drop_consumed_log
+from datastores.models import Operation
+from orgs.tenancy import Reason, across, org_of, within
 
+# Then another task goes on, so that no change of many holds a worker for long.
+BULK_BUDGET_S = 120.0
+RESUME_S = 60
 # The states of a shard live as long as the process that has its queue.
 _WORKERS: dict[int, loop.ShardWorker] = {}
 
@@ -20,3 +25,24 @@ def detect(shard: int) -> int:
 def drop_consumed() -> list[str]:
     """Drops the log's days that nobody needs any more; the names of what was dropped."""
     return drop_consumed_log()
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def run_bulk_change(operation_id: int) -> None:
+    """Does what is left of a change of many anomalies; a second run does nothing twice, and what takes long goes on in another task."""
+    org_id = org_of(Operation, id=operation_id)
+    if org_id is not None:
+        with within(org_id):
+            is_unfinished = bulk.run(operation_id, budget_s=BULK_BUDGET_S)
+        if is_unfinished:
+            bulk.wake(operation_id)
+
+
+@shared_task(ignore_result=True, time_limit=60, soft_time_limit=50)
+def resume_bulk_changes() -> int:
+    """Those whose task was lost, with its worker or with the broker's memory, go on where they were."""
+    with across(Reason.UPKEEP):
+        waiting = bulk.unfinished()
+    for operation_id in waiting:
+        run_bulk_change.apply_async((operation_id,), expires=RESUME_S)
+    return len(waiting)

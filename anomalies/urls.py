@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, path
 
+from anomalies.api.bulk import BulkOperationViewSet, BulkViewSet
 from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
@@ -19,6 +20,9 @@ from config.api.session import routes
 CHANGES: dict[str, Any] = {"get": "retrieve", "put": "update", "delete": "destroy"}
 
 api: list[URLPattern | URLResolver] = [  # under /api/
+    path("anomalies/bulk-by-filter", BulkViewSet.as_view({"post": "bulk_by_filter"})),
+    path("operations/<str:id>/results", BulkOperationViewSet.as_view({"get": "results"})),
+    path("operations/<str:id>/undo", BulkOperationViewSet.as_view({"post": "undo"})),
     path("anomalies/export", ExportViewSet.as_view({"get": "export"})),
     path("anomalies/facets", FacetViewSet.as_view({"get": "facets"})),
     path("anomalies", AnomalyViewSet.as_view({"get": "list", "patch": "bulk_update", "delete": "bulk_destroy"})),

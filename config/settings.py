@@ -296,6 +296,7 @@ CELERY_BEAT_SCHEDULE = {
     "fold points into chunks": every("metrics.tasks.fold", 60),
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
+    "resume changes of many that were cut off": every("anomalies.tasks.resume_bulk_changes", 60),
     "send what was not sent": every("accounts.tasks.send_letters", 30),
     "deliver what is due": every("orgs.tasks.deliver_due", 10),
     "look after the health of each org's data": every("metrics.tasks.check_health", 60),

@@ -1,5 +1,8 @@
 """Where data lives, who may do what there, and the long work done on it."""
 
+from datetime import datetime, timedelta
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
@@ -47,10 +50,13 @@ class TeamAccess(models.Model):
 
 
 class Operation(models.Model):
-    """One piece of long work that a person started: its progress, its end, what came of it."""
+    """One piece of long work that a person started, or a flow: its progress, its end, what came of it."""
 
     class Kind(models.TextChoices):
         IMPORT = "import", "Import of points"
+        BULK = "bulk", "Change of many anomalies"
+        UNDO = "undo", "Change of many anomalies, undone"
+        FLOW = "flow", "Housekeeping flow"
 
     class Status(models.TextChoices):
         WAITING = "waiting"
@@ -59,8 +65,13 @@ class Operation(models.Model):
         FAILURE = "failure"
         ABORTED = "aborted"
 
+    UNFINISHED: ClassVar = (Status.WAITING, Status.RUNNING)
+    UNDO_FOR: ClassVar = timedelta(minutes=10)
+
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
-    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="operations")
+    datastore = models.ForeignKey(
+        Datastore, null=True, blank=True, on_delete=models.CASCADE, related_name="operations", help_text="Empty for work across datastores."
+    )
     kind = models.CharField(max_length=16, choices=Kind)
     status = models.CharField(max_length=16, choices=Status, default=Status.WAITING)
 
@@ -73,6 +84,7 @@ class Operation(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True, blank=True)
     ended = models.DateTimeField(null=True, blank=True)
+    is_undoable = models.BooleanField(default=False, help_text="Whether it can be undone for a while after its end.")
 
     objects = OperationQuerySet.as_manager()
 
@@ -83,6 +95,15 @@ class Operation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}: {self.status}"
+
+    @property
+    def is_unfinished(self) -> bool:
+        return self.status in self.UNFINISHED
+
+    @property
+    def undo_until(self) -> datetime | None:
+        """Up to when it can be undone; None for what cannot, or has not ended."""
+        return self.ended + self.UNDO_FOR if self.is_undoable and self.ended else None
 
     @property
     def percent(self) -> float | None:

@@ -3,7 +3,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet, Subquery, Value
 
 from accounts.callers import Caller, OrgCaller
-from accounts.models import Level, TeamMember
+from accounts.models import Level, Role, TeamMember
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
@@ -54,9 +54,20 @@ class DatastoreQuerySet(OrgQuerySet["Datastore"]):
 
 class OperationQuerySet(OrgQuerySet["Operation"]):
     def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
-        """Operations on the datastores on which the caller has at least `level`."""
+        """Operations on the datastores on which the caller has at least `level`.
+
+        Of those across datastores an Admin sees all, a Manager those of flows, and everybody their own.
+        """
         mine = self.for_org(user.org_id)
-        return mine if sees_whole_org(user, level=level) else mine.filter(datastore__in=within_reach(user, level=level))
+        if user.is_admin:
+            return mine
+        on_datastores = Q(datastore__isnull=False)
+        if not sees_whole_org(user, level=level):
+            on_datastores = Q(datastore__in=within_reach(user, level=level))
+        across = Q(user=user.pk) if user.pk else Q(pk=None)
+        if getattr(user, "role", None) == Role.MANAGER:
+            across |= Q(user=None)
+        return mine.filter(on_datastores | Q(datastore=None) & across)
 
 
 class AuditQuerySet(OrgQuerySet["AuditEntry"]):

@@ -25,9 +25,8 @@ def abort_operation(operation: Operation) -> Operation:
 
     Raises Conflict if it has ended in another way.
     """
-    unfinished = (Operation.Status.WAITING, Operation.Status.RUNNING)
     ended = {"status": Operation.Status.ABORTED, "ended": timezone.now(), "message": "Aborted by a person."}
-    Operation.objects.filter(pk=operation.pk, status__in=unfinished).update(**ended)
+    Operation.objects.filter(pk=operation.pk, status__in=Operation.UNFINISHED).update(**ended)
     operation.refresh_from_db()
     if operation.status != Operation.Status.ABORTED:
         raise Conflict(f"The operation has already ended: {operation.get_status_display()}.")

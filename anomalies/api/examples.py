@@ -103,7 +103,7 @@ FACETS: Final = OpenApiExample(
     value={
         "total": 31,
         "capped": False,
-        "partial": False,
+        "incomplete": False,
         "facets": {
             "status": _values(("Resolved", "Resolved", 112), ("Active", "Active", 23), ("Acknowledged", "Acknowledged", 8)),
             "type": _values(("metric", "metric", 28), ("record", "record", 3)),

@@ -1,9 +1,8 @@
 """/api/anomalies/export: the whole list as a file. It is streamed: no more than a chunk of it is ever held."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from itertools import islice
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 import django_filters
 import orjson
@@ -88,7 +87,7 @@ class ExportViewSet(OrgViewSet):
         filters=True,
     )
     def export(self, request: Request) -> StreamingHttpResponse:
-        rows: AnomalyQuerySet = self.filter_queryset(self.get_queryset())
+        rows = cast("AnomalyQuerySet", self.filter_queryset(self.get_queryset()))
         form = request.query_params.get("format") or "csv"
         answer = StreamingHttpResponse(exported(rows, form), content_type=CONTENT_TYPES[form])
         answer["Content-Disposition"] = f'attachment; filename="anomalies-{timezone.now():%Y-%m-%d}.{form}"'
@@ -99,7 +98,8 @@ def exported(rows: AnomalyQuerySet, form: str) -> Iterator[bytes]:
     """The file, in pieces. The ids come through a cursor of the server's; each chunk of anomalies is as it is when it is read."""
     if form == "csv":
         yield csv_lines([list(COLUMNS)])
-    with transaction.atomic(), closing(rows.values_list("pk", flat=True).iterator(chunk_size=CHUNK)) as ids:
+    with transaction.atomic():
+        ids = rows.values_list("pk", flat=True).iterator(chunk_size=CHUNK)
         while chunk := list(islice(ids, CHUNK)):
             yield csv_lines(rows_of(chunk)) if form == "csv" else lines_of(chunk)
 

@@ -1,6 +1,6 @@
 """/api/anomalies/facets: the counts beside the list."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
@@ -53,7 +53,7 @@ class FacetSetSerializer(serializers.Serializer[Any]):
 class FacetsSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField(help_text="Anomalies that match the whole filter.")
     capped = serializers.BooleanField(help_text="Whether there are more than `total`.")
-    partial = serializers.BooleanField(help_text="Whether only 50,000 anomalies were looked at: then all counts are lower bounds.")
+    incomplete = serializers.BooleanField(help_text="Whether only 50,000 anomalies were looked at: then all counts are lower bounds.")
     facets = FacetSetSerializer()
 
 
@@ -89,14 +89,14 @@ class FacetViewSet(OrgViewSet):
         filters=True,
     )
     def facets(self, request: Request) -> Response:
-        whole = self.filter_queryset(self.get_queryset())
+        whole = cast("AnomalyQuerySet", self.filter_queryset(self.get_queryset()))
         sets = {facet: self._set_of(without(request.query_params, facet)) for facet in FACETS}
         found = count_facets(sets, whole, chosen=chosen_in(request.query_params))
         return Response(
             {
                 "total": found.total,
                 "capped": found.is_capped,
-                "partial": found.is_partial,
+                "incomplete": found.is_incomplete,
                 "facets": {name: shown(facet) for name, facet in found.by_name.items()},
             }
         )

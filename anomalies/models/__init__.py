@@ -1,6 +1,7 @@
 """The anomaly and what hangs on it, one module each."""
 
 from anomalies.models.anomalies import Anomaly, AnomalyAssignee
+from anomalies.models.bulk import BulkChange, BulkResult
 from anomalies.models.checks import FailedCheck, FailedField
 from anomalies.models.comments import Comment, Mention
 from anomalies.models.history import Change
@@ -12,6 +13,8 @@ __all__ = [
     "Anomaly",
     "AnomalyAssignee",
     "AnomalyTag",
+    "BulkChange",
+    "BulkResult",
     "Change",
     "Comment",
     "FailedCheck",

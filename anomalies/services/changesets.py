@@ -1,11 +1,13 @@
 """What a line of history says, in words: for the timeline, notices and mails."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from anomalies.models import Anomaly
 
-FIELDS: Final = {"peak_value": "peak", "score": "score", "weight": "weight"}
+# A sentence without a subject, and the text that was set, if there is one.
+Words = tuple[str, str]
+
 STATUS_WORDS: Final = {
     (False, Anomaly.Status.ACKNOWLEDGED): "acknowledged it",
     (False, Anomaly.Status.ACTIVE): "made it active again",
@@ -17,36 +19,70 @@ STATUS_WORDS: Final = {
 }
 # By whether there was one before, and whether there is one now.
 COMMENT_WORDS: Final = {(False, True): "commented", (True, True): "changed a comment", (True, False): "deleted a comment"}
-# What the names of a list say by coming into it, and by leaving it.
-TAG_WORDS: Final = ("tagged it", "took away the tag")
-LISTS: Final = {"assignees": ("assigned", "took off"), "tags": TAG_WORDS, "global_tags": TAG_WORDS, "ticket_links": ("linked", "unlinked")}
 
 
-def told(changeset: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
-    """What a changeset says, in sentences without a subject, each with the text it set."""
+def told(changeset: Mapping[str, Sequence[Any]]) -> Iterator[Words]:
+    """What a changeset says, field by field."""
     for field, (before, after) in changeset.items():
-        match field:
-            case "status":
-                yield STATUS_WORDS.get((before in Anomaly.ARCHIVED, after), f"{before} to {after}"), ""
-            case "description":
-                yield ("described it" if after else "took the description away"), str(after or "")
-            case "ended_at":
-                yield ("over" if after else "began again"), ""
-            case "message":
-                yield "now says", str(after)
-            case "comment":
-                yield COMMENT_WORDS[bool(before), bool(after)], str((after or {}).get("message", ""))
-            case "assignees" | "tags" | "global_tags" | "ticket_links":
-                yield list_words(field, names_in(before), names_in(after)), ""
-            case _:
-                yield f"{FIELDS.get(field, field.replace('_', ' '))} {in_words(before)} to {in_words(after)}", ""
+        words = WORDS.get(field)
+        yield words(before, after) if words else (f"{field.replace('_', ' ')} {in_words(before)} to {in_words(after)}", "")
 
 
-def list_words(field: str, before: Sequence[str], after: Sequence[str]) -> str:
-    """Who or what came and went: "assigned Bob Patel, took off Alice Lee"."""
-    came, went = ([name for name in one if name not in other] for one, other in ((after, before), (before, after)))
-    words = zip(LISTS[field], (came, went), strict=True)
-    return ", ".join(f"{verb} {', '.join(names)}" for verb, names in words if names)
+def status_words(before: str | None, after: str) -> Words:
+    return STATUS_WORDS.get((before in Anomaly.ARCHIVED, Anomaly.Status(after)), f"{before} to {after}"), ""
+
+
+def description_words(before: str | None, after: str | None) -> Words:
+    return ("described it" if after else "took the description away"), after or ""
+
+
+def comment_words(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Words:
+    return COMMENT_WORDS[bool(before), bool(after)], str((after or {}).get("message", ""))
+
+
+def snooze_words(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Words:
+    """Of the one condition that a snooze has; None for its end."""
+    match dict(after or {}):
+        case {"until": moment}:
+            return f"snoozed it until {str(moment)[:16].replace('T', ' ')} UTC", ""
+        case {"count": count}:
+            return f"snoozed it for {count} more occurrence{'' if count == 1 else 's'}", ""
+        case {"weight": weight}:
+            return f"snoozed it until it weighs more than {weight}", ""
+        case {"back_in_band": _}:
+            return "snoozed it until its value is back where it was expected", ""
+        case _:
+            return "woke it", ""
+
+
+def original_words(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Words:
+    return (f"said that it is a duplicate of #{after['id']}" if after else "said that it is no duplicate"), ""
+
+
+def list_words(came: str, went: str) -> Callable[[Any, Any], Words]:
+    """Who or what came into a list and left it: "assigned Bob Patel, took off Alice Lee"."""
+
+    def words(before: object, after: object) -> Words:
+        old, new = names_in(before), names_in(after)
+        changed = ((came, [name for name in new if name not in old]), (went, [name for name in old if name not in new]))
+        return ", ".join(f"{verb} {', '.join(names)}" for verb, names in changed if names), ""
+
+    return words
+
+
+WORDS: Final[Mapping[str, Callable[[Any, Any], Words]]] = {
+    "status": status_words,
+    "description": description_words,
+    "comment": comment_words,
+    "snooze": snooze_words,
+    "duplicate_of": original_words,
+    "assignees": list_words("assigned", "took off"),
+    "global_tags": list_words("tagged it", "took away the tag"),
+    "ended_at": lambda before, after: ("over" if after else "began again", ""),
+    "message": lambda before, after: ("now says", str(after)),
+    "deleted": lambda before, after: ("deleted it", ""),
+    "peak_value": lambda before, after: (f"peak {in_words(before)} to {in_words(after)}", ""),
+}
 
 
 def names_in(value: object) -> tuple[str, ...]:

@@ -73,11 +73,11 @@ class Facet:
 
 @dataclass(frozen=True)
 class Facets:
-    """All of them. `total` is that of the whole filter, `is_partial` when sets were so large that only a part was looked at."""
+    """All of them. `total` is that of the whole filter, `is_incomplete` when sets were so large that only a part was looked at."""
 
     total: int
     is_capped: bool
-    is_partial: bool
+    is_incomplete: bool
     by_name: Mapping[str, Facet]
 
 

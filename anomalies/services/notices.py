@@ -4,6 +4,7 @@ A line of history says it all: whom its comment mentions, whom it assigns, what 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,6 +79,7 @@ def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, act
 
     Whoever comments, is mentioned or assigned watches from now on, unless they have switched that off, for themselves or for this anomaly.
     """
+    lines = one_each(lines)
     named = [one for line in lines for one in named_in(line)]
     commented = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "user_id": user.pk} for line in lines if line.comment and user]
     joining = named + commented
@@ -88,6 +90,26 @@ def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, act
         if named or any(row["is_news"] for row in rows):
             values = {"lines": packed(rows), "named": packed(named), "by": user.pk if user else None}
             cursor.execute(TELL, values | {"transaction_id": transaction_id, "actor": actor, "at": at})
+
+
+def one_each(lines: Sequence["Line"]) -> list["Line"]:
+    """Of several lines about one anomaly, one that tells of all."""
+    found: dict[int, Line] = {}
+    for line in lines:
+        before = found.get(line.anomaly_id)
+        found[line.anomaly_id] = line if before is None else joined(before, line)
+    return list(found.values())
+
+
+def joined(first: "Line", second: "Line") -> "Line":
+    """What both say, from the first's before to the second's after."""
+    both = {field: (first.changeset[field][0], pair[1]) if field in first.changeset else pair for field, pair in second.changeset.items()}
+    return replace(
+        second,
+        changeset={**first.changeset, **both},
+        comment=second.comment or first.comment,
+        mentioned=tuple(dict.fromkeys((*first.mentioned, *second.mentioned))),
+    )
 
 
 def named_in(line: "Line") -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ class StrictFilterBackend(BaseFilterBackend):
             return queryset
         refuse_unknown(request, known_names(filterset_class))
         filterset = filterset_class(request.query_params, queryset=queryset, request=request)
-        if errors := [*_form_errors(filterset.form), *_sort_errors(request, filterset_class)]:
+        if errors := [*form_errors(filterset.form), *_sort_errors(request, filterset_class)]:
             raise Invalid("The list cannot be filtered like this.", errors=errors)
         return sorted_by(filterset.qs, filterset_class, request.query_params)
 
@@ -162,7 +162,7 @@ def refuse_unknown(request: Request, known: Iterable[str]) -> None:
         raise Invalid("A query parameter is unknown.", errors=[FieldError(("query", name), "unknown_parameter", msg) for name in unknown])
 
 
-def _form_errors(form: forms.Form) -> list[FieldError]:
+def form_errors(form: forms.Form) -> list[FieldError]:
     return [
         FieldError(("query", name), error.code or "invalid", str(error.message % (error.params or {}) if error.params else error.message))
         for name, errors in form.errors.as_data().items()

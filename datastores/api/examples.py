@@ -25,6 +25,7 @@ OPERATION: Final = OpenApiExample(
         "created": "2026-05-15T17:22:08.000Z",
         "started": "2026-05-15T17:22:09.000Z",
         "ended": None,
+        "undo_until": None,
     },
     response_only=True,
 )

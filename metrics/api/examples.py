@@ -81,6 +81,7 @@ IMPORT: Final = OpenApiExample(
         "created": "2026-05-15T17:22:08.000Z",
         "started": None,
         "ended": None,
+        "undo_until": None,
     },
     response_only=True,
     status_codes=["202"],

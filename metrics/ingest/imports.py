@@ -204,7 +204,9 @@ def _lines(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _sender_of(operation: Operation) -> Sender:
-    return Sender(0, operation.org_id, operation.datastore_id, Rule(operation.counters["rule"]), epoch_of(operation.datastore))
+    datastore = operation.datastore
+    assert datastore is not None  # noqa: S101 - an import writes into one
+    return Sender(0, operation.org_id, datastore.pk, Rule(operation.counters["rule"]), epoch_of(datastore))
 
 
 def epoch_of(datastore: Datastore) -> int:

@@ -137,3 +137,11 @@ def test_telling_of_many_lines_takes_two_statements_more(datastore, author, view
     with django_assert_num_queries(4):
         write_history(lines, actor=USER, user=author, at=timezone.now())
     assert Notice.objects.filter(user=viewer, kind="watched").count() == Notice.objects.filter(user=editor, kind="assigned").count() == 30
+
+
+def test_two_lines_about_one_anomaly_are_one_notice(anomaly, author, viewer):
+    watch(anomaly, viewer)
+    changesets = {"status": ("Resolved", "Acknowledged"), "weight": (1, 2)}, {"status": ("Acknowledged", "Active")}
+    lines = [Line(anomaly.org_id, anomaly.pk, changeset) for changeset in changesets]
+    write_history([*lines], actor=USER, user=author, at=timezone.now())
+    assert (Notice.objects.get().changeset, anomaly.changes.count()) == ({"status": ["Resolved", "Active"], "weight": [1, 2]}, 2)

@@ -90,6 +90,11 @@ def _operation(datastore: Datastore, owner: User) -> int:
     return Operation.objects.create(org_id=datastore.org_id, datastore=datastore, kind=Operation.Kind.IMPORT).pk
 
 
+def _bulk_operation(datastore: Datastore, owner: User) -> int:
+    """One across datastores."""
+    return Operation.objects.create(org_id=datastore.org_id, kind=Operation.Kind.BULK, user=owner).pk
+
+
 def _token(datastore: Datastore, owner: User) -> int:
     factories.make_personal_token(owner)
     return PersonalToken.objects.filter(user=owner).latest("pk").pk
@@ -104,6 +109,7 @@ METRIC, ANOMALY, OPERATION = (Sample(Scope.STORE, make) for make in (_metric, _a
 SERVICE = Sample(Scope.ORG, lambda datastore, owner: factories.make_user(owner.org, "CI", is_service=True).pk)
 SAMPLES: dict[str, Sample] = {
     "anomalies": NOTHING,
+    "anomalies/bulk-by-filter": NOTHING,
     "anomalies/export": NOTHING,
     "anomalies/facets": NOTHING,
     "anomalies/{id}": ANOMALY,
@@ -144,6 +150,8 @@ SAMPLES: dict[str, Sample] = {
     "operations": NOTHING,
     "operations/abort/{id}": OPERATION,
     "operations/{id}": OPERATION,
+    "operations/{id}/results": OPERATION,
+    "operations/{id}/undo": Sample(Scope.OWN, _bulk_operation),
     "org": NOTHING,
     "org/ingest-keys": NOTHING,
     "org/ingest-keys/{id}": Sample(Scope.STORE, lambda datastore, owner: factories.make_ingest_key(datastore)[0].pk),

@@ -47,7 +47,7 @@ def test_open_ones_are_counted_and_the_status_facet_knows_the_archived(as_, view
 
 def test_the_whole_answer(as_, viewer, world):
     shown = as_(viewer).get(f"{ADDRESS}?tag=High").json()
-    assert (shown["total"], shown["capped"], shown["partial"]) == (1, False, False)
+    assert (shown["total"], shown["capped"], shown["incomplete"]) == (1, False, False)
     assert shown["facets"]["tag"] == {"values": [{"value": "High", "name": "High", "count": 1, "capped": False}], "more": False}
     assert shown["facets"]["container"] == {"values": [], "more": False}
 
@@ -87,10 +87,10 @@ def test_only_what_one_sees_is_counted(as_, org, world, viewer, stranger, outsid
 def test_large_counts_stop_and_say_so(as_, viewer, world, monkeypatch):
     monkeypatch.setattr(facets, "COUNT_CAP", 1)
     shown = as_(viewer).get(ADDRESS).json()
-    assert (shown["total"], shown["capped"], shown["partial"]) == (1, True, False)
+    assert (shown["total"], shown["capped"], shown["incomplete"]) == (1, True, False)
     assert shown["facets"]["type"]["values"][0] == {"value": "metric", "name": "metric", "count": 1, "capped": True}
     monkeypatch.setattr(facets, "LOOKED_AT", 2)
-    assert as_(viewer).get(ADDRESS).json()["partial"] is True
+    assert as_(viewer).get(ADDRESS).json()["incomplete"] is True
 
 
 def test_many_values_are_cut_but_for_the_chosen(as_, viewer, datastore, world, monkeypatch):

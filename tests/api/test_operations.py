@@ -24,7 +24,7 @@ def test_an_operation_tells_its_progress(as_, reporter, operation, datastore, ed
     assert shown == {
         "id": operation.pk, "type": "import", "status": "running", "percent": 12.5, "done": 25, "total": 200, "message": "",
         "counters": {"stored": 24}, "datastore": {"id": datastore.pk, "name": "Metrics"}, "user": {"id": editor.pk, "name": "Eve Editor"},
-        "created": shown["created"], "started": None, "ended": None,
+        "created": shown["created"], "started": None, "ended": None, "undo_until": None,
     }  # fmt: skip
     assert client.get("/api/operations").json()["items"] == [shown]
 

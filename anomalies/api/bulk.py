@@ -1,0 +1,164 @@
+"""/api/anomalies/bulk-by-filter: a change of everything that a filter finds, after a look at what that is; and taking it back."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import Level, User
+from anomalies.api.bulk_examples import BY_FILTER, BY_TOKEN, PLAN, RESULTS
+from anomalies.api.bulk_serializers import BulkByFilterSerializer, PlanSerializer, ResultSerializer
+from anomalies.api.documents import documents
+from anomalies.api.filtersets import AnomalyFilterSet
+from anomalies.api.serializers import AnomalySerializer
+from anomalies.models import Anomaly, BulkResult, Tag
+from anomalies.querysets import AnomalyQuerySet
+from anomalies.services import bulk, undo
+from config.api.arrays import page_of
+from config.api.filters import PAGING, form_errors, known_names
+from config.api.views import OrgViewSet
+from datastores.api.examples import OPERATION
+from datastores.api.serializers import OperationSerializer
+from datastores.models import Operation
+from orgs.errors import FieldError, Invalid
+
+SAMPLE: Final = 10
+NAMES_LIMIT: Final = 100
+
+
+class BulkViewSet(OrgViewSet):
+    operations: ClassVar = {"bulk_by_filter": "anomaly.bulk"}
+    queryset = Anomaly.objects.all()
+    serializer_class = AnomalySerializer
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """What the list shows: what of it may not be changed is told, not hidden."""
+        return self.visible(Anomaly.objects.all(), level=Level.REPORTER)
+
+    @extend_schema(
+        summary="Change everything that a filter finds",
+        description=(
+            "First with `filter` and `change`: answers how many there are, a sample and a token, and changes nothing. Then with the "
+            "`token`, within 15 minutes: changes exactly that set, whatever the filter would find by then, in the background; what cannot "
+            "be changed is skipped, and `/api/operations/{id}/results` says why. At most 100,000 at once."
+        ),
+        request=BulkByFilterSerializer,
+        responses={200: PlanSerializer, 202: OpenApiResponse(OperationSerializer, description="It has begun.")},
+        examples=[BY_FILTER, BY_TOKEN, PLAN],
+    )
+    def bulk_by_filter(self, request: Request) -> Response:
+        sent = self.body(BulkByFilterSerializer)
+        now = timezone.now()
+        if "token" in sent:
+            return begun(bulk.start(self.person, sent["token"], now=now))
+        rows = self._found(sent["filter"])
+        check_names(self.person, sent["change"])
+        change = as_json(sent["change"])
+        planned = bulk.plan(self.person, rows, query=sent["filter"].urlencode(), change=change, now=now)
+        if not sent["dry_run"]:
+            return begun(bulk.start(self.person, planned.token, now=now))
+        shown = {
+            "count": len(planned.bulk.ids),
+            "forbidden": planned.forbidden,
+            "sample": documents(list(rows.order_by(*AnomalyFilterSet.order).values_list("pk", flat=True)[:SAMPLE])),
+            "token": planned.token,
+            "expires_at": planned.bulk.expires,
+        }
+        return Response(shown)
+
+    def _found(self, params: QueryDict) -> AnomalyQuerySet:
+        """What the list shows with these filters. Raises Invalid naming each that does not do."""
+        unknown = [name for name in params if name not in known_names(AnomalyFilterSet) - PAGING]
+        errors = [FieldError(("query", name), "unknown_parameter", "The list of anomalies has no such filter.") for name in unknown]
+        filterset = AnomalyFilterSet(params, queryset=self.get_queryset(), request=self.request)
+        errors += form_errors(filterset.form)
+        if errors:
+            moved = [FieldError(("body", "filter", *error.loc[1:]), error.code, error.msg) for error in errors]
+            raise Invalid("The list cannot be filtered like this.", errors=moved)
+        found: AnomalyQuerySet = filterset.qs
+        return found
+
+
+def check_names(user: User, change: Mapping[str, Any]) -> None:
+    """Raises Invalid naming each tag and person that the org does not have."""
+    tags = {name for field in ("tags_add", "tags_remove") for name in change.get(field, ())}
+    people = {pk for field in ("assignee_ids_add", "assignee_ids_remove") for pk in change.get(field, ())}
+    known_tags = set(Tag.objects.for_org(user.org_id).filter(name__in=tags).values_list("name", flat=True)) if tags else set()
+    known_people = set(User.objects.for_org(user.org_id).filter(pk__in=people).values_list("pk", flat=True)) if people else set()
+    errors = [
+        FieldError(("body", "change", field, place), "not_found", f"There is no {kind} {value!r}.")
+        for kind, known, fields in (
+            ("tag", known_tags, ("tags_add", "tags_remove")),
+            ("person", known_people, ("assignee_ids_add", "assignee_ids_remove")),
+        )
+        for field in fields
+        for place, value in enumerate(change.get(field, ()))
+        if value not in known
+    ]
+    if errors:
+        raise Invalid("Nothing was planned.", errors=errors)
+
+
+def as_json(change: Mapping[str, Any]) -> dict[str, Any]:
+    """The change as it is kept."""
+    kept = dict(change)
+    if until := kept.get("snooze", {}).get("until"):
+        kept["snooze"] = {"until": until.isoformat()}
+    return kept
+
+
+def begun(operation: Operation) -> Response:
+    """202 with the operation."""
+    shown = OperationSerializer(Operation.objects.select_related("datastore", "user").get(pk=operation.pk)).data
+    return Response(shown, status=202, headers={"Location": f"/api/operations/{operation.pk}"})
+
+
+class BulkOperationViewSet(OrgViewSet):
+    """What came of a change of many, and taking it back."""
+
+    operations: ClassVar = {"results": "operation.read", "undo": "operation.undo"}
+    parameters: ClassVar = {"results": ("page", "size", "outcome")}
+    queryset = Operation.objects.select_related("datastore", "user")
+    serializer_class = OperationSerializer
+
+    @extend_schema(
+        summary="Get what became of each anomaly",
+        description="Of a change of many: a plain array in order of the anomalies' ids. Empty for other operations.",
+        parameters=[
+            OpenApiParameter("page", OpenApiTypes.INT, description="Which page, from 1."),
+            OpenApiParameter("size", OpenApiTypes.INT, description="Results on a page, 1 to 100; 50 without it."),
+            OpenApiParameter("outcome", OpenApiTypes.STR, enum=BulkResult.Outcome.values, description="Only these."),
+        ],
+        responses=ResultSerializer(many=True),
+        examples=[RESULTS],
+        filters=False,
+    )
+    def results(self, request: Request, id: str) -> Response:
+        found: QuerySet[BulkResult] = BulkResult.objects.filter(bulk_change__operation=self.get_object()).order_by("anomaly_id")
+        if (outcome := request.query_params.get("outcome")) is not None:
+            if outcome not in BulkResult.Outcome.values:
+                error = FieldError(("query", "outcome"), "invalid_choice", "Say changed or skipped.")
+                raise Invalid("There is no such outcome.", errors=[error])
+            found = found.filter(outcome=outcome)
+        return page_of(request, found, ResultSerializer)
+
+    @extend_schema(
+        summary="Undo a change of many anomalies",
+        description=(
+            "Within 10 minutes of its end, also of one that was aborted. What it changed and nobody changed since becomes what it was, in "
+            "the background: the answer is an operation of its own. Asked for twice, it is the same one."
+        ),
+        request=None,
+        responses={202: OperationSerializer},
+        examples=[OPERATION],
+    )
+    @transaction.atomic
+    def undo(self, request: Request, id: str) -> Response:
+        return begun(undo.undo(self.get_object(), user=self.person, now=timezone.now()))
