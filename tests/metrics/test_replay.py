@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metrics import replay
+from metrics.detection import engine
 from tests.metrics.detection.series import MINUTE, START, daily, times
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,9 +188,28 @@ def test_the_command_needs_no_server_and_starts_quickly(tmp_path):
         done = subprocess.run(command, env=os.environ | nowhere, capture_output=True, text=True, check=True, cwd=tmp_path)
         after = os.times()
         used = after.children_user - before.children_user + after.children_system - before.children_system
-        return done.stdout, used
+        return done.stdout, done.stderr, used
 
     go()
-    out, used_s = go()
-    assert len(out.splitlines()) == 1
+    out, said, used_s = go()
+    assert (len(out.splitlines()), said) == (1, "")
     assert used_s < 3.0  # of processor time: the machine may be busy
+
+
+@pytest.mark.parametrize(("is_compiled", "lines"), [(False, 1), (True, 0)])
+def test_a_first_start_says_that_it_compiles(tmp_path, monkeypatch, is_compiled, lines):
+    monkeypatch.setattr(engine, "is_compiled", lambda: is_compiled)
+    out, said = io.StringIO(), io.StringIO()
+    call_command("replay", str(write(tmp_path / "a.csv", plain)), stdout=out, stderr=said)
+    assert [line.startswith("compiling the detector once") for line in said.getvalue().splitlines()] == [True] * lines
+    assert len(out.getvalue().splitlines()) == 1
+
+
+def test_code_is_compiled_once_its_cache_is_there(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "metrics.detection.kernels", raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    assert not engine.is_compiled()
+    folder = engine._cache() / "of-a-module"
+    folder.mkdir(parents=True)
+    (folder / "kernels.advance-310.py311.nbi").touch()
+    assert engine.is_compiled()

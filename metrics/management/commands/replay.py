@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from metrics import replay
-from metrics.detection.engine import THRESHOLDS
+from metrics.detection import engine
 
 
 class Command(BaseCommand):
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             "file", type=Path, help="timestamps: YYYY-MM-DD HH:MM:SS (UTC), ISO 8601 or unix seconds; an empty value is a gap"
         )
         parser.add_argument(
-            "--sensitivity", choices=list(THRESHOLDS), default="normal", help="how surprising a point must be (default: normal)"
+            "--sensitivity", choices=list(engine.THRESHOLDS), default="normal", help="how surprising a point must be (default: normal)"
         )
         parser.add_argument("--scores", type=Path, metavar="OUT.csv", help="also write forecast, band, score and alerts of every point")
 
@@ -38,6 +38,8 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} is not a text file in UTF-8.") from error
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
+        if not engine.is_compiled():
+            self.stderr.write("compiling the detector once, half a minute or so; the next start finds it compiled")
         found = replay.replay(series, sensitivity=options["sensitivity"])
         for alert in replay.alerts(found):
             self.stdout.write(json.dumps(dataclasses.asdict(alert)))
