@@ -20,6 +20,8 @@ from anomalies.models import (
     FailedField,
     Integration,
     Mention,
+    SourceRow,
+    SourceTable,
     Tag,
     TicketLink,
 )
@@ -213,3 +215,23 @@ class TicketLinkAdmin(ReadOnlyAdmin):
     list_select_related = ("integration", "org", "user")
     search_fields = ("=anomaly__id", "ticket_number", "ticket_id")
     date_hierarchy = "created"
+
+
+@admin.register(SourceTable)
+class SourceTableAdmin(ReadOnlyAdmin):
+    """Which rows of the source are kept; the rows themselves are for those who may read the datastore."""
+
+    list_display = ("anomaly_id", "org", "total", "created")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org",)
+    search_fields = ("=anomaly__id",)
+    date_hierarchy = "created"
+
+
+@admin.register(SourceRow)
+class SourceRowAdmin(ReadOnlyAdmin):
+    """Where rows are, not what stands in them: an operator runs the installation, and need not read its data."""
+
+    fields = list_display = ("anomaly_id", "org", "place")
+    list_select_related = ("org",)
+    search_fields = ("=anomaly__id",)

@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import URLPattern, URLResolver, path
 
 from anomalies.api.bulk import BulkOperationViewSet, BulkViewSet
+from anomalies.api.checks import FailedCheckViewSet
 from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
@@ -35,6 +36,7 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("partitions/<str:id>/anomalies/<str:status>", PartitionViewSet.as_view({"put": "change_anomalies"})),
     path("anomalies/<str:id>/history", AnomalyViewSet.as_view({"get": "history"})),
     path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),
+    path("anomalies/<str:id>/failed-checks", FailedCheckViewSet.as_view({"get": "failed_checks"})),
     path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),
     path("anomalies/<str:id>/ticket-links", TicketLinkViewSet.as_view({"get": "ticket_links", "post": "link_ticket"})),
     path("anomalies/<str:id>/ticket-links/<str:link_id>", TicketLinkViewSet.as_view({"delete": "unlink_ticket"})),

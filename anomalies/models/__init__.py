@@ -6,6 +6,7 @@ from anomalies.models.checks import FailedCheck, FailedField
 from anomalies.models.comments import Comment, Mention
 from anomalies.models.history import Change
 from anomalies.models.notices import Notice, NoticeSettings, Watch
+from anomalies.models.sources import SourceRow, SourceTable
 from anomalies.models.tags import AnomalyTag, Tag
 from anomalies.models.tickets import Integration, TicketLink
 
@@ -23,6 +24,8 @@ __all__ = [
     "Mention",
     "Notice",
     "NoticeSettings",
+    "SourceRow",
+    "SourceTable",
     "Tag",
     "TicketLink",
     "Watch",

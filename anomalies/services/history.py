@@ -12,6 +12,7 @@ from accounts.models import User
 from anomalies.services import notices
 
 DETECTOR: Final = "detector"
+SCAN: Final = "scan"
 SNOOZE: Final = "snooze"
 TAGS: Final = "tags"
 USER: Final = "user"

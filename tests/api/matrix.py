@@ -115,6 +115,7 @@ SAMPLES: dict[str, Sample] = {
     "anomalies/{id}": ANOMALY,
     "anomalies/{id}/comments": ANOMALY,
     "anomalies/{id}/duplicate-of": ANOMALY,
+    "anomalies/{id}/failed-checks": ANOMALY,
     "anomalies/{id}/history": ANOMALY,
     "anomalies/{id}/image": ANOMALY,
     "anomalies/{id}/related": ANOMALY,
