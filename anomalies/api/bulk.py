@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from accounts.models import Level, User
 from anomalies.api.bulk_examples import BY_FILTER, BY_TOKEN, PLAN, RESULTS
-from anomalies.api.bulk_serializers import BulkByFilterSerializer, PlanSerializer, ResultSerializer
+from anomalies.api.bulk_serializers import BulkByFilterSerializer, BulkPlanSerializer, ResultSerializer
 from anomalies.api.documents import documents
 from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.serializers import AnomalySerializer
@@ -50,7 +50,7 @@ class BulkViewSet(OrgViewSet):
             "be changed is skipped, and `/api/operations/{id}/results` says why. At most 100,000 at once."
         ),
         request=BulkByFilterSerializer,
-        responses={200: PlanSerializer, 202: OpenApiResponse(OperationSerializer, description="It has begun.")},
+        responses={200: BulkPlanSerializer, 202: OpenApiResponse(OperationSerializer, description="It has begun.")},
         examples=[BY_FILTER, BY_TOKEN, PLAN],
     )
     def bulk_by_filter(self, request: Request) -> Response:

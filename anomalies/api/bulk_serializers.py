@@ -92,7 +92,7 @@ class BulkByFilterSerializer(StrictSerializer):
         return attrs
 
 
-class PlanSerializer(serializers.Serializer[Any]):
+class BulkPlanSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(help_text="How many anomalies the filter finds now: exactly these the token changes.")
     forbidden = serializers.IntegerField(help_text="How many of them you may not change; they will be skipped.")
     sample = AnomalySerializer(many=True, help_text="The first ten, in the order of the list.")
