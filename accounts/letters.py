@@ -47,6 +47,7 @@ SUBJECTS: Final = {
     Kind.SECURITY: "Your Plumbline account's security changed",
     Kind.REPORT: "An issue was reported in Plumbline",
     Kind.ADMIN_ALERT: "Plumbline admin alert",
+    Kind.NOTICES: "Anomalies that concern you",
 }
 # Where the link of a letter leads; the token follows.
 LINKS: Final = {
@@ -55,6 +56,7 @@ LINKS: Final = {
     Kind.RESET: "/app/reset?token={token}",
     Kind.ADDRESS: "/app/address?token={token}",
     Kind.SECURITY: "/app/profile",
+    Kind.NOTICES: "/app/notifications",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }
 # What is said to whoever asks for a new password, whether or not the address is known.

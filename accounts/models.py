@@ -269,6 +269,7 @@ class Letter(models.Model):
         SECURITY = "security", "Your account's security changed"
         REPORT = "report", "Reported issue"
         ADMIN_ALERT = "admin_alert", "Admin alert"
+        NOTICES = "notices", "What happened to your anomalies"
 
     org = models.ForeignKey(Org, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="+")

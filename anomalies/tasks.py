@@ -1,8 +1,9 @@
 """Background work on top of detection and triage. Each task is a door to one service."""
 
 from celery import shared_task
+from django.utils import timezone
 
-from anomalies.services import bulk, loop
+from anomalies.services import bulk, loop, notice_mails
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
 from orgs.tenancy import Reason, across, org_of, within
@@ -46,3 +47,15 @@ def resume_bulk_changes() -> int:
     for operation_id in waiting:
         run_bulk_change.apply_async((operation_id,), expires=RESUME_S)
     return len(waiting)
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def mail_notices() -> int:
+    """One mail to each whose notices have waited long enough; how many people that were."""
+    now = timezone.now()
+    with across(Reason.UPKEEP):
+        people = notice_mails.due(now=now)
+    for org_id, user_id in people:
+        with within(org_id):
+            notice_mails.mail(user_id, now=now)
+    return len(people)

@@ -151,6 +151,8 @@ EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", default=True)
 EMAIL_TIMEOUT = 15
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend" if EMAIL_HOST else "config.mail.FileBackend"
 DEFAULT_FROM_EMAIL = env_str("DEFAULT_FROM_EMAIL", "Plumbline <plumbline@localhost>")
+# What happens to people's anomalies is gathered for so many minutes before it is mailed.
+NOTICE_MAIL_MINUTES = env_int("NOTICE_MAIL_MINUTES", 5, minimum=0, maximum=1440)
 # Who reads what people report; empty: only the operators' admin shows it.
 OPERATOR_EMAIL = env_str("OPERATOR_EMAIL", "")
 
@@ -296,6 +298,7 @@ CELERY_BEAT_SCHEDULE = {
     "fold points into chunks": every("metrics.tasks.fold", 60),
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
+    "mail what people were told": every("anomalies.tasks.mail_notices", 60),
     "resume changes of many that were cut off": every("anomalies.tasks.resume_bulk_changes", 60),
     "send what was not sent": every("accounts.tasks.send_letters", 30),
     "deliver what is due": every("orgs.tasks.deliver_due", 10),

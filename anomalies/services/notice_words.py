@@ -1,36 +1,50 @@
 """What a notice says in one sentence."""
 
+import re
 from typing import Final
 
-from anomalies.models import Notice
+from accounts.models import User
+from anomalies.models import Change, Notice
 from anomalies.services.changesets import told
 
 # Parts of the system as people know them.
 ACTORS: Final = {"detector": "The detector", "scan": "A scan", "flow": "A housekeeping flow", "snooze": "The end of its snooze"}
+MENTION: Final = re.compile(r"@\[([^\]\n]*)\]\([0-9]{1,18}\)")
+WORDS_SHOWN: Final = 4
 
 
-def who_did(notice: Notice) -> str:
+def plain(comment: str) -> str:
+    """A comment without the numbers of those whom it mentions: "Look, @Alice Lee"."""
+    return MENTION.sub(r"@\1", comment)
+
+
+def who(person: User | None, actor: str) -> str:
     """The person, or the part of the system; somebody who left is "Somebody"."""
-    if notice.by is not None:
-        return str(notice.by)
-    return "Somebody" if notice.actor == "user" else ACTORS.get(notice.actor, "Plumbline")
+    if person is not None:
+        return str(person)
+    return "Somebody" if actor == "user" else ACTORS.get(actor, "Plumbline")
+
+
+def who_in(change: Change) -> str:
+    """Wants `user` selected."""
+    return who(change.user, change.actor)
 
 
 def headline(notice: Notice) -> str:
     """ "Alice Lee acknowledged it, tagged it High"; without a full stop. Wants `by` selected."""
-    who = who_did(notice)
+    person = who(notice.by, notice.actor)
     match notice.kind:
         case Notice.Kind.MENTIONED:
-            return f"{who} mentioned you"
+            return f"{person} mentioned you"
         case Notice.Kind.ASSIGNED:
-            return f"{who} assigned it to you"
+            return f"{person} assigned it to you"
         case _ if notice.changes > 1:
-            return f"{notice.changes} changes, the last by {who}: {what_changed(notice)}"
+            return f"{notice.changes} changes, the last by {person}: {what_changed(notice)}"
         case _:
-            return f"{who} {what_changed(notice)}"
+            return f"{person} {what_changed(notice)}"
 
 
 def what_changed(notice: Notice) -> str:
     """Short even when much has changed."""
     words = [text for text, _ in told(notice.changeset)]
-    return ", ".join(words[:4]) + (f" and {len(words) - 4} more" if len(words) > 4 else "")
+    return ", ".join(words[:WORDS_SHOWN]) + (f" and {len(words) - WORDS_SHOWN} more" if len(words) > WORDS_SHOWN else "")

@@ -34,6 +34,7 @@ SELECT j.org_id, j.anomaly_id, j.user_id, true, %(at)s
 ON CONFLICT (anomaly_id, user_id) DO NOTHING
 """
 
+# Of an anomaly that sleeps, only what people do is news.
 TELL: Final = """
 WITH line AS (
     SELECT * FROM json_to_recordset(%(lines)s) AS l (org_id bigint, anomaly_id bigint, changeset jsonb, comment text, is_news boolean)
@@ -44,8 +45,9 @@ WITH line AS (
              UNION ALL
             SELECT w.anomaly_id, w.user_id, 'watched', 3
               FROM line JOIN anomalies_watch w ON w.anomaly_id = line.anomaly_id AND w.is_on
-             WHERE line.is_news) AS reason
-     WHERE user_id IS DISTINCT FROM %(by)s
+                        JOIN anomalies_anomaly a ON a.id = line.anomaly_id
+             WHERE line.is_news AND (a.snoozed_at IS NULL OR %(by)s::bigint IS NOT NULL)) AS reason
+     WHERE user_id IS DISTINCT FROM %(by)s::bigint
      ORDER BY anomaly_id, user_id, rank
 ), wanted AS (
     SELECT told.*,
