@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('anomalies', '0011_tag_categories'),
+        ('anomalies', '0012_source_rows'),
         ('datastores', '0004_operations_across'),
         ('orgs', '0008_reported_alerts'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
