@@ -55,6 +55,8 @@ PERMISSIONS: Final = MappingProxyType(
         "comment.update": Need(level=Level.VIEWER, writes=True, own=True),
         "comment.delete": Need(level=Level.VIEWER, writes=True, own=True, own_or=Role.ADMIN),
         "anomaly.watch": Need(level=Level.VIEWER, writes=True),
+        "view.read": Need(),
+        "view.manage": Need(writes=True),
         "notification.read": Need(),
         "notification.acknowledge": Need(writes=True),
         "integration.read": Need(),

@@ -1,13 +1,15 @@
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.callers import Caller
-from accounts.models import Level
+from accounts.models import Level, TeamMember
 from datastores.models import Datastore
 from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from anomalies.models import Anomaly, Comment, Integration, Notice, Tag  # noqa: F401 - the generics' arguments
+    from anomalies.models import Anomaly, Comment, Integration, Notice, SavedView, Tag  # noqa: F401 - the generics' arguments
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
@@ -79,3 +81,21 @@ class TagQuerySet(OrgQuerySet["Tag"]):
     def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
         """All of the caller's org; levels on datastores play no part."""
         return self.for_org(user.org_id)
+
+
+class SavedViewQuerySet(OrgQuerySet["SavedView"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """The caller's own and those of their teams; an Admin sees everything that is shared."""
+        mine = self.for_org(user.org_id)
+        shared = Q(team__isnull=False) if user.is_admin else Q(team__is_public=True) | Q(team__in=teams_of(user))
+        return mine.filter(Q(user=user.pk) | shared)
+
+    def with_default_of(self, user: Caller) -> Self:
+        """With `default`: whether the caller's inbox begins with it."""
+        from anomalies.models import DefaultView
+
+        return self.annotate(default=Exists(DefaultView.objects.filter(view=OuterRef("pk"), user=user.pk)))
+
+
+def teams_of(user: Caller) -> "QuerySet[TeamMember, Any]":
+    return TeamMember.objects.filter(user=user.pk).values("team")

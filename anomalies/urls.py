@@ -10,6 +10,7 @@ from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
+from anomalies.api.saved_views import SavedViewViewSet
 from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
@@ -48,6 +49,8 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("comments", CommentViewSet.as_view({"get": "list", "post": "create"})),
     path("comments/<str:id>", CommentViewSet.as_view(CHANGES)),
     path("anomalies/<str:id>/watch", WatchViewSet.as_view({"get": "watching", "post": "watch", "delete": "unwatch"})),
+    path("saved-views", SavedViewViewSet.as_view({"get": "list", "post": "create"})),
+    path("saved-views/<str:id>", SavedViewViewSet.as_view(CHANGES)),
     path("user-notifications", NoticeViewSet.as_view({"get": "list"})),
     path("user-notifications/acknowledge", NoticeViewSet.as_view({"put": "acknowledge_all"})),
     path("user-notifications/acknowledge/<str:id>", NoticeViewSet.as_view({"put": "acknowledge"})),

@@ -9,6 +9,7 @@ from anomalies.models.notices import Notice, NoticeSettings, Watch
 from anomalies.models.sources import SourceRow, SourceTable
 from anomalies.models.tags import AnomalyTag, Tag
 from anomalies.models.tickets import Integration, TicketLink
+from anomalies.models.views import DefaultView, SavedView
 
 __all__ = [
     "Anomaly",
@@ -18,6 +19,7 @@ __all__ = [
     "BulkResult",
     "Change",
     "Comment",
+    "DefaultView",
     "FailedCheck",
     "FailedField",
     "Integration",
@@ -26,6 +28,7 @@ __all__ = [
     "NoticeSettings",
     "SourceRow",
     "SourceTable",
+    "SavedView",
     "Tag",
     "TicketLink",
     "Watch",

@@ -15,7 +15,7 @@ from django.urls import URLPattern, get_resolver
 
 from accounts.models import Level, PersonalToken, Role, User
 from accounts.permissions import PERMISSIONS, ROLE_RANK, Need
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, SavedView
 from anomalies.services import comment_on
 from anomalies.services.tags import create_tag
 from anomalies.services.tickets import Ticket, create_integration, link_ticket
@@ -163,6 +163,10 @@ SAMPLES: dict[str, Sample] = {
     "service-accounts/{id}/tokens": SERVICE,
     "teams": NOTHING,
     "teams/{id}": Sample(Scope.ORG, lambda datastore, owner: owner.org.teams.create(org=owner.org, name=f"A team {uuid4()}").pk),
+    "saved-views": NOTHING,
+    "saved-views/{id}": Sample(
+        Scope.OWN, lambda d, owner: SavedView.objects.create(org_id=d.org_id, user=owner, name=f"A view {uuid4()}").pk
+    ),
     "user-notifications": NOTHING,
     "user-notifications/acknowledge": NOTHING,
     "user-notifications/acknowledge/{id}": Sample(Scope.OWN, _notice),

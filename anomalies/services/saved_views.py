@@ -1,0 +1,84 @@
+"""Keeping a list under a name, sharing it with a team, and beginning with it."""
+
+from typing import Any, Final
+
+from django.db import transaction
+
+from accounts.models import Team, User
+from anomalies.models import DefaultView, SavedView
+from orgs.errors import Conflict, FieldError, Forbidden, Invalid
+
+MOST: Final = 100
+
+
+@transaction.atomic
+def create_view(user: User, *, name: str, query: str, team_id: int | None, default: bool) -> SavedView:
+    """Raises Conflict when the person has a view of this name or as many as one may have, Invalid for a team that is not theirs."""
+    User.objects.select_for_update().get(pk=user.pk)  # one after the other, so that the limit holds
+    if SavedView.objects.filter(user=user).count() >= MOST:
+        raise Conflict(f"You have {MOST} views already. Delete one that you no longer need.")
+    refuse_taken(user, name)
+    view = SavedView.objects.create(org_id=user.org_id, user=user, name=name, query=query, team=team_of(user, team_id))
+    set_default(view, user=user, is_default=default)
+    return view
+
+
+@transaction.atomic
+def change_view(view: SavedView, *, user: User, default: bool | None = None, **changes: Any) -> SavedView:
+    """With `changes` of name, query and team_id applied; only its owner changes these, whoever sees it may begin with it.
+
+    Raises Forbidden for another's view, Conflict for a name that is taken, Invalid for a team that is not theirs.
+    """
+    if changes:
+        refuse_others(view, user)
+        if changes.get("name", view.name) != view.name:
+            refuse_taken(user, changes["name"])
+        if "team_id" in changes:
+            view.team = team_of(user, changes.pop("team_id"))
+        for field, value in changes.items():
+            setattr(view, field, value)
+        view.save(update_fields=[*changes, "team", "updated"])
+    if default is not None:
+        set_default(view, user=user, is_default=default)
+    return view
+
+
+def delete_view(view: SavedView, *, user: User) -> None:
+    """Raises Forbidden for another's view, unless an Admin takes away what is shared."""
+    if not (user.is_admin and view.team_id):
+        refuse_others(view, user)
+    view.delete()
+
+
+def set_default(view: SavedView, *, user: User, is_default: bool) -> None:
+    if is_default:
+        DefaultView.objects.update_or_create(user=user, defaults={"org_id": user.org_id, "view": view})
+    else:
+        DefaultView.objects.filter(user=user, view=view).delete()
+
+
+def default_view_of(user: User) -> SavedView | None:
+    """The view that the person's inbox begins with, as long as they may see it."""
+    return SavedView.objects.visible_to(user).filter(defaults__user=user).first()
+
+
+def refuse_others(view: SavedView, user: User) -> None:
+    if view.user_id != user.pk:
+        raise Forbidden("This view is somebody else's. Save one of your own.")
+
+
+def refuse_taken(user: User, name: str) -> None:
+    if SavedView.objects.filter(user=user, name=name).exists():
+        raise Conflict(f"You have a view named {name!r} already.")
+
+
+def team_of(user: User, team_id: int | None) -> Team | None:
+    """One of the person's teams, the public one among them; an Admin may name any."""
+    if team_id is None:
+        return None
+    teams = Team.objects.for_org(user.org_id)
+    mine = teams if user.is_admin else teams.filter(members=user) | teams.filter(is_public=True)
+    found = mine.filter(pk=team_id).first()
+    if found is None:
+        raise Invalid("The view was not saved.", errors=[FieldError(("body", "team_id"), "not_found", "You are in no such team.")])
+    return found
