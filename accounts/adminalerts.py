@@ -1,6 +1,6 @@
 """Admin alerts: trouble with an org's data goes on, is told after a while, told again when it lasts, and its end is told too."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 from accounts import letters
 from accounts.models import Letter, User
 from orgs.delivery import outbox
+from orgs.errors import FieldError, Invalid
 from orgs.events import record_event
-from orgs.models import AdminAlert, Event, Org
+from orgs.models import AdminAlert, Channel, Event, Org
 
 Kind = AdminAlert.Kind
 NAMES: Final = {
@@ -115,3 +116,53 @@ def readers_of(alert: AdminAlert) -> list[User]:
     """The chosen people; every admin when nobody is chosen."""
     chosen = list(alert.email_users.filter(is_active=True))
     return chosen or list(User.objects.for_org(alert.org_id).deciding_admins())
+
+
+# What people may change of an alert, by the word that the interfaces use.
+PLAIN: Final = {"enabled": "is_enabled", "wait_seconds": "wait_s", "expiration_seconds": "expiration_s"}
+
+
+@transaction.atomic
+def change(alert: AdminAlert, said: Mapping[str, Any], *, prefix: str = "", actor_id: int | None) -> None:
+    """Changes what is said: enabled, wait_seconds, expiration_seconds, channel (its name, empty for none), email_users, sms_users (ids).
+
+    Raises Invalid for people and channels that are not the org's, naming the word after `prefix`.
+    """
+    changes: dict[str, Any] = {field: said[name] for name, field in PLAIN.items() if name in said}
+    if "slack_channel" in said:
+        changes["channel"] = _channel(alert, said["slack_channel"], prefix, service=Channel.Service.SLACK)
+    if "channel" in said:
+        changes["channel"] = _channel(alert, said["channel"], prefix)
+    people = {field: _members(alert, said[field], field, prefix) for field in ("email_users", "sms_users") if field in said}
+    for field, value in changes.items():
+        setattr(alert, field, value)
+    if changes:
+        alert.save(update_fields=list(changes))
+    for field, found in people.items():
+        getattr(alert, field).set(found)
+    if changes or people:
+        name = f"Settings changed: the alert “{NAMES[Kind(alert.kind)]}”"
+        record_event(alert.org_id, type=Event.Type.SETTINGS, name=name, user_id=actor_id)
+
+
+def _channel(alert: AdminAlert, named: str | int, prefix: str, *, service: str = "") -> Channel | None:
+    """The org's channel of this name, or with this id; None for none."""
+    if not named:
+        return None
+    mine = Channel.objects.for_org(alert.org_id)
+    found = mine.filter(service=service, name=named).first() if service else mine.filter(pk=named).first()
+    if found is None:
+        word = f"{prefix}{'slack_channel' if service else 'channel'}"
+        wrong = FieldError((word,), "not_found", "There is no such channel. /org/channels lists them.")
+        raise Invalid("There is no such channel.", errors=[wrong])
+    return found
+
+
+def _members(alert: AdminAlert, ids: Collection[int], field: str, prefix: str) -> list[User]:
+    found = list(User.objects.for_org(alert.org_id).people().filter(pk__in=ids))
+    missing = set(ids) - {person.pk for person in found}
+    phoneless = [person.pk for person in found if field == "sms_users" and not person.phone]
+    if missing or phoneless:
+        said = f"Not in your org: {sorted(missing)}." if missing else f"Without a phone number: {sorted(phoneless)}."
+        raise Invalid("These people cannot be told.", errors=[FieldError((f"{prefix}{field}",), "not_found", said)])
+    return found

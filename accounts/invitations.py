@@ -1,23 +1,25 @@
 """How people come into an org that exists: an admin adds them, the mail's token lets them choose a password."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import IntegrityError, transaction
 
 from accounts import letters
 from accounts.models import Letter, Role, User
 from accounts.passwords import check_new_password
-from orgs.errors import FieldError, Invalid
+from orgs.errors import Conflict, FieldError, Invalid
 from orgs.events import record_event
 from orgs.models import Event
 
+AGAIN_AFTER: Final = timedelta(minutes=1)
 ENTRY = (Letter.Kind.VERIFY, Letter.Kind.INVITE)
 
 
-def invite(inviter: User, *, email: str, name: str, is_admin: bool) -> User:
+def invite(inviter: User, *, email: str, name: str, role: Role) -> User:
     """A new person of the inviter's org, who gets a mail. Raises Invalid if somebody has the address already."""
     try:
-        return _invite(inviter, email=email, name=name, is_admin=is_admin)
+        return _invite(inviter, email=email, name=name, role=role)
     except IntegrityError as exc:
         raise Invalid(
             "This address cannot be added.", errors=[FieldError(("add",), "taken", "Somebody has this address already.")]
@@ -25,11 +27,27 @@ def invite(inviter: User, *, email: str, name: str, is_admin: bool) -> User:
 
 
 @transaction.atomic
-def _invite(inviter: User, *, email: str, name: str, is_admin: bool) -> User:
-    person = User.objects.create_user(email, None, org=inviter.org, name=name, role=Role.ADMIN if is_admin else Role.MEMBER)
-    letters.order(Letter.Kind.INVITE, person.email, user=person, details={"inviter": inviter.name or inviter.email})
+def _invite(inviter: User, *, email: str, name: str, role: Role) -> User:
+    person = User.objects.create_user(email, None, org=inviter.org, name=name, role=role)
+    _mail(person, inviter)
     record_event(inviter.org_id, type=Event.Type.MEMBER, name=f"{person} was invited", user_id=inviter.pk)
     return person
+
+
+def _mail(person: User, inviter: User) -> None:
+    letters.order(Letter.Kind.INVITE, person.email, user=person, details={"inviter": inviter.name or inviter.email})
+
+
+@transaction.atomic
+def invite_again(inviter: User, person: User, *, now: datetime) -> None:
+    """Mails a new token to somebody who has not come in yet; the former one ends. Raises Conflict for others, and within a minute."""
+    if person.has_usable_password() or not person.is_active:
+        raise Conflict(f"{person} has come in already, or the account was closed.")
+    if Letter.objects.filter(user=person, kind=Letter.Kind.INVITE, created__gt=now - AGAIN_AFTER).exists():
+        raise Conflict(f"A mail went to {person.email} a moment ago. Wait a minute before the next.")
+    letters.void(person, Letter.Kind.INVITE)
+    _mail(person, inviter)
+    record_event(inviter.org_id, type=Event.Type.MEMBER, name=f"{person} was invited again", user_id=inviter.pk)
 
 
 @transaction.atomic

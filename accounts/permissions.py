@@ -95,6 +95,7 @@ PERMISSIONS: Final = MappingProxyType(
         "org.mark": Need(writes=True, org_token=True),
         "org.channels": Need(),
         "org.quota": Need(role=Role.ADMIN, org_token=True),
+        "org.settings": Need(role=Role.ADMIN),
         "billing.read": Need(),
         "billing.invoices": Need(role=Role.ADMIN),
         "billing.manage": Need(role=Role.ADMIN, writes=True),

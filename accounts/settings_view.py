@@ -20,7 +20,8 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views import View
@@ -31,16 +32,51 @@ from orgs.errors import DomainError, TooMany
 
 DEMO: Final = "You are visiting a demo: look at everything, nothing can be changed."
 NOBODY: Final = "Only {role}s of the organisation can change this."
-REVISE: Final = "Nothing was changed. What is wrong stands beside the fields."
+REVISE: Final = "Nothing was changed: see what is wrong."
 
 
 @dataclass(frozen=True)
 class Done:
-    """What came of a change: the sentence, and a secret that is shown this once, with what it is called."""
+    """What came of a change: the sentence, a secret that is shown this once with what it is called, where to go if not back.
+
+    `stays`: the answer shows what a second request would not, without being secret.
+    """
 
     said: str
     secret: str = ""
     secret_name: str = ""
+    leads_to: str = ""
+    stays: bool = False
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a list, and where the others are; addresses are empty where there are none."""
+
+    rows: Sequence[Any]
+    first: int
+    last: int
+    total: int
+    before: str = ""
+    after: str = ""
+
+
+def page_of(found: QuerySet[Any], params: QueryDict, *, size: int = 50) -> Page:
+    """The page of a list that the address names by `page`, from 1; the last one when there are not so many. Two queries."""
+    total = found.count()
+    asked = params.get("page", "")
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
+    number = max(1, min(number, -(-total // size)))
+    rows = list(found[(number - 1) * size : number * size])
+
+    def address(there: int) -> str:
+        other = params.copy()
+        other["page"] = str(there)
+        return f"?{other.urlencode()}"
+
+    before = address(number - 1) if number > 1 else ""
+    after = address(number + 1) if number * size < total else ""
+    return Page(rows, (number - 1) * size + 1 if rows else 0, (number - 1) * size + len(rows), total, before, after)
 
 
 def reader(request: HttpRequest) -> User:
@@ -55,6 +91,7 @@ class SettingsView(View):
 
     frame: ClassVar[str] = "settings.html"
     title: ClassVar[str]
+    body: ClassVar[str] = "parts/settings_body.html"
     part: ClassVar[str]
     place: ClassVar[str]
     operation: ClassVar[str]
@@ -115,10 +152,12 @@ class SettingsView(View):
 
     def told(self, done: Done) -> HttpResponse:
         """The page after a change. One with a secret is the answer itself: nothing keeps the secret for a second request."""
-        if done.secret or self.request.htmx:  # type: ignore[attr-defined]
+        is_htmx = bool(self.request.htmx)  # type: ignore[attr-defined]
+        if done.secret or done.stays or (is_htmx and not done.leads_to):
             return self.shown(said=done.said, done=done)
         messages.success(self.request, done.said)
-        return HttpResponseRedirect(self.request.get_full_path())
+        there = done.leads_to or self.request.get_full_path()
+        return HttpResponse(headers={"HX-Redirect": there}) if is_htmx else HttpResponseRedirect(there)
 
     def shown(
         self, *, form: forms.Form | None = None, do: str = "", said: str = "", is_error: bool = False, done: Done | None = None
@@ -130,12 +169,20 @@ class SettingsView(View):
         context = {
             "view": self, "title": self.title, "part": self.part, "may": {name: self.may(name) for name in self.changes},
             "why_not": why_not(self.person, tuple(self.changes.values())), "failed": do if is_error else "",
-            "said": said, "is_error": is_error, "done": done, **every, **self.context(),
+            "said": said, "is_error": is_error, "done": done, "problems": problems_of(form) if is_error else (), **every, **self.context(),
         }  # fmt: skip
         response = render(self.request, "parts/settings_part.html" if is_part else self.frame, context)
         response["Vary"] = "HX-Request"
         response["Cache-Control"] = "private, no-store"
         return response
+
+
+def problems_of(form: forms.Form | None) -> tuple[str, ...]:
+    """What is wrong with a form of one row, whose fields are written by hand and so cannot show it themselves."""
+    if form is None or "id" not in form.fields:
+        return ()
+    labels = {name: field.label or name for name, field in form.fields.items()}
+    return tuple(f"{labels[name]}: {text}" if name in labels else str(text) for name, found in form.errors.items() for text in found)
 
 
 def why_not(person: User, operations: Sequence[str]) -> str:

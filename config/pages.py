@@ -66,12 +66,24 @@ def places(request: HttpRequest, user: User) -> tuple[Place, ...]:
 
 
 # The pages of the settings, and of which operations one has to be allowed to see each.
-SETTINGS: Final = (("Organisation", "settings", ("org.read",)),)
+SETTINGS: Final = (
+    ("Organisation", "settings", ("org.read",)),
+    ("Members", "settings-members", ("user.read",)),
+    ("Teams", "settings-teams", ("team.read",)),
+    ("Keys and tokens", "settings-keys", ("ingest_key.read",)),
+    ("Channels", "settings-channels", ("org.channels",)),
+    ("Admin alerts", "settings-alerts", ("org.settings",)),
+    ("Events", "settings-events", ("event.read",)),
+    ("Quota", "settings-quota", ("org.quota",)),
+)
+# The page of one team belongs to the list of teams.
+WITHIN: Final = {"settings-team": "settings-teams"}
 
 
 def settings_places(request: HttpRequest, user: User) -> tuple[Place, ...]:
     """The settings that the person may see. No query."""
     here = getattr(request.resolver_match, "url_name", None) or ""
+    here = WITHIN.get(here, here)
     seen = [(label, name) for label, name, operations in SETTINGS if any(has_role(user, operation) for operation in operations)]
     return tuple(Place(label, reverse(name), here == name, "") for label, name in seen)
 

@@ -39,12 +39,14 @@ def counting(org: Org, *, search: str = "") -> QuerySet[Metric]:
     return (found.filter(name__icontains=search) if search else found).order_by(Left("name", 200), "pk")
 
 
-def remove(org: Org, *, names: Sequence[str], patterns: Sequence[str], dry_run: bool, actor_id: int | None) -> list[str]:
+def remove(
+    org: Org, *, names: Sequence[str] = (), patterns: Sequence[str] = (), ids: Sequence[int] = (), dry_run: bool, actor_id: int | None
+) -> list[str]:
     """Removes series with their points and anomalies, at most MOST_AT_ONCE; a dry run only tells which. The names, sorted.
 
     In a pattern `*` stands for any characters and `?` for one; it has to fit the whole name.
     """
-    wanted = Q(digest__in=[name_digest(name) for name in names])
+    wanted = Q(digest__in=[name_digest(name) for name in names]) | Q(pk__in=ids)
     for pattern in patterns:
         wanted |= Q(name__regex=as_regex(pattern))
     found = dict(Metric.objects.for_org(org).filter(wanted).order_by("pk").values_list("pk", "name")[:MOST_AT_ONCE])

@@ -7,6 +7,8 @@ from metrics.api.imports import ImportViewSet
 from metrics.api.views import MetricViewSet
 from metrics.ingest import page_views
 from metrics.ingest import views as ingest
+from metrics.pages.quota import Quota
+from metrics.pages.start import Start, tick
 from metrics.session_api import js, org
 
 api: list[URLPattern | URLResolver] = [  # under /api/
@@ -16,7 +18,11 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics/<str:id>/timeseries", MetricViewSet.as_view({"get": "timeseries"})),
     path("metrics/<str:id>/forecast", MetricViewSet.as_view({"get": "forecast"})),
 ]
-pages: list[URLPattern | URLResolver] = []  # under /app/
+pages: list[URLPattern | URLResolver] = [  # under /app/
+    path("settings/quota", Quota.as_view(), name="settings-quota"),
+    path("start", Start.as_view(), name="start"),
+    path("start/tick", tick, name="start-tick"),
+]
 root: list[URLPattern | URLResolver] = [  # root paths
     path("flux/metric_data", ingest.metric_data),
     path("flux/metric_data_post", ingest.metric_data_post),

@@ -8,12 +8,12 @@ from django.db import transaction
 
 from accounts import adminalerts, people
 from accounts.invitations import invite
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.session_api.shown import org_of_user_shown, person_shown
 from config.api.session import Call, Data, Kind, endpoint
 from config.api.session.parameters import Choice, Email, Flag, Integer, Numbers, Parameter, Text, Words
 from orgs import channels
-from orgs.errors import FieldError, Invalid, NotFound
+from orgs.errors import NotFound
 from orgs.models import AdminAlert, Channel, Org
 from orgs.services import change_org, create_org_token
 
@@ -90,7 +90,7 @@ def users(call: Call, *, add: str | None, name: str, admin: bool, remove: int | 
     """The people of the org. A POST with `add` or `remove` changes them first."""
     actor = call.person()
     if add is not None:
-        invite(actor, email=add, name=name or add.partition("@")[0], is_admin=admin)
+        invite(actor, email=add, name=name or add.partition("@")[0], role=Role.ADMIN if admin else Role.MEMBER)
     if remove is not None:
         people.remove_user(member(call.org, remove), actor_id=actor.pk)
     shown = org_of_user_shown(call.org, now=call.now, zone=call.zone)
@@ -149,45 +149,10 @@ def adminalerts_(call: Call, **said: Any) -> Data:
     found = {alert.kind: alert for alert in adminalerts.alerts_of(call.org)}
     with transaction.atomic():
         for kind in SETTABLE:
-            change_alert(
-                found[kind], {name.split("_", 2)[2]: value for name, value in said.items() if name.startswith(f"type_{int(kind)}_")}
-            )
+            prefix = f"type_{int(kind)}_"
+            mine = {name.removeprefix(prefix): value for name, value in said.items() if name.startswith(prefix) and value is not None}
+            adminalerts.change(found[kind], mine, prefix=prefix, actor_id=call.person().pk if mine else None)
     return {"admin_alerts": [alert_shown(alert, call) for alert in found.values()]}
-
-
-def change_alert(alert: AdminAlert, said: dict[str, Any]) -> None:
-    """Raises Invalid for people and channels that are not the org's."""
-    plain = {"enabled": "is_enabled", "wait_seconds": "wait_s", "expiration_seconds": "expiration_s"}
-    changes = {field: said[name] for name, field in plain.items() if said[name] is not None}
-    if said["slack_channel"] is not None:
-        changes["channel"] = slack_channel(alert, said["slack_channel"])
-    for field, value in changes.items():
-        setattr(alert, field, value)
-    if changes:
-        alert.save(update_fields=list(changes))
-    for field in ("email_users", "sms_users"):
-        if said[field] is not None:
-            getattr(alert, field).set(members(alert, said[field], field))
-
-
-def slack_channel(alert: AdminAlert, name: str) -> Channel | None:
-    if not name:
-        return None
-    found = Channel.objects.filter(org_id=alert.org_id, service=Channel.Service.SLACK, name=name).first()
-    if found is None:
-        wrong = FieldError((f"type_{alert.kind}_slack_channel",), "not_found", "There is no such channel. /org/channels lists them.")
-        raise Invalid("There is no such channel.", errors=[wrong])
-    return found
-
-
-def members(alert: AdminAlert, ids: tuple[int, ...], field: str) -> list[User]:
-    found = list(User.objects.filter(org_id=alert.org_id, pk__in=ids, is_service=False))
-    missing = set(ids) - {person.pk for person in found}
-    phoneless = [person.pk for person in found if field == "sms_users" and not person.phone]
-    if missing or phoneless:
-        said = f"Not in your org: {sorted(missing)}." if missing else f"Without a phone number: {sorted(phoneless)}."
-        raise Invalid("These people cannot be told.", errors=[FieldError((f"type_{alert.kind}_{field}",), "not_found", said)])
-    return found
 
 
 def alert_shown(alert: AdminAlert, call: Call) -> dict[str, Any]:

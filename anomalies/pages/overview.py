@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db.models import Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -14,6 +14,7 @@ from anomalies.pages.access import allowed_datastores, reader
 from anomalies.pages.listing import CAP, ORDER, capped_count, in_words, newest_of
 from anomalies.pages.rows import rows_of
 from anomalies.pages.series import series_of, series_rows
+from metrics.pages.start import is_new_here
 from metrics.pulse import MINUTES, Pulse, ingest_pulse
 
 HEAVIEST_SHOWN: Final = 8
@@ -35,6 +36,8 @@ class Bar:
 def overview(request: HttpRequest) -> HttpResponse:
     """The page. What it reads does not grow with what there is: the heaviest are those of the newest CAP."""
     user, now = reader(request), timezone.now()
+    if is_new_here(user) and not series_of(user).exists():
+        return redirect("start")
     unsettled = Anomaly.objects.visible_to(user).open()
     newest = unsettled.order_by(*ORDER).values("pk")[:CAP]
     heaviest = Anomaly.objects.visible_to(user).filter(pk__in=Subquery(newest)).for_rows().order_by("-weight", "-created", "-pk")

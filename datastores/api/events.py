@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 import django_filters
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,6 +15,7 @@ from config.api.fields import MomentField, StrictSerializer
 from config.api.filters import ListFilter, MomentFilter, StrictFilterSet, one_of, whole_number
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 from datastores.api.serializers import RefSerializer
+from datastores.events import seen_by
 from datastores.models import Datastore
 from orgs.errors import FieldError, Invalid
 from orgs.events import record_event
@@ -85,9 +86,7 @@ class EventViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     filterset_class = EventFilterSet
 
     def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
-        """What is about the whole org, and what is about datastores that the caller sees."""
-        seen = Datastore.objects.visible_to(self.person, level=level)
-        return queryset.filter(Q(datastore=None) | Q(datastore__in=seen), org=self.person.org_id)
+        return queryset.filter(seen_by(self.person, level=level))
 
     @extend_schema(
         summary="Post a marker",

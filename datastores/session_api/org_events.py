@@ -5,13 +5,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
-from django.db.models import Q, QuerySet
 
-from accounts.callers import Caller
 from accounts.models import User
 from config.api.session import Answer, Call, Data, Kind, endpoint, stamps
 from config.api.session.parameters import Choice, Integer, Text, Timestamp, window
-from datastores.models import Datastore
+from datastores.events import visible_events
 from orgs.errors import FieldError, Invalid
 from orgs.events import record_event
 from orgs.models import Event
@@ -75,12 +73,6 @@ def is_address(url: str) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def visible_events(caller: Caller) -> QuerySet[Event]:
-    """What is about the whole org, and what is about datastores that the caller sees."""
-    seen = Datastore.objects.visible_to(caller)
-    return Event.objects.filter(Q(datastore=None) | Q(datastore__in=seen), org=caller.org_id)
 
 
 def moment(seconds: int) -> datetime:

@@ -71,6 +71,12 @@
     if (target.form?.id === "filters" && !target.form.contains(target)) target.form.requestSubmit();
   });
 
+  // A choice that stands for its own button.
+
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("[data-submits]")) target.form.requestSubmit(target.form.querySelector("button"));
+  });
+
   // Lists: the row we are on, and the rows that are selected.
 
   const rows = () => $$(".rows tr[data-url]");

@@ -2,11 +2,20 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
+from accounts import adminalerts
+from accounts import invitations as people
+from accounts.models import User
+from billing.models import UsageDay
+from orgs.channels import connect
+from orgs.models import AdminAlert, Channel, Delivery, RefusedSeries
+from orgs.services import create_public_key
 from tests import factories
 from tests.e2e.conftest import ARTIFACTS
 
@@ -16,6 +25,12 @@ PAGES = {
     "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?tab=archived",
     "profile": "/app/profile", "notifications": "/app/profile/notifications", "security": "/app/profile/security",
     "tokens": "/app/profile/tokens", "missing": "/app/nowhere",
+}  # fmt: skip
+# As an admin sees them, in an org that has something of everything.
+SETTINGS = {
+    "settings": "/app/settings", "members": "/app/settings/members", "teams": "/app/settings/teams", "team": "/app/settings/teams/{team}",
+    "keys": "/app/settings/keys", "channels": "/app/settings/channels", "admin-alerts": "/app/settings/alerts",
+    "events": "/app/settings/events", "quota": "/app/settings/quota", "start": "/app/start",
 }  # fmt: skip
 VIEWPORTS = {"wide": {"width": 1500, "height": 900}, "narrow": {"width": 360, "height": 780}}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
@@ -30,23 +45,64 @@ def violations(page) -> list[str]:
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", list(VIEWPORTS))
-def test_every_page_is_clean(open_desk, world, size, theme):
-    desk = open_desk(viewport=VIEWPORTS[size], color_scheme=theme)
+def looked_at(desk, paths: dict[str, str], *, size: str, theme: str) -> dict[str, list[str]]:
+    """What is wrong with each page; its picture is kept."""
     ARTIFACTS.mkdir(exist_ok=True)
     wrong: dict[str, list[str]] = {}
-    for name, path in PAGES.items():
-        page = desk.go(path.format(anomaly=world.anomalies[0].pk, metric=world.metric.pk))
+    for name, path in paths.items():
+        page = desk.go(path)
         page.screenshot(path=ARTIFACTS / f"{name}-{size}-{theme}.png", full_page=size == "narrow")
         said = violations(page)
         if (width := page.evaluate("document.documentElement.scrollWidth")) > VIEWPORTS[size]["width"]:
             said.append(f"{width} px wide")
         if said:
             wrong[name] = said
+    return wrong
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(VIEWPORTS))
+def test_every_page_is_clean(open_desk, world, size, theme):
+    desk = open_desk(viewport=VIEWPORTS[size], color_scheme=theme)
+    paths = {name: path.format(anomaly=world.anomalies[0].pk, metric=world.metric.pk) for name, path in PAGES.items()}
+    wrong = looked_at(desk, paths, size=size, theme=theme)
     expected = [text for text in desk.complaints if "404" in text]  # the page that there is not
     assert (wrong, len(expected)) == ({}, 1), json.dumps(wrong, indent=1)
     desk.complaints.remove(expected[0])
+
+
+@pytest.fixture
+def settled(world) -> tuple[User, int]:
+    """An admin of an org that has something of everything in its settings, and one of its teams."""
+    org, store = world.author.org, world.metric.datastore
+    admin = factories.make_user(org, "Ada Admin", role="admin", phone="+4930123456")
+    people.invite(admin, email="jo@example.com", name="Jo Miller", role="member")
+    for number in range(3):
+        factories.make_ingest_key(store, name=f"agent {number}", sources=["10.0.0.0/8"])
+        factories.make_org_token(org)
+    create_public_key(store, name="shop", origins=["https://shop.example", "https://*.shop.example"])
+    channel = connect(org, Channel.Service.SLACK, name="#ops", url="https://hooks.slack.com/services/T0/B0/x")
+    for status in Delivery.Status:
+        ended = None if status == "waiting" else timezone.now()
+        Delivery.objects.create(
+            org=org, method="slack", to="#ops", channel=channel, title="All stopped", status=status, ended=ended, tries=1
+        )
+    adminalerts.observe(
+        org, AdminAlert.Kind.STALE_METRICS, is_on=True, details={"metrics": ["cpu"]}, now=timezone.now() - timedelta(hours=2)
+    )
+    for ago in range(30):
+        UsageDay.objects.create(org=org, day=timezone.now().date() - timedelta(days=ago + 1), metrics=3 + ago, metric_limit=50)
+    RefusedSeries.objects.create(org=org, day=timezone.now().date(), refused=4, example="new", invalid=2, invalid_example="x: bad time")
+    return admin, org.teams.filter(is_public=False).first().pk
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(VIEWPORTS))
+def test_every_page_of_the_settings_is_clean(open_desk, settled, size, theme):
+    admin, team = settled
+    desk = open_desk(admin, viewport=VIEWPORTS[size], color_scheme=theme)
+    wrong = looked_at(desk, {name: path.format(team=team) for name, path in SETTINGS.items()}, size=size, theme=theme)
+    assert wrong == {}, json.dumps(wrong, indent=1)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
