@@ -94,8 +94,8 @@ class Alerts(SettingsView):
 
     def form_of(self, alert: AdminAlert) -> forms.Form:
         """With what is there now; with what was sent, when that was refused."""
-        if self.refused is not None and self.refused.data.get("id") == str(alert.kind):
-            return self.refused
+        if self.sent_back is not None and self.sent_back.data.get("id") == str(alert.kind):
+            return self.sent_back
         initial = {
             "id": alert.kind, "enabled": alert.is_enabled, "wait_minutes": -(-alert.wait_s // 60),
             "again_minutes": -(-alert.expiration_s // 60), "channel": alert.channel_id or "",
@@ -103,10 +103,10 @@ class Alerts(SettingsView):
         }  # fmt: skip
         return self.with_choices(AlertForm(initial=initial, auto_id=f"alert{alert.kind}_%s"))
 
-    refused: AlertForm | None = None
+    sent_back: AlertForm | None = None
 
     def shown(self, *, form: forms.Form | None = None, **kwargs: Any) -> Any:
-        self.refused = form if isinstance(form, AlertForm) else None
+        self.sent_back = form if isinstance(form, AlertForm) else None
         return super().shown(form=form, **kwargs)
 
     def save(self, said: Mapping[str, Any]) -> Done:
