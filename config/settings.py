@@ -202,6 +202,7 @@ UNFOLD = {
     "SITE_ICON": lambda request: static("img/plumbline.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("img/plumbline.svg")}],
     "SHOW_HISTORY": True,
+    "SIDEBAR": {"show_search": True, "navigation": "config.operate.navigation"},
     "COLORS": {
         "primary": {
             "50": "#f3faf9", "100": "#e6f3f1", "200": "#c5e4e0", "300": "#94cdc7", "400": "#3fb8af", "500": "#1d918b",

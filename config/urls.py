@@ -10,7 +10,7 @@ import billing.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
-from config import pages
+from config import operate, pages
 from config.api import probes
 from config.api import urls as api_urls
 
@@ -19,6 +19,7 @@ APPS = (orgs.urls, accounts.urls, billing.urls, datastores.urls, metrics.urls, a
 urlpatterns = [
     path("", RedirectView.as_view(url="/app/", permanent=False), name="home"),
     path("admin/login/", pages.operators_only),
+    path("admin/", include(operate.urls)),
     path("admin/", admin.site.urls),
     path("app/", include([route for app in APPS for route in app.pages])),
     path("api/health", probes.HealthView.as_view(), name="health"),
