@@ -84,6 +84,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     objects: ClassVar[UserManager] = UserManager()
 
+    # The operator who acts as this person in the request at hand; None: they act for themselves.
+    acted_by: "User | None" = None
+
     ONBOARDING_FLAGS: ClassVar[tuple[str, ...]] = (
         "main_intro", "alerts_intro", "alerts_from_search", "training_intro",
         "alert_created", "test_alert_sent", "two_alerts_sent", "pattern_trained",
@@ -95,6 +98,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         ordering = ("name", "pk")
         constraints = (models.UniqueConstraint(Lower("email"), name="one_user_per_email"),)
+        permissions = (("impersonate_user", "Can act as a person"),)
 
     def __str__(self) -> str:
         return self.name or self.email
@@ -178,6 +182,32 @@ class Session(AbstractBaseSession):
         from accounts.sessions import SessionStore
 
         return SessionStore
+
+
+class Impersonation(models.Model):
+    """An operator began or ended to act as a person: who, as whom, why, from where. Never altered, never deleted."""
+
+    class Action(models.TextChoices):
+        BEGAN = "began", "Began"
+        ENDED = "ended", "Ended"
+
+    # The database deletes what an org leaves behind, and a trigger refuses every other deletion.
+    org = models.ForeignKey(Org, on_delete=models.DO_NOTHING, related_name="+")
+    action = models.CharField(max_length=8, choices=Action)
+    operator = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    operator_email = models.EmailField(help_text="As it was then: it stays when the operator is erased.")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    user_email = models.EmailField(help_text="As it was then.")
+    reason = models.CharField(max_length=500)
+    address = models.CharField(max_length=45, blank=True)
+    request_id = models.CharField(max_length=128, blank=True, help_text="Of the request in the log.")
+    created = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-created", "-pk")
+
+    def __str__(self) -> str:
+        return f"{self.created:%Y-%m-%d %H:%M} {self.operator_email} as {self.user_email}: {self.action}"
 
 
 class KnownClient(models.Model):

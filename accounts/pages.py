@@ -19,7 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 
-from accounts import clients, entry, limits, passkeys
+from accounts import clients, entry, impersonation, limits, passkeys
 from accounts.browsers import browser_words
 from accounts.forms import CodeForm, Guess, LoginForm, RecoveryForm, RequestForm
 from accounts.models import Passkey, User
@@ -150,10 +150,25 @@ def mail_again(request: HttpRequest) -> HttpResponse:
 
 
 class LogOut(LogoutView):
-    """Ends the session; POST only, so that no image tag elsewhere can do it."""
+    """Ends the session; POST only, so that no image tag elsewhere can do it. An operator who acts as somebody is themselves again."""
 
     http_method_names = ("post", "options")
     next_page = "login"
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if isinstance(request.user, User) and request.user.acted_by is not None:
+            return stop_acting(request)
+        return super().post(request, *args, **kwargs)
+
+
+@require_POST
+def stop_acting(request: HttpRequest) -> HttpResponse:
+    """Makes an operator who acts as somebody themselves again."""
+    person = request.user
+    if not isinstance(person, User) or person.acted_by is None:
+        return redirect("overview")
+    impersonation.end(request, person, now=timezone.now())
+    return redirect("admin:accounts_user_change", person.pk)
 
 
 def own_address(request: HttpRequest, *, otherwise: str, target: str = "") -> str:

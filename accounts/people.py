@@ -78,6 +78,19 @@ def _hold(user: User) -> User:
     return user
 
 
+@transaction.atomic
+def would_leave_no_admin(user_id: int | None, **changes: Any) -> bool:
+    """Whether the org would have nobody to administer it if this person were so. Holds the org in the caller's transaction."""
+    user = User.objects.filter(pk=user_id).first()
+    if user is None or not User.objects.for_org(user.org_id).deciding_admins().filter(pk=user.pk).exists():
+        return False
+    _hold(user)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    decides = user.is_admin and user.is_active and not user.is_demo and not user.is_service
+    return not decides and not User.objects.for_org(user.org_id).deciding_admins().exclude(pk=user.pk).exists()
+
+
 def _require_an_admin(org_id: int, *, if_left: bool) -> None:
     if if_left and not User.objects.for_org(org_id).deciding_admins().exists():
         raise Conflict("This is the last admin of the org. Make somebody else an admin first.")

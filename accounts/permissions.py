@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from accounts.callers import Caller, OrgCaller
-from accounts.models import Level, PersonalToken, Role
+from accounts.models import Level, PersonalToken, Role, User
 
 ROLE_RANK: Final = MappingProxyType({Role.MEMBER: 0, Role.MANAGER: 1, Role.ADMIN: 2})
 
@@ -27,6 +27,7 @@ class Need:
     own: bool = False  # only to what is the caller's own
     own_or: Role | None = None  # and, with this role, to anybody's
     or_level: Level | None = None  # a level on any datastore that does instead of the role
+    opens: bool = False  # makes or changes what opens an account or the org: not by an operator who acts as somebody
 
     @property
     def scope(self) -> PersonalToken.Scope:
@@ -60,7 +61,7 @@ PERMISSIONS: Final = MappingProxyType(
         "notification.read": Need(),
         "notification.acknowledge": Need(writes=True),
         "integration.read": Need(),
-        "integration.manage": Need(role=Role.MANAGER, writes=True),
+        "integration.manage": Need(role=Role.MANAGER, writes=True, opens=True),
         "ticket_link.read": Need(level=Level.VIEWER, org_token=True),
         "ticket_link.manage": Need(role=Role.MANAGER, level=Level.AUTHOR, writes=True),
         "audit.read": Need(role=Role.ADMIN),
@@ -72,22 +73,22 @@ PERMISSIONS: Final = MappingProxyType(
         "operation.abort": Need(level=Level.EDITOR, writes=True),
         "me.read": Need(),
         "me.update": Need(writes=True),
-        "me.secure": Need(writes=True),  # what guards the account: password, second factors, address, leaving
+        "me.secure": Need(writes=True, opens=True),  # what guards the account: password, second factors, address, leaving
         "user.read": Need(role=Role.MANAGER),
-        "user.manage": Need(role=Role.ADMIN, writes=True),
+        "user.manage": Need(role=Role.ADMIN, writes=True, opens=True),
         "service.read": Need(role=Role.MANAGER),
-        "service.manage": Need(role=Role.ADMIN, writes=True),
+        "service.manage": Need(role=Role.ADMIN, writes=True, opens=True),
         "token.read": Need(),
-        "token.manage": Need(writes=True),
+        "token.manage": Need(writes=True, opens=True),
         "team.read": Need(role=Role.MANAGER),
         "team.grant": Need(role=Role.MANAGER, writes=True),
         "team.manage": Need(role=Role.ADMIN, writes=True),
         "org.read": Need(),
         "org.update": Need(role=Role.ADMIN, writes=True),
         "org_token.read": Need(role=Role.ADMIN),
-        "org_token.manage": Need(role=Role.ADMIN, writes=True),
+        "org_token.manage": Need(role=Role.ADMIN, writes=True, opens=True),
         "ingest_key.read": Need(role=Role.MANAGER, level=Level.EDITOR),
-        "ingest_key.manage": Need(role=Role.MANAGER, level=Level.EDITOR, writes=True),
+        "ingest_key.manage": Need(role=Role.MANAGER, level=Level.EDITOR, writes=True, opens=True),
         "event.read": Need(level=Level.REPORTER),
         "event.create": Need(writes=True),
         "org.overview": Need(org_token=True),
@@ -99,7 +100,7 @@ PERMISSIONS: Final = MappingProxyType(
         "billing.read": Need(),
         "billing.invoices": Need(role=Role.ADMIN),
         "billing.manage": Need(role=Role.ADMIN, writes=True),
-        "org.administer": Need(role=Role.ADMIN, writes=True),
+        "org.administer": Need(role=Role.ADMIN, writes=True, opens=True),
         "org.report_health": Need(role=Role.ADMIN, writes=True, org_token=True),
     }
 )
@@ -114,11 +115,21 @@ SCOPES_HELD: Final = MappingProxyType(
 )
 
 
+HELD_BACK: Final = "Operators who act as somebody change nothing that opens an account or the organisation."
+
+
+def is_held_back(user: Caller, operation: str) -> bool:
+    """Whether the caller is an operator who acts as somebody, and `operation` would open a door."""
+    return isinstance(user, User) and user.acted_by is not None and PERMISSIONS[operation].opens
+
+
 def has_role(user: Caller, operation: str) -> bool:
     """Whether the caller's global role allows `operation` at all. Raises KeyError for an operation that is not in the table."""
     need = PERMISSIONS[operation]
     if isinstance(user, OrgCaller):
         return need.org_token
+    if is_held_back(user, operation):
+        return False
     if user.is_demo:
         return not need.writes
     return ROLE_RANK[Role(user.role)] >= ROLE_RANK[need.role]

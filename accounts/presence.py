@@ -9,9 +9,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
+from structlog.contextvars import bind_contextvars
 
 from accounts.models import User
-from accounts.sessions import SEEN, SessionStore, is_anonymous
+from accounts.sessions import ACTED, SEEN, SessionStore, is_anonymous
 
 # A session lives on with its use, but is not written at every request.
 REFRESH_S: Final = 600
@@ -33,15 +34,28 @@ def person_of(request: HttpRequest) -> User | AnonymousUser:
     person = session.person
     if person is None or not person.is_active:
         return AnonymousUser()
-    if not constant_time_compare(proof, person.get_session_auth_hash()):
+    if not constant_time_compare(proof, person.get_session_auth_hash()) or not _is_rightly_acted(session, person):
         session.flush()
         return AnonymousUser()
+    bind_contextvars(user=person.pk)
     _note_use(session)
     return person
+
+
+def _is_rightly_acted(session: SessionStore, person: User) -> bool:
+    """Whether nobody else is behind the session, or an operator who still may be; every line of the log tells who."""
+    if ACTED not in session:
+        return True
+    from accounts.impersonation import operator_behind  # which begins sessions, and so stands above
+
+    person.acted_by = operator = operator_behind(session, now=timezone.now())
+    if operator is not None:
+        bind_contextvars(operator=operator.pk)
+    return operator is not None
 
 
 def _note_use(session: SessionStore) -> None:
     now_s = int(timezone.now().timestamp())
     seen = session.get(SEEN)
-    if seen is not None and now_s - seen > REFRESH_S:
+    if seen is not None and now_s - seen > REFRESH_S and ACTED not in session:
         session[SEEN] = now_s

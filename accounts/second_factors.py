@@ -76,6 +76,14 @@ def turn_off(person: User) -> None:
 
 
 @transaction.atomic
+def turn_off_all(person: User) -> None:
+    """For who has lost what they turned on, by somebody who knows them: a new client gets its code by mail again."""
+    turn_off(person)
+    if person.passkeys.all().delete()[0]:
+        tell(person, "The passkeys of your account were removed.")
+
+
+@transaction.atomic
 def renew_recovery_codes(person: User) -> tuple[str, ...]:
     """Ten new codes; those from before are void. Raises Conflict without an app, for which they would stand in."""
     if not uses_authenticator(person):

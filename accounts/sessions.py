@@ -30,6 +30,8 @@ ID_LENGTH: Final = 32
 TIMEOUT_S: Final = 0.5
 # Where a person's session began: `{"at": unix seconds, "address": ..., "agent": ...}`.
 BEGAN: Final = "began"
+# Who is behind a session in which an operator acts as the person.
+ACTED: Final = "acted"
 # When it was last used, in unix seconds; written now and then.
 SEEN: Final = "seen"
 _ANONYMOUS: Final = "a"

@@ -27,7 +27,7 @@ from django.shortcuts import render
 from django.views import View
 
 from accounts.models import User
-from accounts.permissions import PERMISSIONS, ROLE_RANK, has_role
+from accounts.permissions import HELD_BACK, PERMISSIONS, ROLE_RANK, has_role, is_held_back
 from orgs.errors import DomainError, TooMany
 
 DEMO: Final = "You are visiting a demo: look at everything, nothing can be changed."
@@ -191,6 +191,8 @@ def why_not(person: User, operations: Sequence[str]) -> str:
         return ""
     if person.is_demo:
         return DEMO
+    if all(is_held_back(person, operation) for operation in operations):
+        return HELD_BACK
     least = min((PERMISSIONS[operation].role for operation in operations), key=ROLE_RANK.__getitem__)
     return NOBODY.format(role=least.label.lower())
 

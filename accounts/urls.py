@@ -42,6 +42,7 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("profile/passkeys", passkey_pages.keep, name="profile-passkeys"),
     path("profile/tokens", token_pages.Tokens.as_view(), name="profile-tokens"),
     path("logout", views.LogOut.as_view(), name="logout"),
+    path("acting/stop", views.stop_acting, name="stop_acting"),
     path("theme", views.theme, name="theme"),
     path("keys", views.single_keys, name="keys"),
 ]

@@ -181,7 +181,9 @@ def trouble_page(request: HttpRequest, trouble: Trouble) -> HttpResponseBase:
         return problem_response(request, trouble.status, detail=trouble.detail)
     if not request.path.startswith(PAGES) and "text/html" not in request.headers.get("Accept", ""):
         return refused(request, Refusal(trouble.status, f"{trouble.why} {trouble.advice}"))
-    body = render_to_string("errors/error.html", {"trouble": trouble, "request_id": getattr(request, "request_id", "")})
+    about = {"trouble": trouble, "request_id": getattr(request, "request_id", "")}
+    # When the fault is ours, nothing is asked that could fail again.
+    body = render_to_string("errors/error.html", about, request if trouble.status < 500 else None)
     return HttpResponse(body, status=trouble.status)
 
 

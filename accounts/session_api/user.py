@@ -8,7 +8,7 @@ from django.contrib.auth import logout as django_logout
 from django.contrib.auth import update_session_auth_hash
 from django.db import transaction
 
-from accounts import letters, limits, people
+from accounts import impersonation, letters, limits, people
 from accounts.models import Letter, User
 from accounts.passwords import LONGEST, check_new_password, check_own_password, set_password
 from accounts.permissions import has_role
@@ -36,6 +36,9 @@ def ping(call: Call) -> Data:
 @endpoint("/user/logout", operation="me.read")
 def logout(call: Call) -> Data:
     """Ends the session. The answer carries the id of a new anonymous one."""
+    person = call.person()
+    if person.acted_by is not None:
+        impersonation.end(call.request, person, now=call.now)
     django_logout(call.request)
     call.leave()
     return {"message": "OK"}

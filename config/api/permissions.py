@@ -6,7 +6,7 @@ from rest_framework import exceptions, permissions
 from rest_framework.request import Request
 
 from accounts.models import PersonalToken
-from accounts.permissions import PERMISSIONS, has_scope
+from accounts.permissions import HELD_BACK, PERMISSIONS, has_scope, is_held_back
 from datastores.levels import may_at_all
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ class OperationPermission(permissions.BasePermission):
         if not request.user.is_authenticated:
             raise exceptions.NotAuthenticated("Send a token in the Authorization header, or log in.")
         self._check_scope(request, operation)
+        if is_held_back(request.user, operation):
+            raise exceptions.PermissionDenied(HELD_BACK)
         if not may_at_all(request.user, operation):
             raise exceptions.PermissionDenied(refusal(operation))
         return True

@@ -79,7 +79,12 @@ EXEMPT: Final = {
 SHARED: Final = ("billing_eventeffect", "billing_stripeevent", "metrics_detectionblock")
 
 # Tables in which nothing is altered or deleted, and the columns that may be emptied after all.
-APPEND_ONLY: Final = {"anomalies_change": ("user_id",), "billing_stripeevent": (), "datastores_auditentry": ("user_id",)}
+APPEND_ONLY: Final = {
+    "accounts_impersonation": ("operator_id", "user_id"),
+    "anomalies_change": ("user_id",),
+    "billing_stripeevent": (),
+    "datastores_auditentry": ("user_id",),
+}
 READ_ONLY: Final = ("auth_permission", "django_content_type", "django_migrations")
 
 

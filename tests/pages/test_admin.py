@@ -6,11 +6,14 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.test import Client
+from django.contrib.admin.models import LogEntry
+from django.core import mail
+from django.test import Client, TestCase
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import PersonalToken, TeamMember, User
+from accounts import second_factors
+from accounts.models import Authenticator, Letter, Passkey, PersonalToken, Session, TeamMember, User
 from accounts.tokens import create_personal_token
 from anomalies.models import Anomaly, Change
 from anomalies.services import change_anomaly
@@ -239,3 +242,70 @@ def test_a_tag_that_counts_anew_or_goes_weighs_its_anomalies_anew(desk, anomaly)
     assert Anomaly.objects.get().weight == 10
     desk.post(list_of(type(tag)), {"action": "delete_selected", "_selected_action": [tag.pk], "post": "yes"})
     assert (Anomaly.objects.get().weight, type(tag).objects.count(), Change.objects.count()) == (3, 0, 2)
+
+
+@pytest.mark.parametrize("change", [{"role": "member"}, {"is_active": ""}, {"is_demo": "on"}])
+def test_the_last_admin_of_an_org_stays_one(desk, other_org, outsider, change):
+    page = reverse("admin:accounts_user_change", args=(outsider.pk,))
+    rows = {"teammember_set-TOTAL_FORMS": 0, "teammember_set-INITIAL_FORMS": 0}
+    said = {"org": other_org.pk, "email": outsider.email, "name": "Ada", "role": "admin", "theme": "system", "is_active": "on"}
+    answer = desk.post(page, said | rows | change)
+    assert b"This is the last admin of the org." in answer.content
+    outsider.refresh_from_db()
+    assert (outsider.role, outsider.is_active, outsider.is_demo) == ("admin", True, False)
+    second = factories.make_user(other_org, role="admin")
+    assert desk.post(page, said | rows | change).status_code == 302
+    assert list(User.objects.for_org(other_org).deciding_admins()) == [second]
+
+
+def test_the_last_admin_is_not_erased_and_others_are(desk, other_org, outsider):
+    page = reverse("admin:accounts_user_delete", args=(outsider.pk,))
+    answer = desk.post(page, {"post": "yes"}, follow=True)
+    assert b"This is the last admin of the org." in answer.content
+    factories.make_user(other_org, role="admin")
+    desk.post(page, {"post": "yes"})
+    assert not User.objects.filter(pk=outsider.pk).exists()
+
+
+def test_people_are_not_erased_in_bulk(desk, viewer):
+    run(desk, User, "delete_selected", viewer)
+    assert User.objects.filter(pk=viewer.pk).exists()
+
+
+def test_a_password_set_by_an_operator_ends_sessions_and_is_told(desk, viewer, as_):
+    new, browser = "plumb lines hang straight", as_(viewer)
+    page = reverse("admin:auth_user_password_change", args=(viewer.pk,))
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        assert desk.post(page, {"password1": new, "password2": new, "usable_password": "true"}).status_code == 302
+    assert browser.get("/app/").status_code == 302
+    assert (mail.outbox[-1].to, mail.outbox[-1].subject) == ([viewer.email], "Your Plumbline password was changed")
+    viewer.refresh_from_db()
+    assert viewer.check_password(new)
+
+
+def test_somebody_is_logged_out_everywhere(desk, viewer, as_):
+    browser = as_(viewer)
+    run(desk, User, "log_out", viewer)
+    assert browser.get("/app/").status_code == 302
+    assert LogEntry.objects.get().change_message == "Logged out everywhere."
+
+
+def test_who_has_lost_a_second_factor_gets_codes_by_mail_again(desk, viewer):
+    second_factors.begin(viewer)
+    Authenticator.objects.update(confirmed=timezone.now())
+    Passkey.objects.create(org=viewer.org, user=viewer, name="lost", credential_id=b"1", credential=b"1")
+    run(desk, User, "turn_off_second_factors", viewer)
+    assert not second_factors.asks_always(viewer)
+    assert Letter.objects.filter(kind="security", user=viewer).count() == 2
+
+
+def test_no_page_of_the_admin_shows_what_is_sealed_or_hashed(desk, viewer):
+    second_factors.begin(viewer)
+    app = Authenticator.objects.get()
+    Client().force_login(viewer)
+    session = Session.objects.get(user=viewer)
+    for row, secrets in ((app, [bytes(app.sealed_secret).hex()]), (session, [session.session_data])):
+        name = f"admin:accounts_{row._meta.model_name}"
+        pages = [desk.get(reverse(f"{name}_changelist")), desk.get(reverse(f"{name}_change", args=(row.pk,)))]
+        assert [page.status_code for page in pages] == [200, 200]
+        assert not any(secret in page.content.decode() for page in pages for secret in secrets)

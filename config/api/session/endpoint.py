@@ -14,7 +14,7 @@ from django.utils.cache import patch_vary_headers
 
 from accounts.callers import OrgCaller
 from accounts.models import Role, User
-from accounts.permissions import PERMISSIONS, Need, has_role
+from accounts.permissions import HELD_BACK, PERMISSIONS, Need, has_role, is_held_back
 from accounts.sessions import ANONYMOUS_S, is_anonymous
 from config.api.session.calls import Call, Unauthenticated, begin, check_origin, keep_session, may_read
 from config.api.session.envelope import Answer, Data, Refusal, enveloped, refusal_of
@@ -213,6 +213,8 @@ def _check_role(endpoint: Endpoint, operation: str, call: Call, *, writes: bool)
         raise Unauthenticated("Log in, or send an org token in the header X-Auth-Token." if need.org_token else "Log in first.")
     if isinstance(caller, OrgCaller) and not need.org_token:
         raise Unauthenticated("An org token is not enough here: this needs a person. Log in.")
+    if is_held_back(caller, operation):
+        raise Forbidden(HELD_BACK)
     if isinstance(caller, User) and caller.is_demo:
         if writes and not endpoint.demo_may:
             raise Forbidden("Demo users may look at everything of their org and change nothing.")
