@@ -20,7 +20,8 @@ def programs() -> list[Program]:
 
 
 def web() -> tuple[str, ...]:
-    """Requests beyond the threads wait in their worker's queue; a worker that dies is replaced at once, the other goes on meanwhile."""
+    """Requests beyond the threads wait in their worker's queue. A worker that dies is replaced at once; each listens by itself once it has
+    started, so the others get all requests meanwhile."""
     return (
         *(sys.executable, "-m", "granian", "--interface=wsgi", f"--working-dir={BASE_DIR}"),
         *(f"--host={settings.HOST}", f"--port={settings.PORT}", f"--workers={settings.WEB_WORKERS}", "--no-ws"),

@@ -101,13 +101,15 @@ class Product:
 
     def pids(self, pattern: str) -> list[int]:
         """Living processes of this product whose command line matches, oldest first."""
-        return sorted(pid for pid, command in self._commands() if re.search(pattern, command))
+        return [pid for _, pid, command in sorted(self._commands()) if re.search(pattern, command)]
 
-    def _commands(self) -> Iterator[tuple[int, str]]:
+    def _commands(self) -> Iterator[tuple[int, int, str]]:
+        """When each began (numbers of processes begin anew at some time), its number, its command line."""
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 if f"{MARK}={self.home}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    yield int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    began = int((entry / "stat").read_text().rpartition(")")[2].split()[19])
+                    yield began, int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
             except OSError:
                 continue
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -71,12 +72,22 @@ def test_whatever_is_killed_comes_back(product, pattern):
     assert not set(killed) & set(product.pids(pattern))
 
 
-def test_a_dead_web_worker_is_replaced_and_the_server_goes_on(product):
+def listeners(product) -> int:
+    """How many sockets wait for connections on the product's port: each web worker has one of its own."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == "0A" and row[1].endswith(f":{product.port:04X}") for row in rows)
+
+
+def test_a_dead_web_worker_is_replaced_and_no_request_fails_meanwhile(product):
+    wait_until(lambda: listeners(product) == 2, within_s=180, what="both workers serve")
     parent, *workers = product.pids("granian")
     os.kill(workers[-1], signal.SIGKILL)
-    wait_until(lambda: workers[-1] not in product.pids("granian"), within_s=180, what="the kernel has ended it")
-    wait_until(lambda: len(product.pids("granian")) == 1 + len(workers) and product.answers(), within_s=180, what="it is replaced")
+    wait_until(lambda: listeners(product) == 1, within_s=180, what="the kernel has ended it")
+    assert {product.request("GET", "/api/health")[0] for _ in range(100)} == {200}
+    wait_until(lambda: listeners(product) == 2, within_s=180, what="it is replaced")
     assert product.pids("granian")[0] == parent
+    assert workers[-1] not in product.pids("granian")
+    assert {product.request("GET", "/api/health")[0] for _ in range(100)} == {200}
 
 
 def test_killed_servers_come_back(product):
