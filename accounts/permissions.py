@@ -65,6 +65,8 @@ PERMISSIONS: Final = MappingProxyType(
         "ticket_link.read": Need(level=Level.VIEWER, org_token=True),
         "ticket_link.manage": Need(role=Role.MANAGER, level=Level.AUTHOR, writes=True),
         "audit.read": Need(role=Role.ADMIN),
+        "source_record.read": Need(level=Level.VIEWER, org_token=True),
+        "source_record.unmask": Need(level=Level.EDITOR),
         "tag.read": Need(),
         "tag.manage": Need(role=Role.MANAGER, or_level=Level.EDITOR, writes=True),
         "operation.read": Need(level=Level.REPORTER),

@@ -1,9 +1,12 @@
 """Background work on top of detection and triage. Each task is a door to one service."""
 
+from datetime import datetime
+
 from celery import shared_task
 from django.utils import timezone
 
-from anomalies.services import bulk, loop, notice_mails
+from anomalies.models import Anomaly
+from anomalies.services import bulk, loop, notice_mails, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
 from orgs.tenancy import Reason, across, org_of, within
@@ -59,3 +62,12 @@ def mail_notices() -> int:
         with within(org_id):
             notice_mails.mail(user_id, now=now)
     return len(people)
+
+
+@shared_task(ignore_result=True, time_limit=120, soft_time_limit=110)
+def fill_source_records(org_id: int, anomaly_id: int, asked: str) -> None:
+    """Remembers the rows of an anomaly, unless that was done after `asked` (ISO 8601) or another is at it."""
+    with within(org_id):
+        anomaly = Anomaly.objects.for_org(org_id).filter(pk=anomaly_id, deleted=None).first()
+        if anomaly is not None:
+            sources.fill(anomaly, asked=datetime.fromisoformat(asked))

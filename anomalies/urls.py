@@ -11,6 +11,7 @@ from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
 from anomalies.api.saved_views import SavedViewViewSet
+from anomalies.api.sources import SourceRecordViewSet
 from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
@@ -39,6 +40,9 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("anomalies/<str:id>/image", AnomalyViewSet.as_view({"get": "image"})),
     path("anomalies/<str:id>/failed-checks", FailedCheckViewSet.as_view({"get": "failed_checks"})),
     path("anomalies/<str:id>/comments", AnomalyCommentViewSet.as_view({"get": "comments", "post": "comment"})),
+    path("anomalies/<str:id>/source-record", SourceRecordViewSet.as_view({"get": "source_record"})),
+    path("anomalies/<str:id>/source-record/download", SourceRecordViewSet.as_view({"get": "download_source_record"})),
+    path("anomalies/<str:id>/source-record/csv", SourceRecordViewSet.as_view({"get": "source_record_csv"})),
     path("anomalies/<str:id>/ticket-links", TicketLinkViewSet.as_view({"get": "ticket_links", "post": "link_ticket"})),
     path("anomalies/<str:id>/ticket-links/<str:link_id>", TicketLinkViewSet.as_view({"delete": "unlink_ticket"})),
     path("global-tags", GlobalTagViewSet.as_view({"get": "list", "post": "create"})),

@@ -77,6 +77,15 @@ def plain(value: object) -> Any:
             return clean(str(value))
 
 
+def as_kept(value: Any) -> Any:
+    """A value of `plain` as it comes back from PostgreSQL, which writes a large float as a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= EXACT:
+        return float(value)
+    if isinstance(value, list):
+        return [as_kept(inner) for inner in value]
+    return {name: as_kept(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
 def _number(value: Decimal) -> float | int | str:
     """A JSON number where that says exactly the same."""
     if not value.is_finite():
