@@ -10,7 +10,7 @@ import billing.urls
 import datastores.urls
 import metrics.urls
 import orgs.urls
-from config import operate, pages
+from config import operate, pages, problem_pages
 from config.api import probes
 from config.api import urls as api_urls
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path("api/health", probes.HealthView.as_view(), name="health"),
     path("api/status", probes.StatusView.as_view(), name="status"),
     path("api/", include([route for app in APPS for route in app.api])),
+    path("problems/<slug:slug>", problem_pages.problem, name="problem"),
     *[route for app in APPS for route in app.root],
     *api_urls.root,
     path("api/", include(api_urls.api)),
