@@ -1,7 +1,8 @@
 """Buying and managing a plan: the provider's pages to which people are sent, and their coming back."""
 
 import secrets
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
@@ -13,12 +14,25 @@ from accounts.models import User
 from billing.models import Account
 from billing.plans import PAID, Plan
 from billing.provider import provider
-from billing.provider.interface import CHECKOUT_ID, Bill, Buyer, NotEnabled, Order, PaymentPage, Provider, UnknownCustomer, Visit
+from billing.provider.interface import (
+    CHECKOUT_ID,
+    Bill,
+    Buyer,
+    NotEnabled,
+    Order,
+    PaymentPage,
+    Provider,
+    ProviderAway,
+    UnknownCustomer,
+    Visit,
+)
 from billing.subscriptions import PAGE, locked, sync
 from orgs.errors import Conflict, FieldError, Invalid, NotFound
 from orgs.models import Org
 
 DONE: Final = f"/billing/checkoutcallback?checkout_session_id={CHECKOUT_ID}"
+# Read again at most so often for people who reload the page.
+FRESH: Final = timedelta(seconds=3)
 URL_LIMIT: Final = 400  # what fits the provider's metadata
 
 
@@ -133,6 +147,18 @@ def finish_checkout(org: Org, page_id: str, *, now: datetime) -> PaymentPage:
         raise NotFound("There is no such payment page.")
     sync(org.pk, now=now)
     return page
+
+
+def refresh(org: Org, *, now: datetime) -> None:
+    """Reads the subscription of somebody who comes back from the provider's pages; the events may still be on their way.
+
+    A provider that is away is no reason to fail: the events come.
+    """
+    account = Account.objects.filter(org=org).exclude(customer_id=None).first()
+    if account is None or (account.synced is not None and now - account.synced < FRESH):
+        return
+    with suppress(ProviderAway, NotEnabled):
+        sync(org.pk, now=now)
 
 
 def open_portal(org: Org, *, return_url: str, plan: Plan | None = None, cancels: bool = False, pays: bool = False) -> str:

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from billing.api.views import BillingViewSet, PurchaseViewSet
+from billing.pages import Billing
 from billing.session_api import billing
 from config.api.session import routes
 
@@ -13,5 +14,5 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("billing/checkout", PurchaseViewSet.as_view({"post": "checkout"})),
     path("billing/portal", PurchaseViewSet.as_view({"post": "portal"})),
 ]
-pages: list[URLPattern | URLResolver] = []  # under /app/
+pages: list[URLPattern | URLResolver] = [path("settings/billing", Billing.as_view(), name="settings-billing")]  # under /app/
 root: list[URLPattern | URLResolver] = [*routes(billing)]  # root paths

@@ -75,6 +75,7 @@ SETTINGS: Final = (
     ("Admin alerts", "settings-alerts", ("org.settings",)),
     ("Events", "settings-events", ("event.read",)),
     ("Quota", "settings-quota", ("org.quota",)),
+    ("Billing", "settings-billing", ("billing.read",)),
 )
 # The page of one team belongs to the list of teams.
 WITHIN: Final = {"settings-team": "settings-teams"}

@@ -178,7 +178,8 @@ async def expire_checkout(request: web.Request) -> web.Response:
 
 
 def page(title: str, body: str, status: int = 200) -> web.Response:
-    text = f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{body}</html>"
+    head = f'<meta charset="utf-8"><link rel="icon" href="data:,"><title>{title}</title>'
+    text = f'<!doctype html><html lang="en">{head}<h1>{title}</h1>{body}</html>'
     return web.Response(text=text, content_type="text/html", status=status)
 
 

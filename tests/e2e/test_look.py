@@ -24,7 +24,7 @@ PAGES = {
     "overview": "/app/", "inbox": "/app/inbox", "anomaly": "/app/anomalies/{anomaly}?list=all", "metrics": "/app/metrics",
     "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?tab=archived",
     "profile": "/app/profile", "notifications": "/app/profile/notifications", "security": "/app/profile/security",
-    "tokens": "/app/profile/tokens", "missing": "/app/nowhere",
+    "tokens": "/app/profile/tokens", "billing": "/app/settings/billing", "missing": "/app/nowhere",
 }  # fmt: skip
 # As an admin sees them, in an org that has something of everything.
 SETTINGS = {
