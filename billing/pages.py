@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from typing import Any, ClassVar, Final, Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.permissions import has_role
 from accounts.settings_view import Done, SettingsView
+from accounts.zones import zone_of
 from billing import checkout
 from billing.money import money
 from billing.plans import CURRENCY, PAID_CODES, Plan
@@ -52,6 +53,12 @@ class BillRow:
 
     bill: Bill
     amount: str
+    day: str
+
+    @property
+    def pay_url(self) -> str:
+        """Where an open invoice is paid."""
+        return self.bill.page_url if self.bill.status == "open" else ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,8 @@ class Billing(SettingsView):
             found = checkout.bills_of(self.person.org, limit=INVOICES)
         except ProviderAway as exc:
             return {"bills": (), "bills_away": f"The invoices cannot be read now. {exc.detail}"}
-        return {"bills": [BillRow(bill, money(bill.amount, bill.currency)) for bill in found], "bills_away": ""}
+        zone = zone_of(self.person)
+        return {"bills": [bill_row(bill, zone) for bill in found], "bills_away": ""}
 
     def buy(self, said: Mapping[str, Any]) -> Done:
         plan = checkout.paid_plan(said["plan"])
@@ -137,6 +145,11 @@ class Billing(SettingsView):
         response = render(self.request, "billing/onward.html", {"url": done.url, "host": urlsplit(done.url).hostname})
         response["Cache-Control"] = "private, no-store"
         return response
+
+
+def bill_row(bill: Bill, zone: tzinfo) -> BillRow:
+    made = bill.created.astimezone(zone)
+    return BillRow(bill, money(bill.amount, bill.currency), f"{made.day} {made:%b %Y}")
 
 
 def cards_of(standing: Standing, usage: Usage) -> list[Card]:

@@ -122,6 +122,8 @@ def test_an_overdue_payment_is_said_on_every_page_to_admins(shop, browser, buyer
     answer = browser(buyer).get(f"{PAGE}?back=portal")
     assert "The last payment failed. The plan stays until" in text_of(answer)
     assert buttons(answer) == ["pay", "manage"]
+    assert re.search(r'href="[^"]+/_config/invoices/in_\w+" rel="noopener noreferrer">Pay<', answer.content.decode())
+    assert "Your plan stays until" not in text_of(answer)
     assert "The last payment failed. Your plan stays until" in text_of(browser(buyer).get("/app/"))
     assert "The last payment failed" not in text_of(browser(viewer).get("/app/"))
 
