@@ -7,6 +7,7 @@ import sys
 import tomllib
 
 import pytest
+import yaml
 from django.core.management import call_command
 
 from config.environment import BASE_DIR
@@ -84,3 +85,11 @@ def test_a_python_that_only_pretends_is_passed_over(tmp_path):
     missing = subprocess.run(find, env={"PATH": str(tmp_path), "PYTHON": "python3.11"}, capture_output=True, text=True, check=False)
     assert missing.returncode == 1
     assert "no Python from 3.11 to 3.14" in missing.stderr
+
+
+def test_the_compose_file_sets_only_variables_that_there_are():
+    services = yaml.safe_load((BASE_DIR / "docs/compose.yaml").read_text())["services"]
+    known = set(re.findall(r"(?m)^#? ?([A-Z][A-Z0-9_]+)=", (BASE_DIR / ".env.example").read_text()))
+    assert set(services["plumbline"]["environment"]) <= known
+    assert set(services) == {"plumbline", "postgres", "valkey"}
+    assert "manage.py up --prepare" in services["plumbline"]["command"][-1]
