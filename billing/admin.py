@@ -3,12 +3,16 @@
 import json
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils.html import format_html
 
 from billing.models import Account, EventEffect, OrgPlan, StripeEvent, UsageDay
+from billing.plans import plan_of
+from billing.subscriptions import set_plan
 from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
+from orgs.errors import DomainError
+from orgs.models import Org
 
 
 @admin.register(Account)
@@ -35,7 +39,7 @@ class StripeEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="effect", empty_value="none yet")
     def outcome(self, event: StripeEvent) -> str | None:
-        effect = EventEffect.objects.filter(pk=event.pk).first() if "effect" not in event._state.fields_cache else event.effect
+        effect: EventEffect | None = getattr(event, "effect", None)
         return effect.get_outcome_display() if effect else None
 
     @admin.display(description="as it came")
@@ -76,3 +80,14 @@ class OrgPlanAdmin(PlumblineAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: OrgPlan, form: Any, change: bool) -> None:  # noqa: FBT001
+        """By the service that everything else goes by; it refuses while a subscription decides."""
+        plan = plan_of(obj.plan)
+        try:
+            if plan is None:
+                Org.objects.filter(pk=obj.pk).update(plan=obj.plan)  # the operator's own: the quota stays what it is
+            else:
+                set_plan(Org.objects.get(pk=obj.pk), plan, actor_id=None)
+        except DomainError as refusal:
+            self.message_user(request, refusal.detail, messages.ERROR)
