@@ -9,7 +9,7 @@ from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
 
 if TYPE_CHECKING:
-    from anomalies.models import Anomaly, Comment, Integration, Notice, SavedView, Tag  # noqa: F401 - the generics' arguments
+    from anomalies.models import Anomaly, Comment, Flow, Integration, Notice, SavedView, Tag  # noqa: F401 - the generics' arguments
 
 
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
@@ -80,6 +80,12 @@ class IntegrationQuerySet(OrgQuerySet["Integration"]):
 class TagQuerySet(OrgQuerySet["Tag"]):
     def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
         """All of the caller's org; levels on datastores play no part."""
+        return self.for_org(user.org_id)
+
+
+class FlowQuerySet(OrgQuerySet["Flow"]):
+    def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
+        """Every flow of the caller's org; levels on datastores play no part."""
         return self.for_org(user.org_id)
 
 

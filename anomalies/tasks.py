@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from anomalies.models import Anomaly
-from anomalies.services import bulk, loop, notice_mails, sources
+from anomalies.services import bulk, flows, loop, notice_mails, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
 from orgs.tenancy import Reason, across, org_of, within
@@ -71,3 +71,12 @@ def fill_source_records(org_id: int, anomaly_id: int, asked: str) -> None:
         anomaly = Anomaly.objects.for_org(org_id).filter(pk=anomaly_id, deleted=None).first()
         if anomaly is not None:
             sources.fill(anomaly, asked=datetime.fromisoformat(asked))
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def run_flows() -> int:
+    """Begins each active flow once a day; how many have begun now. Twice in one day is once."""
+    now = timezone.now()
+    with across(Reason.UPKEEP):
+        waiting = flows.due(now=now)
+    return sum(1 for org_id, flow_id in waiting if within(org_id)(flows.execute_due)(flow_id, now=now) is not None)

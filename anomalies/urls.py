@@ -9,6 +9,7 @@ from anomalies.api.checks import FailedCheckViewSet
 from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
+from anomalies.api.flows import FlowViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
 from anomalies.api.saved_views import SavedViewViewSet
 from anomalies.api.sources import SourceRecordViewSet
@@ -53,6 +54,10 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("comments", CommentViewSet.as_view({"get": "list", "post": "create"})),
     path("comments/<str:id>", CommentViewSet.as_view(CHANGES)),
     path("anomalies/<str:id>/watch", WatchViewSet.as_view({"get": "watching", "post": "watch", "delete": "unwatch"})),
+    path("flows", FlowViewSet.as_view({"get": "list", "post": "create"})),
+    path("flows/<str:id>", FlowViewSet.as_view(CHANGES)),
+    path("flows/<str:id>/execute", FlowViewSet.as_view({"post": "execute"})),
+    path("flows/<str:id>/history", FlowViewSet.as_view({"get": "history"})),
     path("saved-views", SavedViewViewSet.as_view({"get": "list", "post": "create"})),
     path("saved-views/<str:id>", SavedViewViewSet.as_view(CHANGES)),
     path("user-notifications", NoticeViewSet.as_view({"get": "list"})),

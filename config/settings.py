@@ -299,6 +299,7 @@ CELERY_BEAT_SCHEDULE = {
     "fold points into chunks": every("metrics.tasks.fold", 60),
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
+    "housekeeping": every("anomalies.tasks.run_flows", 3600),
     "mail what people were told": every("anomalies.tasks.mail_notices", 60),
     "resume changes of many that were cut off": every("anomalies.tasks.resume_bulk_changes", 60),
     "send what was not sent": every("accounts.tasks.send_letters", 30),

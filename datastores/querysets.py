@@ -66,7 +66,7 @@ class OperationQuerySet(OrgQuerySet["Operation"]):
             on_datastores = Q(datastore__in=within_reach(user, level=level))
         across = Q(user=user.pk) if user.pk else Q(pk=None)
         if getattr(user, "role", None) == Role.MANAGER:
-            across |= Q(user=None)
+            across |= Q(kind="flow")
         return mine.filter(on_datastores | Q(datastore=None) & across)
 
 

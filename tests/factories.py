@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from accounts.models import Level, PersonalToken, Role, Team, TeamMember, User
-from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Notice, Tag
+from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, Flow, Notice, Tag
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
 from metrics.models import Metric, name_digest
@@ -75,6 +75,14 @@ def put_tag(anomaly: Anomaly, name: str = "High", **fields: Any) -> Tag:
 def assign(anomaly: Anomaly, *users: User) -> None:
     """No history."""
     AnomalyAssignee.objects.bulk_create(AnomalyAssignee(org_id=anomaly.org_id, anomaly=anomaly, user=user) for user in users)
+
+
+def make_flow(datastore: Datastore, **fields: Any) -> Flow:
+    """Discards what nobody has touched on the datastore for a week."""
+    defaults = {"name": "Old noise", "action": "archive", "inactivity": "week", "archive_status": "Discarded"}
+    flow = Flow.objects.create(org_id=datastore.org_id, **(defaults | fields))
+    flow.datastores.add(datastore)
+    return flow
 
 
 def make_notice(anomaly: Anomaly, user: User, **fields: Any) -> Notice:

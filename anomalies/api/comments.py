@@ -42,7 +42,7 @@ class CommentSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     anomaly_id = serializers.IntegerField()
     message = serializers.CharField(help_text="Mentions stand in it as `@[Name](id)`.")
-    user = RefSerializer(allow_null=True, help_text="Null when that person was erased.")
+    user = RefSerializer(allow_null=True, help_text="Null when that person was erased, and for what a housekeeping flow left.")
     mentioned_users = RefSerializer(many=True, source="mentioned")
     created = MomentField()
     edited = MomentField(allow_null=True, help_text="When it was last changed; null if it never was.")

@@ -4,6 +4,7 @@ from anomalies.models.anomalies import Anomaly, AnomalyAssignee
 from anomalies.models.bulk import BulkChange, BulkResult
 from anomalies.models.checks import FailedCheck, FailedField
 from anomalies.models.comments import Comment, Mention
+from anomalies.models.flows import Flow, FlowEntry
 from anomalies.models.history import Change
 from anomalies.models.notices import Notice, NoticeSettings, Watch
 from anomalies.models.sources import SourceRow, SourceTable
@@ -22,6 +23,8 @@ __all__ = [
     "DefaultView",
     "FailedCheck",
     "FailedField",
+    "Flow",
+    "FlowEntry",
     "Integration",
     "Mention",
     "Notice",

@@ -179,16 +179,16 @@ def start(user: User, token: str, *, now: datetime) -> Operation:
         return bulk.operation
     if bulk.expires is None or bulk.expires < now:
         raise Conflict("This plan is too old: the set may have changed since. Ask for a new one.")
-    return begin(bulk, kind=Operation.Kind.BULK)
+    return begin(bulk, kind=Operation.Kind.BULK, user_id=user.pk)
 
 
-def begin(bulk: BulkChange, *, kind: Operation.Kind) -> Operation:
-    """Makes the operation; a worker begins with it as soon as the caller's transaction is committed."""
+def begin(bulk: BulkChange, *, kind: Operation.Kind, user_id: int | None) -> Operation:
+    """Makes the operation, begun by this person (None: the clock); a worker takes it as soon as the caller's transaction is committed."""
     total = len(BulkChange.objects.values_list("ids", flat=True).get(pk=bulk.pk))
     operation = Operation.objects.create(
         org_id=bulk.org_id,
         kind=kind,
-        user_id=bulk.user_id,
+        user_id=user_id,
         total=total,
         counters={"changed": 0, "skipped": 0},
         is_undoable=bulk.undoes_id is None and not Wanted.read(bulk.change).remove,

@@ -104,8 +104,11 @@ def draft_errors(org_id: int, drafts: Sequence[Draft], *, known: Collection[int]
     return [error for draft in drafts for error in (*_text_errors(draft), *_mention_errors(draft, found, known))]
 
 
-def write_comments(org_id: int, drafts: Sequence[Draft], *, user: User, at: datetime) -> list[Comment]:
-    """One comment per draft, in their order, for the caller's transaction and history. Two statements; `draft_errors` found nothing."""
+def write_comments(org_id: int, drafts: Sequence[Draft], *, user: User | None, at: datetime) -> list[Comment]:
+    """One comment per draft (user None: of the system), in their order, for the caller's transaction and history.
+
+    Two statements; `draft_errors` found nothing.
+    """
     made = Comment.objects.bulk_create(
         Comment(org_id=org_id, anomaly_id=draft.anomaly_id, user=user, message=draft.message, created=at) for draft in drafts
     )

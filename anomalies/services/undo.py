@@ -41,7 +41,7 @@ def undo(operation: Operation, *, user: User, now: datetime) -> Operation:
     back = BulkChange.objects.create(
         org_id=bulk.org_id, user=user, undoes=bulk, change={"undo": operation.pk}, ids=list(changed.values_list("anomaly_id", flat=True))
     )
-    return begin(back, kind=Operation.Kind.UNDO)
+    return begin(back, kind=Operation.Kind.UNDO, user_id=user.pk)
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def _notice(datastore: Datastore, owner: User) -> int:
 NOTHING = Sample(Scope.NOTHING)
 METRIC, ANOMALY, OPERATION = (Sample(Scope.STORE, make) for make in (_metric, _anomaly, _operation))
 SERVICE = Sample(Scope.ORG, lambda datastore, owner: factories.make_user(owner.org, "CI", is_service=True).pk)
+FLOW = Sample(Scope.ORG, lambda datastore, owner: factories.make_flow(datastore, name=f"A flow {uuid4()}").pk)
 SAMPLES: dict[str, Sample] = {
     "anomalies": NOTHING,
     "anomalies/bulk-by-filter": NOTHING,
@@ -141,6 +142,10 @@ SAMPLES: dict[str, Sample] = {
     "datastores/{id}": Sample(Scope.STORE, lambda datastore, owner: datastore.pk),
     "events": NOTHING,
     "events/{id}": Sample(Scope.STORE, lambda d, owner: record_event(d.org_id, type="deploy", name="x", datastore_id=d.pk).pk),
+    "flows": NOTHING,
+    "flows/{id}": FLOW,
+    "flows/{id}/execute": FLOW,
+    "flows/{id}/history": FLOW,
     "global-tags": NOTHING,
     "global-tags/listing": NOTHING,
     "global-tags/{name}": Sample(Scope.ORG, _tag),
