@@ -196,3 +196,25 @@ def test_a_passkey_is_made_logs_in_and_stands_beside_a_password(page, mails, liv
     page.get_by_role("button", name="Use a passkey instead").click()
     expect(page.get_by_role("navigation", name="Main")).to_be_visible()
     assert Session.objects.get().user == trusting
+
+
+def test_an_operator_reads_a_mail_and_acts_as_a_person(page, mails, live_server, trusting):
+    operator = factories.make_user(trusting.org, "Olga Operator", is_staff=True, is_superuser=True, role="admin")
+    second_factors.tell(trusting, "A canary sang.")
+    newest(mails)
+    log_in(page, live_server.url, operator)
+    page.goto(f"{live_server.url}/admin/mails/")
+    shot(page, "mails")
+    page.get_by_role("link", name="Your Plumbline account's security changed").click()
+    expect(page.frame_locator("iframe").get_by_text("A canary sang.")).to_be_visible()
+    expect(page.locator("pre")).to_contain_text("A canary sang.")
+    shot(page, "mail")
+    page.goto(f"{live_server.url}/admin/accounts/user/{trusting.pk}/change/")
+    page.get_by_role("link", name="Act as this person").click()
+    page.get_by_label("Why").fill("Ticket 4711: the inbox stays empty.")
+    shot(page, "act-as")
+    page.get_by_role("button", name="Act as Vic Viewer").click()
+    expect(page.get_by_role("region", name="Acting as somebody")).to_contain_text("You act as Vic Viewer")
+    shot(page, "acting")
+    page.get_by_role("button", name="Stop").click()
+    expect(page).to_have_url(f"{live_server.url}/admin/accounts/user/{trusting.pk}/change/")
