@@ -17,6 +17,7 @@ class Datastore(models.Model):
 
     class Type(models.TextChoices):
         METRICS = "metrics", "Metrics"
+        FILES = "files", "Files"
 
     org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="datastores")
     name = models.CharField(max_length=200)

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from accounts.models import Level, Role, Team, TeamMember, User
 from accounts.tokens import create_personal_token
+from config.demo import table
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
 from orgs.models import IngestKey, Org
@@ -71,9 +72,13 @@ def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_li
     org.description = "Real series that run on from now, with planted faults." if org.is_demo else ""
     org.save(update_fields=["validates_clients", "is_demo", "description"])
     datastore = Datastore.objects.get(org=org)
+    if org.is_demo:
+        inventory = Datastore.objects.create(org=org, name=table.NAME, type=Datastore.Type.FILES)
     admin = _person(org, admin_name, Role.ADMIN, None)
     people = [_person(org, "Bob Patel", Role.MANAGER, Level.EDITOR)]
     people += [_person(org, f"{first} {level.label.title()}", Role.MEMBER, level) for first, level in zip(FIRST_NAMES, Level, strict=True)]
+    if org.is_demo:
+        table.make_table(inventory)
     return {
         "url": settings.BASE_URL,
         "email": admin.email,
@@ -93,7 +98,7 @@ def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_li
 def _public_key(org: Org) -> str:
     """For pages on this machine, on any port, and of an example's hosts."""
     origins = ["http://localhost:*", "http://127.0.0.1:*", "https://*.example.com"]
-    return create_public_key(Datastore.objects.get(org=org), name="demo pages", origins=origins)[1]
+    return create_public_key(Datastore.objects.get(org=org, type=Datastore.Type.METRICS), name="demo pages", origins=origins)[1]
 
 
 FIRST_NAMES = ("Rita", "Victor", "Dana", "Arthur", "Edith")

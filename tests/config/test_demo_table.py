@@ -1,0 +1,46 @@
+"""The demo's table: its faults are found, each as the anomaly that it is, by the service that scans use."""
+
+import pytest
+
+from anomalies.models import Anomaly, Comment, Integration, SourceRow, TicketLink
+from config.demo import seed, table
+from orgs.models import Org
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def demo(settings, tmp_path) -> Org:
+    settings.PLUMBLINE_HOME = tmp_path
+    assert seed.seed()
+    return Org.objects.get(slug=seed.DEMO_SLUG)
+
+
+def test_at_least_twenty_are_open_with_all_that_hangs_on_them(demo):
+    found = Anomaly.objects.for_org(demo).open()
+    assert found.filter(type="record").count() == len({row for row, fault in table.FAULTS.items() if "reading_id" not in fault})
+    assert found.filter(type="shape").count() == 4
+    assert found.count() >= 20
+    first = Anomaly.objects.get(pk=Comment.objects.order_by("pk").first().anomaly_id)
+    assert (first.status, first.failed_checks.count(), first.assignees.count(), first.global_tags.count()) == ("Acknowledged", 3, 2, 3)
+    assert (Comment.objects.count(), TicketLink.objects.get().anomaly_id) == (2, first.pk)
+    assert set(Integration.objects.values_list("type", flat=True)) == {"jira", "servicenow"}
+    assert "host-7" not in str([*found.values_list("message", flat=True), *SourceRow.objects.values_list("values", flat=True)])
+
+
+def test_seeding_again_makes_nothing_more(demo):
+    before = Anomaly.objects.count()
+    assert not seed.seed()
+    assert Anomaly.objects.count() == before
+
+
+def test_whoever_is_of_a_level_has_it_on_the_table_too(demo):
+    inventory = demo.datastores.get(name=table.NAME)
+    assert inventory.access.count() == demo.teams.exclude(is_public=True).count() == 5
+
+
+def test_the_pages_show_them(demo, client):
+    client.force_login(demo.users.get(name="Alice Lee"))
+    for path in ("/app/inbox", "/app/anomalies/{record}", "/app/anomalies/{shape}"):
+        ids = {type: Anomaly.objects.for_org(demo).filter(type=type).first().pk for type in ("record", "shape")}
+        assert client.get(path.format(**ids)).status_code == 200, path
