@@ -242,6 +242,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     # Fields of one name with several sets of values.
     "ENUM_NAME_OVERRIDES": {
+        "AuditActionEnum": "datastores.models.AuditEntry.Action",
         "IntegrationTypeEnum": "anomalies.models.Integration.Type",
         "AnomalyStatus": ["Active", "Acknowledged", "Resolved", "Duplicate", "Invalid", "Discarded"],
         "OpenStatus": ["Active", "Acknowledged"],
