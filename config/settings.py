@@ -243,6 +243,7 @@ SPECTACULAR_SETTINGS = {
     # Fields of one name with several sets of values.
     "ENUM_NAME_OVERRIDES": {
         "AuditActionEnum": "datastores.models.AuditEntry.Action",
+        "FlowActionEnum": ["archive", "delete"],
         "IntegrationTypeEnum": "anomalies.models.Integration.Type",
         "AnomalyStatus": ["Active", "Acknowledged", "Resolved", "Duplicate", "Invalid", "Discarded"],
         "OpenStatus": ["Active", "Acknowledged"],
