@@ -14,16 +14,25 @@ from anomalies.models import (
     Anomaly,
     AnomalyAssignee,
     AnomalyTag,
+    BulkChange,
+    BulkResult,
     Change,
     Comment,
+    DefaultView,
     FailedCheck,
     FailedField,
+    Flow,
+    FlowEntry,
     Integration,
     Mention,
+    Notice,
+    NoticeSettings,
+    SavedView,
     SourceRow,
     SourceTable,
     Tag,
     TicketLink,
+    Watch,
 )
 from anomalies.services import change_anomaly, close_anomaly
 from anomalies.services.tags import change_tag, delete_tag
@@ -235,3 +244,75 @@ class SourceRowAdmin(ReadOnlyAdmin):
     fields = list_display = ("anomaly_id", "org", "place")
     list_select_related = ("org",)
     search_fields = ("=anomaly__id",)
+
+
+@admin.register(BulkChange)
+class BulkChangeAdmin(ReadOnlyAdmin):
+    list_display = ("pk", "org", "user", "query", "created", "expires", "operation")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org", "user", "operation")
+    search_fields = ("=pk", "user__email")
+
+
+@admin.register(BulkResult)
+class BulkResultAdmin(ReadOnlyAdmin):
+    list_display = ("bulk_change_id", "anomaly_id", "org", "outcome", "code")
+    list_filter = ("outcome", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("=bulk_change__id", "=anomaly_id")
+
+
+@admin.register(Flow)
+class FlowAdmin(ReadOnlyAdmin):
+    list_display = ("name", "org", "is_active", "action", "inactivity", "last_run")
+    list_filter = ("is_active", "action", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org",)
+    search_fields = ("name",)
+
+
+@admin.register(FlowEntry)
+class FlowEntryAdmin(ReadOnlyAdmin):
+    list_display = ("timestamp", "flow", "org", "user", "operation")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org", "flow", "user", "operation")
+    search_fields = ("flow__name", "user__email")
+
+
+@admin.register(Watch)
+class WatchAdmin(ReadOnlyAdmin):
+    list_display = ("anomaly_id", "user", "org", "is_on", "created")
+    list_filter = ("is_on", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "user")
+    search_fields = ("=anomaly__id", "user__email")
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ("created", "kind", "user", "anomaly_id", "org", "acknowledged")
+    list_filter = ("kind", ("org", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("org", "user")
+    search_fields = ("=anomaly__id", "user__email")
+
+
+@admin.register(NoticeSettings)
+class NoticeSettingsAdmin(ReadOnlyAdmin):
+    list_display = ("user", "org", "auto_watch")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org", "user")
+    search_fields = ("user__email",)
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    list_display = ("name", "org", "user", "team", "updated")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org", "user", "team")
+    search_fields = ("name", "user__email")
+
+
+@admin.register(DefaultView)
+class DefaultViewAdmin(ReadOnlyAdmin):
+    list_display = ("user", "org", "view")
+    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("org", "user", "view")
+    search_fields = ("user__email", "view__name")
