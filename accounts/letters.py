@@ -56,7 +56,7 @@ LINKS: Final = {
     Kind.RESET: "/app/reset?token={token}",
     Kind.ADDRESS: "/app/address?token={token}",
     Kind.SECURITY: "/app/profile",
-    Kind.NOTICES: "/app/notifications",
+    Kind.NOTICES: "/app/profile/notifications",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }
 # What is said to whoever asks for a new password, whether or not the address is known.

@@ -55,7 +55,7 @@ class UsageQuery(StrictSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         until: date = attrs.get("until") or self.context["today"]
         since: date = attrs.get("since") or max(date.min + timedelta(days=90), until) - timedelta(days=90)
-        if not since <= until < since + timedelta(days=LONGEST_DAYS):
+        if not timedelta() <= until - since < timedelta(days=LONGEST_DAYS):
             raise serializers.ValidationError({"since": f"`since` is at most {LONGEST_DAYS} days before `until`, and not after it."})
         return {"since": since, "until": until}
 

@@ -30,10 +30,10 @@ def send(metric, *, received_at) -> None:
 def test_each_shard_detects_its_own_series(datastore):
     for name in ("a", "b", "c"):
         send(factories.make_metric(datastore, name), received_at=timezone.now())
-    taken = [tasks.detect.apply(args=[shard]).get() for shard in range(settings.DETECT_SHARDS)]
+    taken = [tasks.detect.apply(args=[shard]).result for shard in range(settings.DETECT_SHARDS)]
     assert sum(taken) == 3
     assert all(0 < count < 3 for count in taken)
-    assert [tasks.detect.apply(args=[shard]).get() for shard in range(settings.DETECT_SHARDS)] == [0, 0]
+    assert [tasks.detect.apply(args=[shard]).result for shard in range(settings.DETECT_SHARDS)] == [0, 0]
     assert sorted(DetectionShard.objects.values_list("shard", "shards")) == [(0, 2), (1, 2)]
 
 
@@ -55,16 +55,16 @@ def test_the_log_forgets_what_neither_fold_nor_replay_needs(datastore):
     before = log_days()
     send(metric, received_at=timezone.now() - timedelta(days=9))
     assert log_days() == before + 1
-    assert tasks.drop_consumed.apply().get() == []
+    assert tasks.drop_consumed.apply().result == []
     for shard in range(settings.DETECT_SHARDS):
         tasks.detect.apply(args=[shard])
-    assert tasks.drop_consumed.apply().get() == []  # the fold has not passed it
+    assert tasks.drop_consumed.apply().result == []  # the fold has not passed it
     fold_everything(metric.org_id)
     DetectionShard.objects.update(checkpoint_mark=0)
-    assert tasks.drop_consumed.apply().get() == []  # a replay would need it
+    assert tasks.drop_consumed.apply().result == []  # a replay would need it
     with connection.cursor() as cursor:
         cursor.execute("UPDATE metrics_detectionshard SET checkpoint_mark = mark")
-    assert len(tasks.drop_consumed.apply().get()) == 1
+    assert len(tasks.drop_consumed.apply().result) == 1
     assert log_days() == before
 
 

@@ -203,7 +203,7 @@ def test_the_rail_counts_what_is_open(as_, reporter, anomaly):
     page = as_(reporter).get("/app/metrics")
     places = page.context["places"]
     assert [(place.label, place.count, place.current) for place in places] == [
-        ("Overview", "", False), ("Inbox", "1", False), ("Metrics", "", True),
+        ("Overview", "", False), ("Inbox", "1", False), ("Metrics", "", True), ("Settings", "", False),
     ]  # fmt: skip
 
 
