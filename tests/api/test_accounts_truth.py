@@ -8,7 +8,11 @@ from tests.api.matrix import SAMPLES
 from tests.api.test_schema_truth import DOCUMENT, FOUND, check
 
 pytestmark = pytest.mark.django_db
-GETS = [path for path, methods in DOCUMENT["paths"].items() if "get" in methods and path.split("/")[2] not in (*FOUND, "health", "status") and "{name}" not in path]
+GETS = [
+    path
+    for path, methods in DOCUMENT["paths"].items()
+    if "get" in methods and path.split("/")[2] not in (*FOUND, "health", "status") and "{name}" not in path
+]
 
 
 def test_there_is_something_to_look_at():
