@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.utils import timezone
 
 from orgs.models import Event
@@ -19,6 +21,7 @@ def record_event(
     datastore_id: int | None = None,
     metric_id: int | None = None,
     anomaly_id: int | None = None,
+    external_id: str = "",
 ) -> Event:
     """One line of the feed, at `timestamp` or now; part of the caller's transaction. Must not hold a secret."""
     return Event.objects.create(
@@ -32,4 +35,19 @@ def record_event(
         datastore_id=datastore_id,
         metric_id=metric_id,
         anomaly_id=anomaly_id,
+        external_id=external_id,
     )
+
+
+def is_address(url: str) -> bool:
+    """Whether this is an http or https address, which a reader may follow."""
+    try:
+        URLValidator(schemes=["http", "https"])(url)
+    except ValidationError:
+        return False
+    return True
+
+
+def told_before(org_id: int, external_id: str) -> Event | None:
+    """The event that somebody outside has told already under this id."""
+    return Event.objects.for_org(org_id).filter(external_id=external_id).first()

@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from anomalies.models import Anomaly
 from metrics.models import Metric
+from orgs.models import Event
 
 RANGES: Final = {"6h": timedelta(hours=6), "1d": timedelta(days=1), "11d": timedelta(days=11), "30d": timedelta(days=30)}
 RANGE_WORDS: Final = {"6h": "6 h", "1d": "1 d", "11d": "11 d", "30d": "30 d"}
@@ -18,6 +19,8 @@ ENOUGH_POINTS: Final = 250
 LEAD: Final = 0.72
 # How much of its length a range shows of what is to come.
 AHEAD: Final = 0.125
+# Events that say why a series changed; the rest of the feed says nothing about it.
+DRAWN: Final = (Event.Type.DEPLOY, Event.Type.MARKER, Event.Type.TRAINING, Event.Type.EXCLUSION)
 EARLIEST: Final = 0
 LATEST: Final = 4_102_444_800  # 2100
 
@@ -80,6 +83,9 @@ def chart_of(metric: Metric, params: QueryDict, *, marks: Iterable[Anomaly], mai
     config = {
         "timeseries": f"/api/metrics/{metric.pk}/timeseries",
         "forecast": f"/api/metrics/{metric.pk}/forecast",
+        "events": f"/api/events?type={','.join(DRAWN)}",
+        "metric": metric.pk,
+        "datastore": metric.datastore_id,
         "start": shown.start,
         "end": shown.end,
         "resolution": metric.resolution_s,

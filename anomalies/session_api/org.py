@@ -8,7 +8,7 @@ import numpy as np
 from django.http import HttpResponse
 
 from anomalies.org_overview import Counts, Series, Top, counts_of, summary_of
-from config.api.session import Call, Data, endpoint, stamps
+from config.api.session import Call, Data, endpoint, signed_url, signing, stamps
 from config.api.session.parameters import DAY_S, Choice, Integer, window
 from metrics.api.images import HEIGHTS, SVG_POLICY, WIDTHS
 from metrics.charts import CONTENT_TYPES, LOOKS, Form, Picture, Theme, draw
@@ -27,6 +27,7 @@ def summary(call: Call, *, since: int, until: int) -> Data:
         "anomalies": {"total": found.anomalies, "open": found.open_anomalies, "by_day": [day_shown(*day) for day in found.by_day]},
         "alerts_sent": found.alerts_sent,
         "top_metrics": [top_shown(row, call) for row in found.top_metrics],
+        "graph_url": signed_url("/org/graph", call.org, {"series": "anomalies", "from": since, "until": until}, now_s=call.now_s),
     }
 
 
@@ -55,15 +56,23 @@ def top_shown(top: Top, call: Call) -> dict[str, Any]:
         Choice(name="theme", choices=tuple(LOOKS), default="light"),
         Integer(name="width", default=900, least=WIDTHS[0], most=WIDTHS[1], help="Pixels."),
         Integer(name="height", default=300, least=HEIGHTS[0], most=HEIGHTS[1], help="Pixels."),
+        *signing(),
     ),
     example={"series": "anomalies", "format": "json"},
 )
 def graph(call: Call, *, since: int, until: int, series: Series, form: str, theme: Theme, width: int, height: int) -> Data | HttpResponse:
-    """How many anomalies, metrics or alerts came up over time: by the hour, beyond two weeks by the day."""
+    """How many anomalies, metrics or alerts came up over time: by the hour, beyond two weeks by the day.
+
+    As JSON it also holds `image_url`, a signed address of the picture that opens without a session for two weeks.
+    """
     counts = counts_of(call.caller, series, since=since, until=until)  # type: ignore[arg-type]  # the operation lets nobody else in
     if form == "json":
         timeseries = np.column_stack([counts.starts_ms // 1000, counts.counts.astype(np.int64)])
-        return {"series": series, "resolution": counts.step_s, "from": since, "until": until, "timeseries": timeseries}
+        look = {"series": series, "from": since, "until": until, "theme": theme, "width": width, "height": height}
+        image_url = signed_url("/org/graph", call.org, look, now_s=call.now_s)
+        return {
+            "series": series, "resolution": counts.step_s, "from": since, "until": until, "timeseries": timeseries, "image_url": image_url,
+        }  # fmt: skip
     picture = picture_of(counts, call, title=f"{series.title()} of {call.org.name}", since=since, until=until)
     return image(
         draw(picture, form="svg" if form == "svg" else "png", theme=theme, width=width, height=height),

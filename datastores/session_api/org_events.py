@@ -3,15 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
-
 from accounts.models import User
 from config.api.session import Answer, Call, Data, Kind, endpoint, stamps
 from config.api.session.parameters import Choice, Integer, Text, Timestamp, window
 from datastores.events import visible_events
 from orgs.errors import FieldError, Invalid
-from orgs.events import record_event
+from orgs.events import is_address, record_event
 from orgs.models import Event
 
 WEEK_S = 7 * 86400
@@ -65,14 +62,6 @@ def post_marker(call: Call, name: str, *, type: str | None, timestamp: int | Non
         timestamp=call.now if timestamp is None else moment(timestamp),
         user_id=call.caller.pk if isinstance(call.caller, User) else None,
     )
-
-
-def is_address(url: str) -> bool:
-    try:
-        URLValidator(schemes=["http", "https"])(url)
-    except ValidationError:
-        return False
-    return True
 
 
 def moment(seconds: int) -> datetime:

@@ -13,6 +13,7 @@
   let shown = { start: config.start, end: config.end };
   let chart = null;
   let data = null;
+  let events = [];
   let isLog = false;
   let asked = 0;
 
@@ -47,6 +48,31 @@
     return answer.json();
   }
 
+  // What the org did and what it was told of, such as a deploy. A chart without its markers is better than none.
+  async function readEvents() {
+    const url = new URL(config.events, location.href);
+    const asks = { start_date: new Date(shown.start * 1000).toISOString(), end_date: new Date(shown.end * 1000).toISOString(), size: "100" };
+    for (const [name, value] of Object.entries(asks)) url.searchParams.set(name, value);
+    const answer = await fetch(url, { headers: { Accept: "application/json" } }).catch(() => null);
+    if (!answer?.ok) return [];
+    const isOurs = ({ datastore, metric_id: metric }) => (!datastore || datastore.id === config.datastore) && (!metric || metric === config.metric);
+    return (await answer.json()).items.filter(isOurs).map(({ name, type, url: leads, timestamp }) => ({ name, type, leads, at: Date.parse(timestamp) / 1000 }));
+  }
+
+  // The same in words, for those who do not see the picture, and to follow.
+  function listEvents() {
+    const list = document.getElementById("plot-events");
+    list.hidden = !events.length;
+    list.replaceChildren(...events.slice(0, 8).map(({ name, type, leads, at }) => {
+      const line = document.createElement("li");
+      const what = document.createElement(/^https?:/.test(leads) ? "a" : "span");
+      if (what.matches("a")) [what.href, what.rel] = [leads, "noopener noreferrer"];
+      what.textContent = name;
+      line.append(`${clock.format(at * 1000)} · ${type.replace("_", " ")} · `, what);
+      return line;
+    }));
+  }
+
   // A step of many points is drawn from its least to its greatest value, in the order that lies nearer to the step before: no spike is lost.
   function extremes({ timestamps, minimum, maximum }, step) {
     const [times, values] = [[], []];
@@ -78,8 +104,9 @@
     const turn = ++asked;
     if (!chart) state("Reading points…");
     try {
-      const [points, band] = await Promise.all([read(config.timeseries), read(config.forecast)]);
+      const [points, band, told] = await Promise.all([read(config.timeseries), read(config.forecast), readEvents()]);
       if (turn !== asked || !points || !band) return;
+      events = told;
       const step = points.resolution || config.resolution;
       const [times, shape] = points.minimum ? extremes(points, step) : [points.timestamps, points.values];
       const values = broken(times, [shape], step);
@@ -144,6 +171,30 @@
     ctx.restore();
   }
 
+  // A dashed line from a flag at the top, for each event.
+  function flags(self) {
+    const { ctx, bbox } = self;
+    const size = 5 * devicePixelRatio;
+    ctx.save();
+    ctx.fillStyle = ctx.strokeStyle = css("--mute");
+    ctx.lineWidth = devicePixelRatio;
+    for (const { at } of events) {
+      const x = self.valToPos(at, "x", true);
+      if (x < bbox.left || x > bbox.left + bbox.width) continue;
+      ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.beginPath();
+      ctx.moveTo(x - size, bbox.top);
+      ctx.lineTo(x + size, bbox.top);
+      ctx.lineTo(x, bbox.top + 1.6 * size);
+      ctx.fill();
+    }
+    ctx.restore();
+  }
+
   function peaks(self) {
     const { ctx } = self;
     for (const mark of config.marks) {
@@ -165,6 +216,8 @@
     const parts = [["", clock.format(times[at] * 1000)], ["value", figure(values[at])]];
     if (expected[at] != null) parts.push(["expected", figure(expected[at])]);
     if (lower[at] != null) parts.push(["range", `${figure(lower[at])} to ${figure(upper[at])}`]);
+    const near = events.find((event) => Math.abs(self.valToPos(event.at, "x") - self.cursor.left) < 7);
+    if (near) parts.push([near.type.replace("_", " "), near.name]);
     readout.replaceChildren(...parts.flatMap(([name, text], index) => {
       const bold = document.createElement("b");
       bold.textContent = text;
@@ -208,12 +261,13 @@
         line(css("--anomaly"), 2),
       ],
       bands: [{ series: [2, 1], fill: css("--band") }],
-      hooks: { drawClear: [shade], draw: [peaks], setCursor: [hover], setSelect: [zoom] },
+      hooks: { drawClear: [shade], draw: [flags, peaks], setCursor: [hover], setSelect: [zoom] },
     };
   }
 
   function draw() {
     state("");
+    listEvents();
     chart?.destroy();
     chart = new uPlot(options(), columns(), plot);
     if (!data[1].some((value) => value != null)) state("No points in this stretch of time.");

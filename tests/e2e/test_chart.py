@@ -1,8 +1,13 @@
 """The chart: what it draws, the zoom that is in the address, the figures under the pointer and in the table."""
 
 import re
+from datetime import timedelta
 
+from django.utils import timezone
 from playwright.sync_api import expect
+
+from orgs.events import record_event
+from tests.e2e.conftest import ARTIFACTS
 
 SHOWN = re.compile(r"[?&]from=(\d+)&to=(\d+)")
 
@@ -71,4 +76,32 @@ def test_a_refusal_is_told_in_the_chart(desk, world):
     page = desk.go(f"/app/metrics/{world.metric.pk}")
     expect(page.locator(".plot-state")).to_have_text("The database does not answer.")
     assert desk.complaints == ["Failed to load resource: the server responded with a status of 503 (Service Unavailable)"]
+    desk.complaints.clear()
+
+
+def test_a_deploy_stands_in_the_chart_and_below_it(desk, world):
+    at = timezone.now() - timedelta(hours=2)
+    org = world.author.org_id
+    said = {"type": "deploy", "name": "checkout 2.14.0", "url": "https://ci.example.com/981", "timestamp": at}
+    record_event(org, **said, datastore_id=world.metric.datastore_id)
+    record_event(org, type="settings", name="Settings changed", timestamp=at)
+    record_event(org, type="marker", name="Too long ago", timestamp=at - timedelta(days=2))
+    page = drawn(desk.go(f"/app/metrics/{world.metric.pk}?range=6h"))
+    expect(page.locator("#plot-events li")).to_have_text(re.compile(r"^\w+ \d+ \w+, \d\d:\d\d:\d\d · deploy · checkout 2\.14\.0$"))
+    expect(page.locator("#plot-events a")).to_have_attribute("href", "https://ci.example.com/981")
+    box = page.locator(".u-over").bounding_box()
+    told = []
+    for x in range(0, int(box["width"]), 5):
+        page.mouse.move(box["x"] + x, box["y"] + 30)
+        told.append("deploy checkout 2.14.0" in page.locator(".readout").inner_text())
+    assert 1 <= told.count(True) <= 4
+    page.screenshot(path=ARTIFACTS / "chart-with-deploy.png")
+    page.get_by_role("link", name="30 d").click()
+    expect(page.locator("#plot-events li")).to_have_count(2)
+
+
+def test_a_chart_is_drawn_without_its_events_too(desk, world):
+    desk.page.route("**/api/events?*", lambda route: route.fulfill(status=503, json={}))
+    page = drawn(desk.go(f"/app/metrics/{world.metric.pk}"))
+    expect(page.locator("#plot-events")).to_be_hidden()
     desk.complaints.clear()

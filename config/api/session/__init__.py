@@ -21,6 +21,8 @@ from config.api.session.envelope import Cookie as Cookie
 from config.api.session.envelope import Data as Data
 from config.api.session.envelope import moment_words as moment_words
 from config.api.session.envelope import stamps as stamps
+from config.api.session.signed import signed_url as signed_url
+from config.api.session.signed import signing as signing
 
 
 def routes(*modules: ModuleType) -> list[URLPattern]:

@@ -101,6 +101,10 @@ class Call:
         """The call goes on as this person; the session must have been rotated already."""
         self.__dict__["caller"] = person
 
+    def become_org(self, caller: OrgCaller) -> None:
+        """The call goes on as this org's, whoever is logged in: a signed address says whose it is."""
+        self.__dict__["caller"] = caller
+
     def leave(self) -> None:
         """The call goes on as nobody's."""
         self.__dict__["caller"] = AnonymousUser()

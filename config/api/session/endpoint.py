@@ -19,6 +19,7 @@ from accounts.sessions import ANONYMOUS_S, is_anonymous
 from config.api.session.calls import Call, Unauthenticated, begin, check_origin, keep_session, may_read
 from config.api.session.envelope import Answer, Data, Refusal, enveloped, refusal_of
 from config.api.session.parameters import DAY_S, Parameter
+from config.api.session.signed import SIGNATURE, caller_of_signed
 from orgs.errors import DomainError, FieldError, Forbidden, Invalid
 from orgs.models import Org
 
@@ -91,13 +92,19 @@ class Endpoint:
         return PERMISSIONS[self.operation] if self.operation else None
 
     @property
+    def is_signable(self) -> bool:
+        """Whether a signed address opens it without a session."""
+        return any(parameter.framed for parameter in self.parameters)
+
+    @property
     def who(self) -> str:
         """Who may call it, in words."""
         need = self.need
         if need is None:
             return "Everybody"
         person = "An admin who is logged in" if need.role is Role.ADMIN else "A person who is logged in"
-        return f"{person}, or an org token" if need.org_token else person
+        who = f"{person}, or an org token" if need.org_token else person
+        return f"{who}; whoever has a signed address of it" if self.is_signable else who
 
     def route(self) -> URLPattern:
         """The Django route. `/a/{b}` becomes `a/<str:b>`."""
@@ -199,6 +206,8 @@ def _writes(endpoint: Endpoint, call: Call, method: str) -> bool:
 
 def _authorize(endpoint: Endpoint, call: Call, *, writes: bool) -> None:
     """Raises Unauthenticated (401) or Forbidden (403) with the reason."""
+    if endpoint.is_signable and call.received.text(SIGNATURE):
+        call.become_org(caller_of_signed(call.request.path, call.received.values, now_s=call.now_s))
     if endpoint.operation:
         _check_role(endpoint, (writes and endpoint.write_operation) or endpoint.operation, call, writes=writes)
     elif endpoint.knows_caller:
@@ -228,11 +237,14 @@ def _values(endpoint: Endpoint, call: Call, in_path: Mapping[str, str]) -> dict[
     for parameter in endpoint.parameters:
         raw = in_path.get(parameter.name) if parameter.in_path else call.received.values.get(parameter.name)
         try:
-            values[parameter.key] = _value(parameter, raw, now=call.now_s)
+            value = _value(parameter, raw, now=call.now_s)
         except ValueError as exc:
             if parameter.in_path:
                 raise Http404 from exc
             errors.append(FieldError((parameter.name,), "invalid", str(exc)))
+            continue
+        if not parameter.framed:
+            values[parameter.key] = value
     if not errors and {"since", "until"} <= values.keys():
         errors += _fill_window(endpoint, values, now=call.now_s)
     if errors:

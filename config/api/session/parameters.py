@@ -26,6 +26,7 @@ class Parameter:
     default: Any = None
     argument: str = ""
     writes: bool = False
+    framed: bool = False  # read by the frame itself; the view does not get it
     in_path: bool = False
 
     kind: ClassVar[str] = "string"
