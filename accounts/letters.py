@@ -42,6 +42,7 @@ SUBJECTS: Final = {
     Kind.INVITE: "You are invited to Plumbline",
     Kind.RESET: "Set a new password for Plumbline",
     Kind.CHANGED: "Your Plumbline password was changed",
+    Kind.CLOSED: "Your organisation at Plumbline was closed",
     Kind.ADDRESS: "Confirm your new address for Plumbline",
     Kind.CHALLENGE: "Your code for Plumbline",
     Kind.SECURITY: "Your Plumbline account's security changed",

@@ -294,6 +294,7 @@ class Letter(models.Model):
         INVITE = "invite", "Invitation"
         RESET = "reset", "New password"
         CHANGED = "changed", "Your password was changed"
+        CLOSED = "closed", "The organisation was closed"
         ADDRESS = "address", "Confirm a new address"
         CHALLENGE = "challenge", "Code for a new client"
         SECURITY = "security", "Your account's security changed"

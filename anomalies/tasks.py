@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from anomalies.models import Anomaly
-from anomalies.services import bulk, flows, loop, notice_mails, sources
+from anomalies.services import bulk, erasing, flows, loop, notice_mails, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
 from orgs.tenancy import Reason, across, org_of, within
@@ -50,6 +50,15 @@ def resume_bulk_changes() -> int:
     for operation_id in waiting:
         run_bulk_change.apply_async((operation_id,), expires=RESUME_S)
     return len(waiting)
+
+
+@shared_task(ignore_result=True, time_limit=3600, soft_time_limit=3500)
+def erase_closed() -> int:
+    """Each day: orgs that were closed a week ago; how many. One that is cut off goes on the next day."""
+    found = erasing.due(now=timezone.now())
+    for org_id in found:
+        erasing.erase(org_id)
+    return len(found)
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)

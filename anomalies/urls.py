@@ -17,7 +17,7 @@ from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
-from anomalies.pages import detail, inbox, overview, series
+from anomalies.pages import detail, inbox, leaving, overview, series
 from anomalies.session_api import org
 from config.api.session import routes
 
@@ -73,6 +73,8 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("anomalies/<int:pk>", detail.anomaly, name="anomaly"),
     path("anomalies/<int:pk>/status", detail.change_status, name="anomaly-status"),
     path("anomalies/<int:pk>/description", detail.describe, name="anomaly-describe"),
+    path("settings/danger", leaving.Danger.as_view(), name="settings-danger"),
+    path("settings/danger/export", leaving.export, name="settings-export"),
     path("metrics", series.metrics, name="metrics"),
     path("metrics/<int:pk>", series.metric, name="metric"),
     path("metrics/<int:pk>/points", series.metric_points, name="metric-points"),

@@ -76,6 +76,7 @@ SETTINGS: Final = (
     ("Events", "settings-events", ("event.read",)),
     ("Quota", "settings-quota", ("org.quota",)),
     ("Billing", "settings-billing", ("billing.read",)),
+    ("Danger zone", "settings-danger", ("org.settings",)),
 )
 # The page of one team belongs to the list of teams.
 WITHIN: Final = {"settings-team": "settings-teams"}

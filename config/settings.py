@@ -314,6 +314,7 @@ CELERY_BEAT_SCHEDULE = {
     "let demo visitors go": every("accounts.tasks.drop_visitors", 3600),
     "forget sessions that have ended": every("accounts.tasks.drop_sessions", 3600),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
+    "erase closed orgs": {"task": "anomalies.tasks.erase_closed", "schedule": crontab(hour="3", minute="10")},
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},
 }

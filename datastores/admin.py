@@ -1,10 +1,14 @@
 """The operators' admin of datastores, levels and long work."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.admin import TabularInline
 
-from datastores.models import AuditEntry, Container, Datastore, Operation, TeamAccess
+from datastores.closing import open_again
+from datastores.models import AuditEntry, ClosedOrg, Container, Datastore, Operation, TeamAccess
 from orgs.admin import ReadOnlyAdmin, SameOrgFormSet, WithOrgRows
+from orgs.tenancy import within
 
 
 class AccessInline(TabularInline):
@@ -61,3 +65,24 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     list_select_related = ("org",)
     search_fields = ("user_email", "=resource_id", "=ip_address")
     date_hierarchy = "created"
+
+
+@admin.register(ClosedOrg)
+class ClosedOrgAdmin(ReadOnlyAdmin):
+    """Orgs that were closed and are not erased yet."""
+
+    list_display = ("name", "slug", "plan", "closed")
+    search_fields = ("name", "slug")
+    date_hierarchy = "closed"
+    actions = ("open_orgs",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ClosedOrg]:
+        found: QuerySet[ClosedOrg] = super().get_queryset(request).exclude(closed=None)
+        return found
+
+    @admin.action(description="Open again: its admins can log in")
+    def open_orgs(self, request: HttpRequest, chosen: QuerySet[ClosedOrg]) -> None:
+        for org in list(chosen):
+            with within(org.pk):
+                admins = open_again(org)
+            self.message_user(request, f"{org.name} is open again: {admins} admins can log in.")

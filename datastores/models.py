@@ -161,3 +161,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.created:%Y-%m-%d %H:%M} {self.user_email}: {self.resource_type} {self.resource_id}"
+
+
+class ClosedOrg(Org):
+    """A closed org as operators see it who may open it again."""
+
+    class Meta:
+        proxy = True
+        ordering = ("closed", "pk")
+        verbose_name = "closed org"
+
+    def __str__(self) -> str:
+        return f"{self.name}, closed {self.closed:%Y-%m-%d}" if self.closed else self.name

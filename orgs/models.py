@@ -65,6 +65,7 @@ class Org(models.Model):
     is_demo = models.BooleanField(default=False, help_text="Anybody may look at it, as a demo user.")
     is_test = models.BooleanField(default=False, help_text="Signed up as test data; may be purged.")
     created = models.DateTimeField(auto_now_add=True)
+    closed = models.DateTimeField(null=True, blank=True, editable=False, help_text="Closed by an admin: erased a week later.")
 
     class Meta:
         ordering = ("name", "pk")
