@@ -18,7 +18,10 @@ GRACE: Final = timedelta(days=7)
 
 @transaction.atomic
 def close_org(org: Org, *, name: str, actor: User, now: datetime) -> Org:
-    """Ends every way in, and tells the admins by mail. Raises Invalid for a name that is not the org's, Conflict while a subscription runs."""
+    """Ends every way in, and tells the admins by mail.
+
+    Raises Invalid for a name that is not the org's, Conflict while a subscription is being paid.
+    """
     org = Org.objects.select_for_update().get(pk=org.pk)
     if name.strip() != org.name:
         raise Invalid("The name is not that of the organisation.", errors=[FieldError(("name",), "differs", f"Type {org.name}.")])

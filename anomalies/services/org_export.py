@@ -112,8 +112,8 @@ def _points(org: Org, until_ms: int) -> Iterator[bytes]:
         for since_ms in range(until_ms - org.retention_days * DAY_MS - DAY_MS, until_ms, POINTS_SPAN_MS):
             read = points.read(org.pk, some, since_ms, min(until_ms, since_ms + POINTS_SPAN_MS))
             for pk, found in read.items():
-                if found.values.size:
-                    yield b"".join(_line(names[pk], *pair) for pair in zip(found.timestamps_ms.tolist(), found.values.tolist(), strict=True))
+                rows = zip(found.timestamps_ms.tolist(), found.values.tolist(), strict=True)
+                yield b"".join(_line(names[pk], at, value) for at, value in rows)
 
 
 def _line(name: str, timestamp_ms: int, value: float) -> bytes:

@@ -31,6 +31,7 @@ SETTINGS = {
     "settings": "/app/settings", "members": "/app/settings/members", "teams": "/app/settings/teams", "team": "/app/settings/teams/{team}",
     "keys": "/app/settings/keys", "channels": "/app/settings/channels", "admin-alerts": "/app/settings/alerts",
     "events": "/app/settings/events", "quota": "/app/settings/quota", "start": "/app/start",
+    "danger": "/app/settings/danger",
 }  # fmt: skip
 VIEWPORTS = {"wide": {"width": 1500, "height": 900}, "narrow": {"width": 360, "height": 780}}
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]

@@ -52,7 +52,10 @@ def test_nobody_and_nothing_gets_in_any_more(as_, admin, viewer, datastore, othe
     assert desk.get("/app/")["Location"].startswith("/app/login")
     assert not client.login(username=viewer.email, password=factories.PASSWORD)
     senders.forget(), series.forget()
-    assert client.post("/flux/metric_data_post", {"key": secret, "metric": "a", "value": 1}, content_type="application/json").status_code == 401
+    assert (
+        client.post("/flux/metric_data_post", {"key": secret, "metric": "a", "value": 1}, content_type="application/json").status_code
+        == 401
+    )
     assert client.get("/org/info", headers={"X-Auth-Token": token}).status_code == 401
     assert client.get("/api/org", headers={"Authorization": f"Bearer {personal}"}).status_code == 401
     assert not any(model.objects.filter(org=admin.org, revoked=None).exists() for model in (IngestKey, OrgToken, PublicKey, PersonalToken))
@@ -165,7 +168,8 @@ def test_no_table_keeps_a_row_of_an_erased_org(org, other_org):
         kept = {}
         for table in walled_tables():
             if "org_id" in table.columns:
-                cursor.execute(f"SELECT count(*) FILTER (WHERE org_id = %s), count(*) FILTER (WHERE org_id = %s) FROM {table.name}", [org.pk, other_org.pk])
+                counts = "count(*) FILTER (WHERE org_id = %s), count(*) FILTER (WHERE org_id = %s)"
+                cursor.execute(f"SELECT {counts} FROM {table.name}", [org.pk, other_org.pk])
                 mine, theirs = cursor.fetchone()
                 if mine or not theirs:
                     kept[table.name] = (mine, theirs)
