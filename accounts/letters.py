@@ -56,7 +56,7 @@ LINKS: Final = {
     Kind.INVITE: "/app/verify?email={email}&token={token}",
     Kind.RESET: "/app/reset?token={token}",
     Kind.ADDRESS: "/app/address?token={token}",
-    Kind.SECURITY: "/app/profile",
+    Kind.SECURITY: "/app/profile/security",
     Kind.NOTICES: "/app/profile/notifications",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }
