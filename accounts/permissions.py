@@ -56,6 +56,7 @@ PERMISSIONS: Final = MappingProxyType(
         "comment.update": Need(level=Level.VIEWER, writes=True, own=True),
         "comment.delete": Need(level=Level.VIEWER, writes=True, own=True, own_or=Role.ADMIN),
         "anomaly.watch": Need(level=Level.VIEWER, writes=True),
+        "insight.read": Need(level=Level.REPORTER, org_token=True),
         "flow.read": Need(role=Role.MANAGER),
         "flow.manage": Need(role=Role.MANAGER, writes=True),
         "flow.execute": Need(role=Role.MANAGER, writes=True),

@@ -10,6 +10,7 @@ from anomalies.api.comments import AnomalyCommentViewSet, CommentViewSet
 from anomalies.api.export import ExportViewSet
 from anomalies.api.facets import FacetViewSet
 from anomalies.api.flows import FlowViewSet
+from anomalies.api.insights import InsightViewSet
 from anomalies.api.notices import NoticeViewSet, WatchViewSet
 from anomalies.api.saved_views import SavedViewViewSet
 from anomalies.api.sources import SourceRecordViewSet
@@ -17,7 +18,8 @@ from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
-from anomalies.pages import detail, inbox, leaving, overview, series
+from anomalies.pages import detail, inbox, leaving, notifications, overview, series
+from anomalies.pages.insights import insights_page
 from anomalies.session_api import org
 from config.api.session import routes
 
@@ -58,6 +60,7 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("flows/<str:id>", FlowViewSet.as_view(CHANGES)),
     path("flows/<str:id>/execute", FlowViewSet.as_view({"post": "execute"})),
     path("flows/<str:id>/history", FlowViewSet.as_view({"get": "history"})),
+    path("insights", InsightViewSet.as_view({"get": "insights"})),
     path("saved-views", SavedViewViewSet.as_view({"get": "list", "post": "create"})),
     path("saved-views/<str:id>", SavedViewViewSet.as_view(CHANGES)),
     path("user-notifications", NoticeViewSet.as_view({"get": "list"})),
@@ -75,6 +78,11 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("anomalies/<int:pk>/description", detail.describe, name="anomaly-describe"),
     path("settings/danger", leaving.Danger.as_view(), name="settings-danger"),
     path("settings/danger/export", leaving.export, name="settings-export"),
+    path("insights", insights_page, name="insights"),
+    path("notifications", notifications.notifications, name="notifications"),
+    path("notifications/read", notifications.acknowledge, name="notifications-read"),
+    path("notifications/wishes", notifications.save_wishes, name="notification-wishes"),
+    path("notifications/bell", notifications.bell, name="bell"),
     path("metrics", series.metrics, name="metrics"),
     path("metrics/<int:pk>", series.metric, name="metric"),
     path("metrics/<int:pk>/points", series.metric_points, name="metric-points"),

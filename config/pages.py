@@ -23,6 +23,7 @@ from accounts.permissions import has_role
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
 from anomalies.pages.listing import capped_count, in_words
+from anomalies.pages.notifications import unread_count
 from config.api.problems import problem_response
 from config.api.session.endpoint import refused
 from config.api.session.envelope import Refusal
@@ -61,6 +62,7 @@ def places(request: HttpRequest, user: User) -> tuple[Place, ...]:
         place("Overview", "overview", "o"),
         place("Inbox", "inbox", "i", "anomaly", count=waiting(user)),
         place("Metrics", "metrics", "m", "metric"),
+        place("Insights", "insights", "n"),
         Place("Settings", reverse("settings"), here.startswith("settings"), "s"),
     )
 
@@ -105,13 +107,14 @@ def profile_places(request: HttpRequest) -> tuple[Place, ...]:
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
-    """For templates: `places` (the rail), `settings_places`, `profile_places`, how the reader wants it: `theme`, `single_keys`, `clock`,
-    and `zone`, which is called when a time is written.
+    """For templates: `places` (the rail), `unread` (the bell), `settings_places`, `profile_places`, how the reader wants it: `theme`,
+    `single_keys`, `clock`, and `zone`, which is called when a time is written.
     """
     user = getattr(request, "user", None) or AnonymousUser()
     return {
         "places": SimpleLazyObject(lambda: places(request, user) if isinstance(user, User) else ()),
         "settings_places": SimpleLazyObject(lambda: settings_places(request, user) if isinstance(user, User) else ()),
+        "unread": SimpleLazyObject(lambda: unread_count(user) if isinstance(user, User) else ""),
         "profile_places": SimpleLazyObject(lambda: profile_places(request)),
         "single_keys": SimpleLazyObject(lambda: keys_of(request, user) if isinstance(user, User) else True),
         "clock": SimpleLazyObject(lambda: str(user.clock) if isinstance(user, User) else str(User.Clock.DAY)),

@@ -15,11 +15,10 @@ from rest_framework.request import Request
 
 from anomalies.api.documents import documents
 from anomalies.api.filtersets import AnomalyFilterSet
-from anomalies.models import Anomaly
+from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
 from config.api.csv_rows import csv_lines
 from config.api.filters import known_names
-from config.api.views import OrgViewSet
 
 CHUNK: Final = 1_000
 CONTENT_TYPES: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -69,10 +68,9 @@ class ExportFilterSet(AnomalyFilterSet):
         return queryset
 
 
-class ExportViewSet(OrgViewSet):
+class ExportViewSet(AnomalyListing):
     operations: ClassVar = {"export": "anomaly.read"}
     parameters: ClassVar = {"export": tuple(known_names(ExportFilterSet))}
-    queryset = Anomaly.objects.all()
     filterset_class = ExportFilterSet
 
     @extend_schema(

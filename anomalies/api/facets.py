@@ -10,11 +10,10 @@ from rest_framework.response import Response
 
 from anomalies.api.examples import FACETS as EXAMPLE
 from anomalies.api.filtersets import AnomalyFilterSet
-from anomalies.models import Anomaly
+from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.facets import FACETS, Facet, count_facets
 from config.api.filters import known_names
-from config.api.views import OrgViewSet
 
 # Which parameters of the list are a facet's own.
 OWN: Final = {
@@ -24,7 +23,7 @@ OWN: Final = {
     "container": ("container",),
     "rule": ("rule_type",),
     "tag": ("tag",),
-    "assignee": ("assignee",),
+    "assignee": ("assignee", "unassigned"),
 }
 
 
@@ -72,11 +71,9 @@ def without(params: QueryDict, facet: str) -> QueryDict:
     return rest
 
 
-class FacetViewSet(OrgViewSet):
+class FacetViewSet(AnomalyListing):
     operations: ClassVar = {"facets": "anomaly.read"}
     parameters: ClassVar = {"facets": tuple(known_names(AnomalyFilterSet))}
-    queryset = Anomaly.objects.all()
-    filterset_class = AnomalyFilterSet
 
     @extend_schema(
         summary="Count anomalies by status, type, datastore, container, rule, tag and assignee",

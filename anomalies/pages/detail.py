@@ -20,6 +20,7 @@ from anomalies.pages.listing import Listing, Neighbours, neighbours
 from anomalies.pages.rows import Row, anomaly_address, meter_width, rows_of, source_of, title_of
 from anomalies.pages.timeline import Entry, timeline
 from anomalies.services import change_anomaly, mark_seen
+from anomalies.services.following import acknowledge_about
 from orgs.errors import DomainError, StaleVersion
 
 WHY_WIDTH: Final = 100
@@ -100,6 +101,7 @@ def anomaly(request: HttpRequest, pk: int) -> HttpResponse:
     found = anomaly_for(user, pk, "anomaly.read")
     if not user.is_demo:
         mark_seen(found)
+        acknowledge_about(found, user=user)
     context = {
         "detail": detail_of(found, user, now=now, list_address=request.GET.get("list", "")),
         "chart": chart_for(found, request.GET, user, now),

@@ -37,6 +37,11 @@ def acknowledge(notice: Notice) -> Notice:
     return notice
 
 
+def acknowledge_about(anomaly: Anomaly, *, user: User) -> None:
+    """The person has it before them: what they were told of it is read."""
+    Notice.objects.unread().filter(user=user, anomaly=anomaly, in_app=True).update(acknowledged=timezone.now(), mail_due=None)
+
+
 def settings_of(user: User) -> NoticeSettings:
     """The person's settings; the defaults, not stored, for whoever has never changed them."""
     return NoticeSettings.objects.filter(user=user).first() or NoticeSettings(org_id=user.org_id, user=user)

@@ -149,6 +149,7 @@ SAMPLES: dict[str, Sample] = {
     "global-tags": NOTHING,
     "global-tags/listing": NOTHING,
     "global-tags/{name}": Sample(Scope.ORG, _tag),
+    "insights": NOTHING,
     "integrations": NOTHING,
     "integrations/{id}": Sample(Scope.ORG, _integration),
     "metrics": NOTHING,

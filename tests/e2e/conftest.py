@@ -102,6 +102,10 @@ def world(transactional_db: None) -> World:
         daily(metric, spike_ago=timedelta(hours=hours))
         found.append(excursion(metric, ago=timedelta(hours=hours)))
     factories.put_tag(found[0], "checkout")
+    colleague = factories.make_user(org, "Bob Patel", level=Level.AUTHOR, datastore=datastore)
+    factories.make_notice(found[1], author, by=colleague, created=timezone.now() - timedelta(minutes=4), acknowledged=timezone.now())
+    mention = "Is that the fair again, @[Alice Lee](1)? It looks like last year's."
+    factories.make_notice(found[2], author, by=colleague, kind="mentioned", comment=mention, created=timezone.now())
     factories.make_metric(datastore, "queue.depth.mail")
     factories.make_metric(datastore, "ads.exchange4.cpc", state="active", is_stale=True, last_at=timezone.now() - timedelta(hours=5))
     return World(author, found[0].metric, found)

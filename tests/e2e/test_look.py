@@ -23,7 +23,8 @@ AXE = next((Path(__file__).parent / "vendor").glob("axe-*/axe.min.js"))
 PAGES = {
     "overview": "/app/", "inbox": "/app/inbox", "anomaly": "/app/anomalies/{anomaly}?list=all", "metrics": "/app/metrics",
     "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?tab=archived",
-    "profile": "/app/profile", "notifications": "/app/profile/notifications", "security": "/app/profile/security",
+    "told": "/app/notifications?show=all", "insights": "/app/insights", "profile": "/app/profile",
+    "notifications": "/app/profile/notifications", "security": "/app/profile/security",
     "tokens": "/app/profile/tokens", "billing": "/app/settings/billing", "missing": "/app/nowhere",
 }  # fmt: skip
 # As an admin sees them, in an org that has something of everything.

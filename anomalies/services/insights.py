@@ -1,0 +1,156 @@
+"""How anomalies come and go: per day, how long people take, and how often what was found was worth it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+
+from anomalies.models import Anomaly
+from anomalies.querysets import AnomalyQuerySet
+
+TYPES: Final = tuple(Anomaly.Type.values)
+STATUSES: Final = tuple(Anomaly.Status.values)
+SOURCES_SHOWN: Final = 50
+COLUMNS: Final = ("id", "org_id", "type", "status", "created", "detectors")
+
+SET: Final = f"WITH found ({', '.join(COLUMNS)}) AS MATERIALIZED ({{found}})"
+DAYS: Final = """
+SELECT (created AT TIME ZONE 'UTC')::date AS day, type, status, count(*) FROM found GROUP BY 1, 2, 3
+"""
+# A person's first step out of Active, and when it was archived as resolved for the last time. What a flow closed, nobody resolved.
+TIMES: Final = """
+, steps AS (
+    SELECT f.id, f.created, f.status,
+           min(c.timestamp) FILTER (WHERE c.actor = 'user' AND c.changeset -> 'status' ->> 0 = 'Active') AS acknowledged,
+           max(c.timestamp) FILTER (WHERE c.actor <> 'flow' AND c.changeset -> 'status' ->> 1 = 'Resolved') AS resolved
+      FROM found f JOIN anomalies_change c ON c.anomaly_id = f.id AND c.org_id = f.org_id AND c.changeset ? 'status'
+     GROUP BY f.id, f.created, f.status
+), lasted AS (
+    SELECT extract(epoch FROM acknowledged - created) AS acknowledged_s,
+           CASE WHEN status = 'Resolved' THEN extract(epoch FROM resolved - created) END AS resolved_s
+      FROM steps
+)
+SELECT count(acknowledged_s), avg(acknowledged_s)::float8, percentile_cont(0.5) WITHIN GROUP (ORDER BY acknowledged_s)::float8,
+       count(resolved_s), avg(resolved_s)::float8, percentile_cont(0.5) WITHIN GROUP (ORDER BY resolved_s)::float8
+  FROM lasted
+"""
+# The strongest detector of a metric anomaly; each rule that another one violates.
+SOURCES: Final = """
+, sources AS (
+    SELECT f.id, f.status, 'detector' AS kind, f.detectors -> 0 ->> 'name' AS name FROM found f WHERE f.detectors -> 0 ? 'name'
+     UNION
+    SELECT f.id, f.status, 'rule', c.rule_type FROM found f JOIN anomalies_failedcheck c ON c.anomaly_id = f.id AND c.org_id = f.org_id
+)
+SELECT kind, name, count(*), count(*) FILTER (WHERE status = 'Invalid') FROM sources GROUP BY kind, name
+ ORDER BY count(*) DESC, kind, name LIMIT %s
+"""
+
+
+@dataclass(frozen=True)
+class Day:
+    """What was detected on one UTC day, by type and by the status that it has now."""
+
+    date: date
+    total: int
+    by_type: Mapping[str, int]
+    by_status: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Lasting:
+    """How long something took, over `count` anomalies; None without any."""
+
+    count: int
+    mean_s: float | None
+    median_s: float | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A detector or a rule: how many anomalies it found, and how many of them people called invalid."""
+
+    kind: str
+    name: str
+    total: int
+    invalid: int
+
+    @property
+    def useful(self) -> int:
+        return self.total - self.invalid
+
+    @property
+    def precision(self) -> float:
+        """The share that was not invalid, 0 to 1."""
+        return self.useful / self.total
+
+
+@dataclass(frozen=True)
+class Insights:
+    """Of the anomalies that were detected live from `start` (a moment) until now."""
+
+    start: datetime
+    end: datetime
+    days: tuple[Day, ...]
+    to_acknowledge: Lasting
+    to_resolve: Lasting
+    sources: tuple[Source, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(day.total for day in self.days)
+
+    @property
+    def by_type(self) -> dict[str, int]:
+        return {name: sum(day.by_type[name] for day in self.days) for name in TYPES}
+
+    @property
+    def by_status(self) -> dict[str, int]:
+        return {name: sum(day.by_status[name] for day in self.days) for name in STATUSES}
+
+
+def insights(rows: AnomalyQuerySet, *, start: datetime, end: datetime) -> Insights:
+    """Of those among `rows` that were detected from `start` to before `end`; what was found in imported history is left out.
+
+    Three queries. Days are UTC days, and none is missing.
+    """
+    live = rows.filter(created__gte=start, created__lt=end, is_backfilled=False).order_by()
+    try:
+        sql, params = live.values_list(*COLUMNS).query.sql_with_params()
+    except EmptyResultSet:
+        sql, params = Anomaly.objects.filter(pk=0).values_list(*COLUMNS).query.sql_with_params()
+    days, (times,), sources = (_rows(sql, params, asked, more) for asked, more in ((DAYS, ()), (TIMES, ()), (SOURCES, (SOURCES_SHOWN,))))
+    return Insights(
+        start=start,
+        end=end,
+        days=_days(days, start, end),
+        to_acknowledge=Lasting(*times[:3]),
+        to_resolve=Lasting(*times[3:]),
+        sources=tuple(Source(*row) for row in sources),
+    )
+
+
+def _rows(sql: str, params: tuple[Any, ...], asked: str, more: tuple[Any, ...]) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(SET.format(found=sql) + asked, [*params, *more])
+        return list(cursor.fetchall())
+
+
+def _days(rows: list[Any], start: datetime, end: datetime) -> tuple[Day, ...]:
+    first, last = start.astimezone(UTC).date(), (end - timedelta(microseconds=1)).astimezone(UTC).date()
+    counts: dict[date, list[tuple[str, str, int]]] = {}
+    for day, type_, status, count in rows:
+        counts.setdefault(day, []).append((type_, status, count))
+    dates = (first + timedelta(days=number) for number in range((last - first).days + 1))
+    return tuple(_day(day, counts.get(day, [])) for day in dates)
+
+
+def _day(day: date, counts: list[tuple[str, str, int]]) -> Day:
+    return Day(
+        date=day,
+        total=sum(count for *_, count in counts),
+        by_type={name: sum(count for type_, _, count in counts if type_ == name) for name in TYPES},
+        by_status={name: sum(count for _, status, count in counts if status == name) for name in STATUSES},
+    )
