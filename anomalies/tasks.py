@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from anomalies.models import Anomaly
-from anomalies.services import bulk, erasing, flows, loop, notice_mails, sources
+from anomalies.services import bulk, erasing, flows, loop, notice_mails, sleep, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
 from orgs.tenancy import Reason, across, org_of, within
@@ -80,6 +80,15 @@ def fill_source_records(org_id: int, anomaly_id: int, asked: str) -> None:
         anomaly = Anomaly.objects.for_org(org_id).filter(pk=anomaly_id, deleted=None).first()
         if anomaly is not None:
             sources.fill(anomaly, asked=datetime.fromisoformat(asked))
+
+
+@shared_task(ignore_result=True, time_limit=60, soft_time_limit=50)
+def wake_sleepers() -> int:
+    """Wakes the anomalies whose moment has come; how many."""
+    now = timezone.now()
+    with across(Reason.UPKEEP):
+        waiting = sleep.orgs_due(now=now)
+    return sum(within(org_id)(sleep.wake_due)(org_id, now=now) for org_id in waiting)
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)

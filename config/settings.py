@@ -301,6 +301,7 @@ CELERY_BEAT_SCHEDULE = {
     "fold points into chunks": every("metrics.tasks.fold", 60),
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
+    "wake what sleeps until a moment": every("anomalies.tasks.wake_sleepers", 10),
     "housekeeping": every("anomalies.tasks.run_flows", 3600),
     "mail what people were told": every("anomalies.tasks.mail_notices", 60),
     "resume changes of many that were cut off": every("anomalies.tasks.resume_bulk_changes", 60),

@@ -16,6 +16,7 @@ from anomalies.services.comments import Draft, draft_errors, line_parts, write_c
 from anomalies.services.edits import Edit, Outcome
 from anomalies.services.history import USER, Line, write_history
 from anomalies.services.plans import Context, planned, refusals, told
+from anomalies.services.sleep import AWAKE
 from anomalies.services.states import State, directory, locked_states
 from orgs.errors import FieldError, Invalid
 
@@ -41,7 +42,7 @@ ASSIGNEES: Final = {"table": "anomalies_anomaly_assignees", "column": "user_id",
 EMPTIED: Final[Mapping[str, Any]] = {
     "message": "", "description": "", "detectors": [], "weight_breakdown": {}, "anomalous_records_count": None, "source_enriched": False,
     "peak_at": None, "peak_value": None, "expected": None, "expected_lower": None, "expected_upper": None, "score": None,
-    "snoozed_at": None, "snoozed_by": None, "snooze_until": None, "snooze_count": None, "snooze_weight": None, "snooze_back_in_band": False,
+    **AWAKE,
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from anomalies.models import Anomaly
 from anomalies.services.findings import Detector, Finding, Peak, higher
 from anomalies.services.fingerprints import metric_fingerprint
 from anomalies.services.history import DETECTOR, Changeset, Line, write_history
+from anomalies.services.sleep import AWAKE, Occurrence, Problem, is_over, meet, sleep_of, sleeping, wake
 from anomalies.services.weights import metric_weight
 from anomalies.services.wording import described, sentence
 
@@ -60,6 +61,12 @@ BIRTH_COLUMNS: Final = COLUMNS | {
     "episode_at": "timestamptz",
     "started_at": "timestamptz",
     "is_backfilled": "boolean",
+    "snoozed_at": "timestamptz",
+    "snoozed_by_id": "bigint",
+    "snooze_until": "timestamptz",
+    "snooze_count": "integer",
+    "snooze_weight": "integer",
+    "snooze_back_in_band": "boolean",
 }
 
 OPEN: Final = f"""
@@ -68,7 +75,7 @@ INSERT INTO anomalies_anomaly
 SELECT gen_random_uuid(), 'metric', 'Active', true, false, %s, %s, {", ".join(BIRTH_COLUMNS)}
 FROM json_to_recordset(%s) AS born ({", ".join(f"{name} {kind}" for name, kind in BIRTH_COLUMNS.items())})
 ON CONFLICT (metric_id, kind, started_at) WHERE type = 'metric' DO NOTHING
-RETURNING id, org_id, metric_id, weight, started_at, peak_at, is_backfilled
+RETURNING id, org_id, metric_id, weight, started_at, peak_at, is_backfilled, snoozed_at
 """  # noqa: S608 - column names of this module
 
 CHANGE: Final = f"""
@@ -129,7 +136,8 @@ def record_part(findings: Sequence[Finding], homes: Mapping[int, Home], *, now: 
     """The same for findings of which each is about another excursion."""
     if not findings:
         return Recorded()
-    standing = standing_anomalies(findings, homes)
+    sleepers = sleeping({problem_of(finding, homes) for finding in findings if not finding.backfilled})
+    standing, asleep = standing_anomalies(findings, homes, also=sleepers)
     births, changes = [], []
     for place, finding in enumerate(findings):
         anomaly = standing.get(place)
@@ -137,6 +145,7 @@ def record_part(findings: Sequence[Finding], homes: Mapping[int, Home], *, now: 
             births.append(birth_of(finding, homes[finding.series], start=start))
         if anomaly is not None and (changed := changed_by(finding, anomaly, successor=start)):
             changes.append((anomaly, changed))
+    put_to_sleep(births, asleep, now=now)
     return Recorded(opened=open_all(births, now=now), changed=change_all(changes, now=now))
 
 
@@ -146,8 +155,16 @@ def homes_of(series: Iterable[int]) -> dict[int, Home]:
         return {pk: Home(org_id, datastore_id) for pk, org_id, datastore_id in cursor.fetchall()}
 
 
-def standing_anomalies(findings: Sequence[Finding], homes: Mapping[int, Home]) -> dict[int, Anomaly]:
-    """By place in `findings`, the newest anomaly of the excursion, locked; in order of id, as all bulk changes lock."""
+def problem_of(finding: Finding, homes: Mapping[int, Home]) -> Problem:
+    return homes[finding.series].org_id, metric_fingerprint(finding.series, direction=finding.direction)
+
+
+def standing_anomalies(
+    findings: Sequence[Finding], homes: Mapping[int, Home], *, also: Sequence[int] = ()
+) -> tuple[dict[int, Anomaly], list[Anomaly]]:
+    """By place in `findings`, the newest anomaly of the excursion, and those with the ids `also`: all locked in order of id, as all
+    bulk changes lock.
+    """
     wanted = [
         {
             "place": place,
@@ -161,8 +178,8 @@ def standing_anomalies(findings: Sequence[Finding], homes: Mapping[int, Home]) -
     with connection.cursor() as cursor:
         cursor.execute(NEWEST, [packed(wanted)])
         places = {pk: place for place, pk in cursor.fetchall()}
-    rows = Anomaly.objects.filter(pk__in=list(places)).order_by("pk").select_for_update(no_key=True)
-    return {places[anomaly.pk]: anomaly for anomaly in rows}
+    rows = list(Anomaly.objects.filter(pk__in=[*places, *also]).order_by("pk").select_for_update(no_key=True))
+    return {places[one.pk]: one for one in rows if one.pk in places}, [one for one in rows if one.pk in set(also)]
 
 
 def is_settled(anomaly: Anomaly) -> bool:
@@ -208,7 +225,18 @@ def birth_of(finding: Finding, home: Home, *, start: Start) -> dict[str, Any]:
         "episode_at": moment(finding.episode_ms),
         "started_at": moment(started_ms),
         "is_backfilled": finding.backfilled,
+        **AWAKE,
     }
+
+
+def put_to_sleep(births: Sequence[dict[str, Any]], asleep: Sequence[Anomaly], *, now: datetime) -> None:
+    """Tells those that sleep of the new occurrences of their problems, and lets these sleep along. Imported history wakes nobody."""
+    live = [birth for birth in births if not birth["is_backfilled"]]
+    found = [
+        Occurrence((birth["org_id"], birth["fingerprint"]), birth["weight"], is_out_of_band=birth["ended_at"] is None) for birth in live
+    ]
+    for birth, sleep in zip(live, meet(asleep, found, now=now), strict=True):
+        birth.update(sleep.fields if sleep else {})
 
 
 def changed_by(finding: Finding, anomaly: Anomaly, *, successor: Start | None) -> Finding | None:
@@ -224,9 +252,12 @@ def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> 
     if not changes:
         return ()
     tags = tag_points([anomaly.pk for anomaly, _ in changes])
-    rows, lines = [], []
+    rows, lines, woken = [], [], []
     for anomaly, finding in changes:
         after = after_finding(anomaly, finding, tags=tags.get(anomaly.pk, 0))
+        sleep = sleep_of(anomaly)
+        if sleep is not None and is_over(sleep.snooze, weight=after["weight"], has_ended=after["ended_at"] is not None):
+            woken.append(anomaly)
         told = differences(anomaly, after)
         if told:
             rows.append(after | {"id": anomaly.pk, "is_told": is_news(told)})
@@ -236,6 +267,7 @@ def change_all(changes: Sequence[tuple[Anomaly, Finding]], *, now: datetime) -> 
         with connection.cursor() as cursor:
             cursor.execute(CHANGE, [now, packed(rows)])
         write_history(lines, actor=DETECTOR, at=now)
+    wake(woken, now=now)
     return tuple(row["id"] for row in rows)
 
 
@@ -304,11 +336,15 @@ def open_all(births: Sequence[dict[str, Any]], *, now: datetime) -> tuple[int, .
     with connection.cursor() as cursor:
         cursor.execute(OPEN, [now, now, packed(births)])
         born = cursor.fetchall()
-    lines = [Line(org_id, pk, {"status": (None, "Active"), "weight": (None, weight)}) for pk, org_id, _, weight, *_ in born]
+    lines = [birth_line(org_id, pk, weight, is_asleep=asleep is not None) for pk, org_id, _, weight, *_, asleep in born]
     write_history(lines, actor=DETECTOR, at=now)
-    live = [(metric_id, started_at, peak_at) for _, _, metric_id, _, started_at, peak_at, is_backfilled in born if not is_backfilled]
+    live = [(metric_id, started_at, peak_at) for _, _, metric_id, _, started_at, peak_at, is_backfilled, _ in born if not is_backfilled]
     transaction.on_commit(partial(order_pictures, live[:PICTURES_PER_STEP]), robust=True)
     return tuple(row[0] for row in born)
+
+
+def birth_line(org_id: int, pk: int, weight: int, *, is_asleep: bool) -> Line:
+    return Line(org_id, pk, {"status": (None, "Active"), "weight": (None, weight)}, is_asleep=is_asleep)
 
 
 def order_pictures(live: Sequence[tuple[int, datetime, datetime]]) -> None:

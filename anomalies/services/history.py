@@ -35,7 +35,7 @@ class Line:
     changeset: Changeset
     comment: str = ""  # the text of the comment that it tells of
     mentioned: tuple[int, ...] = ()  # the ids of the people whom that comment mentions
-    is_asleep: bool = False  # those who watch a sleeping anomaly are not told what the system notes of it
+    is_asleep: bool = False  # born asleep: nobody is told of it
 
 
 def write_history(

@@ -82,9 +82,9 @@ def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, act
     Whoever comments, is mentioned or assigned watches from now on, unless they have switched that off, for themselves or for this anomaly.
     """
     lines = one_each(lines)
-    named = [one for line in lines for one in named_in(line)]
+    named = [one for line in lines if not line.is_asleep for one in named_in(line)]
     commented = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "user_id": user.pk} for line in lines if line.comment and user]
-    joining = named + commented
+    joining = [one for line in lines for one in named_in(line)] + commented
     rows = [row_of(line, is_news=is_news(line)) for line in lines]
     with connection.cursor() as cursor:
         if joining:

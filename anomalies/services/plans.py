@@ -142,11 +142,12 @@ def planned(edit: Edit, state: State, context: Context) -> State:
     status = _status_after(edit, state)
     tags = _tags_after(edit, state, context.directory.tags)
     weight = retagged(state.weight, state.weight_breakdown, points=sum(word.points for word in tags)) if edit.touches_tags else None
+    total = weight.total if weight else state.weight
     return replace(
-        _sleeping(edit, state, status, context),
+        _sleeping(edit, state, status, total, context),
         status=status,
         description=state.description if edit.description is None else edit.description,
-        weight=weight.total if weight else state.weight,
+        weight=total,
         weight_breakdown=weight.breakdown if weight else state.weight_breakdown,
         tags=tags,
         assignees=_assignees_after(edit, state, context.directory.people),
@@ -183,11 +184,12 @@ def _assignees_after(edit: Edit, state: State, known: Mapping[int, Named]) -> fr
     return frozenset((kept | people(edit.assignees_add)) - people(edit.assignees_remove))
 
 
-def _sleeping(edit: Edit, state: State, status: str, context: Context) -> State:
-    """With the new sleep; what is archived or woken does not sleep."""
+def _sleeping(edit: Edit, state: State, status: str, weight: int, context: Context) -> State:
+    """With the new sleep; what is archived, woken or now weighs more than it may does not sleep."""
     if edit.snooze is not None:
-        return replace(state, snooze=edit.snooze, snoozed_at=context.now, snoozed_by=context.user_id)
-    if edit.wake or status in Anomaly.ARCHIVED:
+        state = replace(state, snooze=edit.snooze, snoozed_at=context.now, snoozed_by=context.user_id)
+    is_too_heavy = state.snooze is not None and state.snooze.weight is not None and weight > state.snooze.weight
+    if is_too_heavy or edit.wake or status in Anomaly.ARCHIVED:
         return replace(state, snooze=None, snoozed_at=None, snoozed_by=None)
     return state
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from anomalies.models import Tag
 from anomalies.services.history import TAGS, USER, Changeset, Line, next_transaction_id, write_history
+from anomalies.services.sleep import wake_heavier
 from anomalies.services.weights import Retagged, retagged
 from orgs.errors import Conflict
 from orgs.events import record_event
@@ -99,6 +100,7 @@ def reweigh(tag: Tag, *, is_going: bool = False, actor: str, user: User | None =
             cursor.execute(WEIGH, [now, orjson.dumps(rows).decode()])
         lines = [Line(tag.org_id, one.id, told(one, new, gone=tag.pk if is_going else None)) for one, new in weighed]
         write_history(lines, actor=actor, user=user, at=now, transaction_id=transaction_id)
+        wake_heavier(tag.org_id, [one.id for one in carriers], now=now)
         last = carriers[-1].id
 
 

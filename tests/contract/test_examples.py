@@ -26,9 +26,12 @@ def test_list_active_ones_of_user_42_with_the_tag_high_by_severity(by, viewer, t
         found.assignees.add(alice, through_defaults={"org": found.org})
     Anomaly.objects.filter(pk=12346).update(status="Acknowledged")
     make(12351).assignees.add(alice, through_defaults={"org": heavy.org})
-    answer = by(viewer, f"""curl -X GET "{HOST}/api/anomalies?status=Active&assignee=42&tag=High&sort_weight=desc" \\
+    answer = by(
+        viewer,
+        f"""curl -X GET "{HOST}/api/anomalies?status=Active&assignee=42&tag=High&sort_weight=desc" \\
       -H "Authorization: Bearer YOUR_TOKEN"
-    """)
+    """,
+    )
     assert answer.status_code == 200
     shown = answer.json()
     assert [item["id"] for item in shown["items"]] == [12350, 12347]
@@ -36,9 +39,12 @@ def test_list_active_ones_of_user_42_with_the_tag_high_by_severity(by, viewer, t
 
 
 def test_get_a_single_anomaly_with_every_field_of_the_schema(by, viewer, three):
-    answer = by(viewer, f"""curl -X GET "{HOST}/api/anomalies/12347" \\
+    answer = by(
+        viewer,
+        f"""curl -X GET "{HOST}/api/anomalies/12347" \\
       -H "Authorization: Bearer YOUR_TOKEN"
-    """)
+    """,
+    )
     assert answer.status_code == 200
     shown = answer.json()
     assert (shown["id"], UUID(shown["uuid"])) == (12347, UUID("8e8b9f8b-1234-4abc-9def-000000012347"))
@@ -57,7 +63,9 @@ def test_the_same_by_its_uuid(by, viewer, anomaly):
 
 
 def test_update_a_single_anomaly(by, editor, anomaly, alice, bob, tags):
-    answer = by(editor, f"""curl -X PUT "{HOST}/api/anomalies/12345" \\
+    answer = by(
+        editor,
+        f"""curl -X PUT "{HOST}/api/anomalies/12345" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '{{
@@ -66,7 +74,8 @@ def test_update_a_single_anomaly(by, editor, anomaly, alice, bob, tags):
         "tags": ["High", "Customer-Impact"],
         "assignee_ids": [42, 57]
       }}'
-    """)
+    """,
+    )
     assert answer.status_code == 200
     shown = answer.json()
     assert (shown["status"], shown["description"]) == ("Acknowledged", "Investigating with the data engineering team")
@@ -78,7 +87,9 @@ def test_update_a_single_anomaly(by, editor, anomaly, alice, bob, tags):
 
 
 def test_bulk_update(by, author, three):
-    answer = by(author, f"""curl -X PATCH "{HOST}/api/anomalies" \\
+    answer = by(
+        author,
+        f"""curl -X PATCH "{HOST}/api/anomalies" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '[
@@ -86,7 +97,8 @@ def test_bulk_update(by, author, three):
         {{ "id": 12346, "assignee_ids": [42] }},
         {{ "id": 12347, "tags": [] }}
       ]'
-    """)
+    """,
+    )
     assert answer.status_code == 200
     first, second, third = answer.json()
     assert (first["id"], first["status"], first["assignees"]) == (12345, "Acknowledged", [])
@@ -98,28 +110,36 @@ def test_bulk_update(by, author, three):
 
 def test_set_or_replace_the_assignee_list(by, author, three):
     Anomaly.objects.get(pk=12345).assignees.add(author, through_defaults={"org": author.org})
-    answer = by(author, f"""curl -X PUT "{HOST}/api/anomalies/12345" \\
+    answer = by(
+        author,
+        f"""curl -X PUT "{HOST}/api/anomalies/12345" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '{{ "assignee_ids": [42, 57] }}'
-    """)
+    """,
+    )
     assert answer.status_code == 200
     assert assigned(12345) == {42, 57}
 
 
 def test_clear_all_assignees(by, author, anomaly, alice):
     anomaly.assignees.add(alice, through_defaults={"org": alice.org})
-    answer = by(author, f"""curl -X PUT "{HOST}/api/anomalies/12345" \\
+    answer = by(
+        author,
+        f"""curl -X PUT "{HOST}/api/anomalies/12345" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '{{ "assignee_ids": [] }}'
-    """)
+    """,
+    )
     assert (answer.status_code, answer.json()["assignees"]) == (200, [])
     assert Change.objects.get().changeset == {"assignees": [[{"id": 42, "name": "Alice Lee"}], []]}
 
 
 def test_bulk_replace_assignees_across_many_anomalies(by, author, three):
-    answer = by(author, f"""curl -X PATCH "{HOST}/api/anomalies" \\
+    answer = by(
+        author,
+        f"""curl -X PATCH "{HOST}/api/anomalies" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '[
@@ -127,20 +147,24 @@ def test_bulk_replace_assignees_across_many_anomalies(by, author, three):
         {{ "id": 12346, "assignee_ids": [42] }},
         {{ "id": 12347, "assignee_ids": [] }}
       ]'
-    """)
+    """,
+    )
     assert answer.status_code == 200
     assert [assigned(pk) for pk in (12345, 12346, 12347)] == [{42, 57}, {42}, set()]
 
 
 def test_archive_with_a_resolution_comment(by, author, anomaly, alice):
-    answer = by(author, f"""curl -X DELETE "{HOST}/api/anomalies/12345?archive=true&status=Resolved" \\
+    answer = by(
+        author,
+        f"""curl -X DELETE "{HOST}/api/anomalies/12345?archive=true&status=Resolved" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '{{
         "comment": "Resolved after backfill, see @[Alice Lee](42)",
         "mentioned_user_ids": [42]
       }}'
-    """)
+    """,
+    )
     assert (answer.status_code, answer.content, status(12345)) == (204, b"", "Resolved")
     assert Comment.objects.get().message == "Resolved after backfill, see @[Alice Lee](42)"
     assert list(Notice.objects.values_list("user", "kind")) == [(42, "mentioned")]
@@ -166,7 +190,9 @@ def test_hard_delete_an_archived_anomaly(by, author, editor, anomaly):
 
 def test_bulk_archive_or_delete(by, author, three):
     Anomaly.objects.filter(pk=12347).update(status="Discarded")
-    answer = by(author, f"""curl -X DELETE "{HOST}/api/anomalies" \\
+    answer = by(
+        author,
+        f"""curl -X DELETE "{HOST}/api/anomalies" \\
       -H "Authorization: Bearer YOUR_TOKEN" \\
       -H "Content-Type: application/json" \\
       -d '[
@@ -174,7 +200,8 @@ def test_bulk_archive_or_delete(by, author, three):
         {{ "id": 12346, "archive": true, "status": "Duplicate" }},
         {{ "id": 12347, "archive": false }}
       ]'
-    """)
+    """,
+    )
     assert (answer.status_code, answer.content) == (204, b"")
     assert (status(12345), status(12346)) == ("Resolved", "Duplicate")
     assert Anomaly.objects.get(pk=12347).deleted is not None
@@ -183,9 +210,12 @@ def test_bulk_archive_or_delete(by, author, three):
 
 def test_the_history_is_an_array_of_transactions_with_before_and_after(by, author, viewer, anomaly, alice, bob):
     anomaly.assignees.add(alice, through_defaults={"org": alice.org})
-    by(author, f"""curl -X PUT "{HOST}/api/anomalies/12345" -H "Authorization: Bearer YOUR_TOKEN" -H "Content-Type: application/json" \\
+    by(
+        author,
+        f"""curl -X PUT "{HOST}/api/anomalies/12345" -H "Authorization: Bearer YOUR_TOKEN" -H "Content-Type: application/json" \\
       -d '{{"status": "Acknowledged", "assignee_ids": [42, 57]}}'
-    """)
+    """,
+    )
     answer = by(viewer, f'curl -X GET "{HOST}/api/anomalies/12345/history" -H "Authorization: Bearer YOUR_TOKEN"')
     (entry,) = answer.json()
     assert (answer.status_code, answer["X-Total-Count"]) == (200, "1")

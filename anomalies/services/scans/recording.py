@@ -15,6 +15,7 @@ from anomalies.services.scans.merging import Candidate, candidates_of, conclusiv
 from anomalies.services.scans.recurrence import Fate, fate_of, reopen, resolve_passed, standing_of
 from anomalies.services.scans.rows import clean, keep_rows
 from anomalies.services.scans.values import RowFailures, Scan, ShapeFailure
+from anomalies.services.sleep import Occurrence, meet, sleeping
 from anomalies.services.states import Named, Word
 from anomalies.services.weights import checks_weight
 from datastores.levels import holders
@@ -63,7 +64,8 @@ def record_findings(scan: Scan, *, rows: Sequence[RowFailures] = (), shapes: Seq
     found = candidates_of(scan, rows=rows, shapes=shapes)
     standing = standing_of(scan, found)
     fates = [(candidate, fate_of(standing.get(candidate.fingerprint, ()), scan=scan)) for candidate in found]
-    made = open_all(scan, container, [(candidate, fate) for candidate, fate in fates if fate is not None], now=now)
+    asleep = sleepers(scan, found)
+    made = open_all(scan, container, [(candidate, fate) for candidate, fate in fates if fate is not None], asleep, now=now)
     lines = reopen({fate.duplicate_of for _, fate in fates if fate is not None and fate.duplicate_of and fate.reopens}, at=now)
     write_history(lines, actor=SCAN, at=now)
     resolved: tuple[int, ...] = ()
@@ -78,12 +80,22 @@ def record_findings(scan: Scan, *, rows: Sequence[RowFailures] = (), shapes: Seq
     )
 
 
-def open_all(scan: Scan, container: Container, fates: Sequence[tuple[Candidate, Fate]], *, now: datetime) -> list[Anomaly]:
-    """The new anomalies, with everything that hangs on them."""
+def sleepers(scan: Scan, found: Sequence[Candidate]) -> list[Anomaly]:
+    """Those of the same problems that sleep, locked."""
+    ids = sleeping((scan.org_id, candidate.fingerprint) for candidate in found)
+    return list(Anomaly.objects.for_org(scan.org_id).filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)) if ids else []
+
+
+def open_all(
+    scan: Scan, container: Container, fates: Sequence[tuple[Candidate, Fate]], asleep: Sequence[Anomaly], *, now: datetime
+) -> list[Anomaly]:
+    """The new anomalies, with everything that hangs on them. Those of the same problems that sleep learn of them."""
     if not fates:
         return []
     heritage = heritage_of(scan, container)
-    born = Anomaly.objects.bulk_create(anomaly_of(scan, container, candidate, fate, heritage, now=now) for candidate, fate in fates)
+    new = [anomaly_of(scan, container, candidate, fate, heritage, now=now) for candidate, fate in fates]
+    put_to_sleep(new, asleep, now=now)
+    born = Anomaly.objects.bulk_create(new)
     made = [(anomaly, candidate) for anomaly, (candidate, _) in zip(born, fates, strict=True)]
     keep_checks(scan, made)
     keep_rows(scan, made, at=now)
@@ -113,6 +125,13 @@ def anomaly_of(scan: Scan, container: Container, candidate: Candidate, fate: Fat
         partition_scan_id=scan.partition_scan_id,
         created=now,
     )
+
+
+def put_to_sleep(new: Sequence[Anomaly], asleep: Sequence[Anomaly], *, now: datetime) -> None:
+    found = [Occurrence((one.org_id, one.fingerprint or 0), one.weight, is_archived=one.is_archived) for one in new]
+    for one, sleep in zip(new, meet(asleep, found, now=now), strict=True):
+        for name, value in (sleep.fields if sleep else {}).items():
+            setattr(one, name, value)
 
 
 def keep_checks(scan: Scan, made: Sequence[tuple[Anomaly, Candidate]]) -> None:
@@ -158,7 +177,7 @@ def birth_line(anomaly: Anomaly, candidate: Candidate, heritage: Heritage) -> Li
         changeset["global_tags"] = ([], listed(tags))
     if people := heritage.assignees_of(candidate):
         changeset["assignees"] = ([], listed(people))
-    return Line(anomaly.org_id, anomaly.pk, changeset)
+    return Line(anomaly.org_id, anomaly.pk, changeset, is_asleep=anomaly.is_asleep)
 
 
 def listed(things: Iterable[Named]) -> list[dict[str, object]]:
