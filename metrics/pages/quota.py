@@ -2,21 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar, Final
 
 from django import forms
 from django.utils import timezone
 
 from accounts.settings_view import Done, SettingsView, page_of
-from billing.usage import Day, usage_of
+from billing.usage import usage_of
+from billing.usage_chart import usage_chart
 from metrics import quota
 from orgs.errors import FieldError, Invalid
 from orgs.models import RefusedSeries
 
-SPAN: Final = timedelta(days=90)
-WIDTH: Final = 720
-HEIGHT: Final = 120
+SPAN: Final = timedelta(days=29)
 REFUSALS_SHOWN: Final = 7
 NAMES_SHOWN: Final = 50
 
@@ -32,18 +31,6 @@ class RemoveForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class UsageChart:
-    """The days as SVG paths in a drawing of WIDTH by HEIGHT; `top` is what its upper edge stands for."""
-
-    line: str
-    area: str
-    limit: str
-    top: int
-    first: date
-    last: date
-
-
-@dataclass(frozen=True)
 class DryRun:
     """What a removal would take out."""
 
@@ -55,24 +42,6 @@ class DryRun:
     @property
     def count(self) -> int:
         return len(self.names) + self.more
-
-
-def chart_of(days: Sequence[Day]) -> UsageChart | None:
-    """None while there are not two days to draw."""
-    if len(days) < 2:
-        return None
-    top = max(1, *(day.used for day in days), *(day.limit for day in days))
-    span = max(1, (days[-1].day - days[0].day).days)
-
-    def path(values: Sequence[int]) -> str:
-        spots = [
-            (round(WIDTH * (day.day - days[0].day).days / span, 1), round(HEIGHT * (1 - value / top), 1))
-            for day, value in zip(days, values, strict=True)
-        ]
-        return "M" + "L".join(f"{x} {y}" for x, y in spots)
-
-    line = path([day.used for day in days])
-    return UsageChart(line, f"{line}L{WIDTH} {HEIGHT}L0 {HEIGHT}Z", path([day.limit for day in days]), top, days[0].day, days[-1].day)
 
 
 class Quota(SettingsView):
@@ -95,7 +64,7 @@ class Quota(SettingsView):
         used = min(1.0, usage.used / max(1, usage.limit))
         return {
             "usage": usage, "share": round(100 * used), "meter": round(220 * used), "refused": refused[:REFUSALS_SHOWN],
-            "chart": chart_of(usage.days), "width": WIDTH, "height": HEIGHT, "search": search, "dry_run": self.dry_run,
+            "chart": usage_chart(usage.days, since=usage.since, until=today), "search": search, "dry_run": self.dry_run,
             "page": page_of(quota.counting(org, search=search), self.request.GET),
         }  # fmt: skip
 
