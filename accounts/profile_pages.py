@@ -13,7 +13,7 @@ from django.urls import reverse
 from accounts import letters, people
 from accounts.models import Letter, User
 from accounts.passwords import LONGEST, check_own_password
-from accounts.phones import e164
+from accounts.reach import e164, slack_member
 from accounts.settings_view import Done, SettingsView
 
 ZONES: Final = [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())]
@@ -41,6 +41,12 @@ class PersonForm(forms.Form):
     def clean_phone(self) -> str:
         try:
             return e164(self.cleaned_data["phone"]) if self.cleaned_data["phone"] else ""
+        except ValueError as exc:
+            raise forms.ValidationError(str(exc), code="invalid") from exc
+
+    def clean_slack_member_id(self) -> str:
+        try:
+            return slack_member(self.cleaned_data["slack_member_id"]) if self.cleaned_data["slack_member_id"] else ""
         except ValueError as exc:
             raise forms.ValidationError(str(exc), code="invalid") from exc
 

@@ -1,4 +1,6 @@
-"""Telephone numbers in E.164."""
+"""How a person is reached beside e-mail: telephone numbers in E.164, members of Slack."""
+
+import re
 
 import phonenumbers
 
@@ -12,3 +14,10 @@ def e164(text: str) -> str:
     if not phonenumbers.is_valid_number(number):
         raise ValueError("There can be no such number. Write it with its country code, such as +4930123456.")
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+
+def slack_member(text: str) -> str:
+    """The id of a member of a Slack workspace. Raises ValueError, with a sentence to show, if it is none."""
+    if not re.fullmatch("[UW][A-Z0-9]{1,31}", text):
+        raise ValueError("This is no member id of Slack, such as U012AB3CD: a profile there has \u201cCopy member ID\u201d.")
+    return text

@@ -13,7 +13,7 @@ from accounts.session_api.shown import org_of_user_shown, person_shown
 from config.api.session import Call, Data, Kind, endpoint
 from config.api.session.parameters import Choice, Email, Flag, Integer, Numbers, Parameter, Text, Words
 from orgs import channels
-from orgs.errors import NotFound
+from orgs.errors import Conflict, FieldError, Invalid, NotFound
 from orgs.models import AdminAlert, Channel, Org
 from orgs.services import change_org, create_org_token
 
@@ -80,22 +80,36 @@ def connect_channels(org: Org, said: dict[str, Any], *, actor: User) -> None:
     operation="org.administer",
     parameters=(
         Email(name="add", writes=True, help="Invites this address: a mail brings the token for /signup/verify."),
-        Text(name="name", default="", help="Of who is added."),
-        Flag(name="admin", default=False, help="Whether who is added is an admin."),
-        Integer(name="remove", least=1, writes=True, help="Erases the person with this id. The last admin stays."),
+        Text(name="name", writes=True, help="Of who is added; the address up to its @ without it."),
+        Flag(name="admin", writes=True, help="Whether who is added is an admin."),
+        Integer(name="remove", least=1, writes=True, help="Erases the person with this id, who is not you: that is /user/delete."),
     ),
     example={"add": "jo@example.com", "name": "Jo Miller"},
 )
-def users(call: Call, *, add: str | None, name: str, admin: bool, remove: int | None) -> Data:
-    """The people of the org. A POST with `add` or `remove` changes them first."""
-    actor = call.person()
-    if add is not None:
-        invite(actor, email=add, name=name or add.partition("@")[0], role=Role.ADMIN if admin else Role.MEMBER)
-    if remove is not None:
-        people.remove_user(member(call.org, remove), actor_id=actor.pk)
+def users(call: Call, *, add: str | None, name: str | None, admin: bool | None, remove: int | None) -> Data:
+    """The people of the org. A POST with `add` or `remove` changes them first: both or, where one does not do, neither."""
+    if add is None and not (name is None and admin is None):
+        raise Invalid("Nobody was added.", errors=[FieldError(("add",), "required", "`name` and `admin` are of the address in `add`.")])
+    if not (add is None and remove is None):
+        change_people(call.person(), add=add, name=name, role=Role.ADMIN if admin else Role.MEMBER, remove=remove)
     shown = org_of_user_shown(call.org, now=call.now, zone=call.zone)
     everybody = User.objects.filter(org=call.org, is_service=False).order_by("name", "pk")
     return {"users": [person_shown(person, shown) | {"invited": not person.has_usable_password()} for person in everybody]}
+
+
+@transaction.atomic
+def change_people(actor: User, *, add: str | None, name: str | None, role: Role, remove: int | None) -> None:
+    if remove is not None:
+        remove_other(actor, remove)
+    if add is not None:
+        invite(actor, email=add, name=name or add.partition("@")[0], role=role)
+
+
+def remove_other(actor: User, user_id: int) -> None:
+    """Raises Conflict for oneself: who ends their own account says their password."""
+    if user_id == actor.pk:
+        raise Conflict("This is you. /user/delete ends your own account, with your password.")
+    people.remove_user(member(actor.org, user_id), actor_id=actor.pk)
 
 
 def member(org: Org, user_id: int) -> User:

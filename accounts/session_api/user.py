@@ -12,7 +12,7 @@ from accounts import impersonation, letters, limits, people
 from accounts.models import Letter, User
 from accounts.passwords import LONGEST, check_new_password, check_own_password, set_password
 from accounts.permissions import has_role
-from accounts.phones import e164
+from accounts.reach import e164, slack_member
 from accounts.session_api.shown import user_shown
 from accounts.sessions import SEEN
 from config.api.session import Call, Data, Kind, endpoint
@@ -55,6 +55,17 @@ class Phone(Text):
         return e164(text) if text else ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SlackMember(Text):
+    """The id of a member of a Slack workspace, or empty for none."""
+
+    limit: int = 32
+
+    def read(self, raw: Any, *, now: int) -> str:
+        text = super().read(raw, now=now)
+        return slack_member(text) if text else ""
+
+
 @endpoint(
     "/user/update",
     kind=Kind.WRITE,
@@ -64,7 +75,7 @@ class Phone(Text):
         Email(name="email", help="A new address: it counts when it has been confirmed with the token that is mailed to it."),
         Token(name="email_token", help="From that mail."),
         Phone(name="phone_number", argument="phone", writes=True, help="E.164, such as +4930123456; empty for none."),
-        Text(name="slack_member_id", limit=32, writes=True),
+        SlackMember(name="slack_member_id", writes=True, help="Such as U012AB3CD; empty for none."),
         Flag(name="email_alerts", help="Whether alerts reach this person by e-mail."),
         Flags(name="onboarding_flags", names=User.ONBOARDING_FLAGS, help="What has been shown: these change, the others stay."),
     ),
@@ -154,7 +165,6 @@ def somebody_else(person: User, user_id: int | None) -> User:
     "/user/reportissue",
     kind=Kind.WRITE,
     operation="me.read",
-    demo_may=True,
     parameters=(
         Text(name="message", required=True, limit=10_000),
         Text(name="url", default="", limit=2000, help="The page that it is about."),

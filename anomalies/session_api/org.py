@@ -9,14 +9,12 @@ from django.http import HttpResponse
 
 from anomalies.org_overview import Counts, Series, Top, counts_of, summary_of
 from config.api.session import Call, Data, endpoint, signed_url, signing, stamps
-from config.api.session.parameters import DAY_S, Choice, Integer, window
+from config.api.session.parameters import Choice, Integer, window
 from metrics.api.images import HEIGHTS, SVG_POLICY, WIDTHS
 from metrics.charts import CONTENT_TYPES, LOOKS, Form, Picture, Theme, draw
 
-WEEK_S = 7 * DAY_S
 
-
-@endpoint("/org/summary", operation="org.overview", window_s=WEEK_S, parameters=window(WEEK_S))
+@endpoint("/org/summary", operation="org.overview", parameters=window())
 def summary(call: Call, *, since: int, until: int) -> Data:
     """What the org has, and what happened between `from` and `until`: anomalies by day and by metric, alerts that were sent."""
     found = summary_of(call.caller, start=moment(since), end=moment(until), zone=call.zone)  # type: ignore[arg-type]  # the operation lets nobody else in
@@ -47,10 +45,9 @@ def top_shown(top: Top, call: Call) -> dict[str, Any]:
 @endpoint(
     "/org/graph",
     operation="org.overview",
-    window_s=WEEK_S,
     produces="image/png",
     parameters=(
-        *window(WEEK_S),
+        *window(),
         Choice(name="series", choices=("anomalies", "metrics", "alerts"), default="anomalies", help="What is counted."),
         Choice(name="format", argument="form", choices=(*CONTENT_TYPES, "json"), default="png", help="A picture, or the counts."),
         Choice(name="theme", choices=tuple(LOOKS), default="light"),

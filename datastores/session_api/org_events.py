@@ -11,17 +11,14 @@ from orgs.errors import FieldError, Invalid
 from orgs.events import is_address, record_event
 from orgs.models import Event
 
-WEEK_S = 7 * 86400
-
 
 @endpoint(
     "/org/events",
     kind=Kind.BOTH,
     operation="org.feed",
     write_operation="org.mark",
-    window_s=WEEK_S,
     parameters=(
-        *window(WEEK_S),
+        *window(),
         Choice(name="type", choices=tuple(Event.Type.values), help="Only these; of a marker: deploy or marker."),
         Integer(name="limit", default=100, least=1, most=1000),
         Text(name="name", writes=True, help="Posts a marker, such as a deploy, which graphs show."),

@@ -54,7 +54,7 @@ def test_a_person_changes_who_they_are(as_, viewer):
     ("said", "named"),
     [
         ({"name": " "}, {"name"}), ({"name": "x" * 201}, {"name"}), ({"phone": "030 123"}, {"phone"}), ({"timezone": "Mars"}, {"timezone"}),
-        ({"clock": "25"}, {"clock"}), ({"name": "a\x00b"}, {"name"}),
+        ({"clock": "25"}, {"clock"}), ({"name": "a\x00b"}, {"name"}), ({"slack_member_id": "@jo"}, {"slack_member_id"}),
     ],
 )  # fmt: skip
 def test_what_does_not_do_is_said_beside_its_field_and_changes_nothing(as_, viewer, said, named):

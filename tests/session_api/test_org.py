@@ -178,18 +178,31 @@ def test_an_address_that_somebody_has_is_not_added(as_, admin, outsider):
     assert User.objects.filter(org=admin.org).count() == 1
 
 
-def test_remove_erases_a_person_of_the_org_but_not_the_last_admin(as_, admin, viewer, outsider):
+def test_remove_erases_a_person_of_the_org_but_not_oneself(as_, admin, viewer, outsider):
     person = as_(admin)
     assert viewer.pk not in [one["id"] for one in data(person.post("/org/users", {"remove": viewer.pk}))["users"]]
     data(person.post("/org/users", {"remove": outsider.pk}), 404)
-    data(person.post("/org/users", {"remove": admin.pk}), 409)
+    assert "/user/delete" in data(person.post("/org/users", {"remove": admin.pk}), 409)["message"]
     assert set(User.objects.values_list("pk", flat=True)) == {admin.pk, outsider.pk}
+
+
+def test_added_and_removed_are_both_or_neither(as_, admin, viewer, outsider):
+    assert wrong(as_(admin).post("/org/users", {"add": outsider.email, "remove": viewer.pk})) == {"add"}
+    assert User.objects.filter(pk=viewer.pk).exists()
+
+
+@pytest.mark.parametrize("said", [{"name": "Jo Miller"}, {"admin": True}, {"name": "Jo", "admin": False}])
+def test_a_name_without_an_address_adds_nobody_and_says_so(as_, admin, said):
+    assert wrong(as_(admin).post("/org/users", said)) == {"add"}
+    assert User.objects.count() == 1
 
 
 @pytest.mark.parametrize(
     ("path", "query"),
     [
         ("/org/users", {"add": "jo@example.com"}),
+        ("/org/users", {"name": "Jo"}),
+        ("/org/users", {"admin": "no"}),
         ("/org/users", {"remove": 1}),
         ("/org/events", {"name": "deploy"}),
         ("/org/adminalerts", {"type_1_enabled": "no"}),
@@ -264,7 +277,7 @@ def test_from_must_be_before_until(as_, viewer):
     assert wrong(as_(viewer).get("/org/summary", {"from": 2000, "until": 1000})) == {"from"}
     assert wrong(as_(viewer).get("/org/summary", {"from": 1657025880000})) == {"from"}
     told = data(as_(viewer).get("/org/summary", {"until": 1657025880}))
-    assert (told["from"], told["until"]) == (1657025880 - 7 * 86400, 1657025880)
+    assert (told["from"], told["until"]) == (1657025880 - 86400, 1657025880)
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ def test_update_changes_what_is_sent_and_nothing_else(as_, viewer):
         ({"onboarding_flags": {"other": True}}, "onboarding_flags"),
         ({"onboarding_flags": {"main_intro": 1}}, "onboarding_flags"),
         ({"name": "a\u0000b"}, "name"),
+        ({"slack_member_id": "@jo"}, "slack_member_id"),
         ({"email_token": "0" * 32}, "email_token"),
     ],
 )
@@ -205,6 +206,11 @@ def test_a_report_without_an_operator_is_kept(as_, viewer):
     assert (Letter.objects.get().details["message"], len(mail.outbox)) == ("Help", 0)
     assert wrong(as_(viewer).post("/user/reportissue", {"message": ""})) == {"message"}
     assert wrong(as_(viewer).post("/user/reportissue", {"message": "x" * 10_001})) == {"message"}
+
+
+def test_a_demo_user_reports_nothing(as_, demo):
+    data(as_(demo).post("/user/reportissue", {"message": "x"}), 403)
+    assert not Letter.objects.exists()
 
 
 def test_the_pages_and_the_session_api_share_the_session(org, viewer):

@@ -65,10 +65,8 @@ class Endpoint:
     write_operation: str = ""  # of a call that writes, where reading needs less
     parameters: tuple[Parameter, ...] = ()
     example: Mapping[str, Any] = field(default_factory=dict)
-    demo_may: bool = False  # a demo user may do it although it writes: it touches nothing but their own session
     knows_caller: bool = True  # False: the answer is the same for all, so nobody looks who calls
     has_session: bool = True  # False: no session is begun or told, so that not even a cookie comes with it
-    window_s: int = DAY_S
     produces: str = "application/json"
 
     @property
@@ -225,7 +223,7 @@ def _check_role(endpoint: Endpoint, operation: str, call: Call, *, writes: bool)
     if is_held_back(caller, operation):
         raise Forbidden(HELD_BACK)
     if isinstance(caller, User) and caller.is_demo:
-        if writes and not endpoint.demo_may:
+        if writes:
             raise Forbidden("Demo users may look at everything of their org and change nothing.")
     elif not has_role(caller, operation):
         raise Forbidden(f"This needs the role {need.role.label}.")
@@ -246,7 +244,7 @@ def _values(endpoint: Endpoint, call: Call, in_path: Mapping[str, str]) -> dict[
         if not parameter.framed:
             values[parameter.key] = value
     if not errors and {"since", "until"} <= values.keys():
-        errors += _fill_window(endpoint, values, now=call.now_s)
+        errors += _fill_window(values, now=call.now_s)
     if errors:
         raise Invalid("Some parameters do not do; `errors` names them.", errors=errors)
     return values
@@ -264,11 +262,11 @@ def _value(parameter: Parameter, raw: Any, *, now: int) -> Any:
     return value
 
 
-def _fill_window(endpoint: Endpoint, values: dict[str, Any], *, now: int) -> list[FieldError]:
+def _fill_window(values: dict[str, Any], *, now: int) -> list[FieldError]:
     if values["until"] is None:
         values["until"] = now
     if values["since"] is None:
-        values["since"] = max(0, values["until"] - endpoint.window_s)
+        values["since"] = max(0, values["until"] - DAY_S)
     wrong = values["since"] >= values["until"]
     return [FieldError(("from",), "invalid", "`from` must be before `until`.")] if wrong else []
 

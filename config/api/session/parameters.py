@@ -245,10 +245,10 @@ class Flags(Parameter):
         return {"type": "object", "properties": {name: {"type": "boolean"} for name in self.names}, "additionalProperties": False}
 
 
-def window(default_s: int = DAY_S) -> tuple[Parameter, ...]:
+def window() -> tuple[Parameter, ...]:
     """`from` and `until` of every endpoint that shows a span of time; the view gets `since` and `until`, in seconds."""
     return (
-        Timestamp(name="from", argument="since", help=f"Start; {default_s // 3600} hours before `until` without it."),
+        Timestamp(name="from", argument="since", help="Start; 24 hours before `until` without it."),
         Timestamp(name="until", help="End; now without it."),
     )
 
