@@ -18,7 +18,7 @@ from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
-from anomalies.pages import detail, inbox, leaving, notifications, overview, series
+from anomalies.pages import acts, detail, inbox, leaving, notifications, overview, reveal, series, words
 from anomalies.pages.insights import insights_page
 from anomalies.session_api import org
 from config.api.session import routes
@@ -74,8 +74,25 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("inbox/arrivals", inbox.arrivals, name="arrivals"),
     path("anomalies/change", inbox.change_many, name="anomalies-change"),
     path("anomalies/<int:pk>", detail.anomaly, name="anomaly"),
-    path("anomalies/<int:pk>/status", detail.change_status, name="anomaly-status"),
-    path("anomalies/<int:pk>/description", detail.describe, name="anomaly-describe"),
+    path("anomalies/<int:pk>/status", acts.change_status, name="anomaly-status"),
+    path("anomalies/<int:pk>/description", acts.describe, name="anomaly-describe"),
+    path("anomalies/<int:pk>/assign", acts.assign, name="anomaly-assign"),
+    path("anomalies/<int:pk>/tag", acts.tag, name="anomaly-tag"),
+    path("anomalies/<int:pk>/snooze", acts.snooze, name="anomaly-snooze"),
+    path("anomalies/<int:pk>/wake", acts.wake, name="anomaly-wake"),
+    path("anomalies/<int:pk>/archive", acts.archive, name="anomaly-archive"),
+    path("anomalies/<int:pk>/restore", acts.restore, name="anomaly-restore"),
+    path("anomalies/<int:pk>/remove", acts.remove, name="anomaly-remove"),
+    path("anomalies/<int:pk>/undo", acts.undo, name="anomaly-undo"),
+    path("anomalies/<int:pk>/watch", acts.watch, name="anomaly-watch"),
+    path("anomalies/<int:pk>/comments", words.comment, name="anomaly-comment"),
+    path("anomalies/<int:pk>/comments/<int:comment_id>", words.change_comment, name="anomaly-comment-change"),
+    path("anomalies/<int:pk>/comments/<int:comment_id>/delete", words.drop_comment, name="anomaly-comment-delete"),
+    path("anomalies/<int:pk>/tickets", words.add_ticket, name="anomaly-ticket"),
+    path("anomalies/<int:pk>/tickets/<int:link_id>/delete", words.drop_ticket, name="anomaly-ticket-delete"),
+    path("anomalies/<int:pk>/people", words.people, name="anomaly-people"),
+    path("anomalies/<int:pk>/markdown", words.markdown, name="anomaly-markdown"),
+    path("anomalies/<int:pk>/source", reveal.source, name="anomaly-source"),
     path("settings/danger", leaving.Danger.as_view(), name="settings-danger"),
     path("settings/danger/export", leaving.export, name="settings-export"),
     path("insights", insights_page, name="insights"),

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.callers import Caller, OrgCaller
 from accounts.models import Level, Role, User
@@ -57,3 +57,18 @@ def _pairs(org_id: int, users: Collection[int], datastores: Collection[int], lev
     for datastore, is_public, member in granted.values_list("datastore", "team__is_public", "team__teammember__user"):
         pairs.update((user, datastore) for user in (users if is_public else (member,)))
     return pairs
+
+
+def readers_of(org_id: int, datastore_id: int, *, search: str = "") -> QuerySet[User]:
+    """People who may read what is said on the datastore (Viewer), by name; with `search`, those whose name or address has it.
+
+    Those who visit the demo and service accounts look after nothing, and are left out.
+    """
+    through = Q(team__is_public=True) | Q(team__teammember__user=OuterRef("pk"))
+    granted = TeamAccess.objects.filter(through, org=org_id, datastore=datastore_id, level__gte=Level.VIEWER)
+    people = User.objects.for_org(org_id).filter(is_active=True, is_service=False, is_demo=False)
+    people = people.filter(Q(role=Role.ADMIN) | Exists(granted))
+    if search:
+        people = people.filter(Q(name__icontains=search) | Q(email__istartswith=search))
+    found: QuerySet[User] = people.order_by("name", "pk")
+    return found

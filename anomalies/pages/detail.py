@@ -1,67 +1,42 @@
-"""The page of one anomaly: what happened, why it is one, what was done about it, and the next step."""
+"""The page of one anomaly: what happened, why it is one, what was said and done about it, and the next step."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from accounts.models import User
 from accounts.zones import zone_of
-from anomalies.models import Anomaly
-from anomalies.pages.access import allowed_datastores, anomaly_for, reader
+from anomalies.models import Anomaly, AnomalyAssignee, Change, FailedCheck, Integration, Tag, TicketLink
+from anomalies.pages.abilities import refusals_of
+from anomalies.pages.access import anomaly_for, reader
 from anomalies.pages.charts import Chart, chart_of
 from anomalies.pages.listing import Listing, Neighbours, neighbours
+from anomalies.pages.markdown import markdown_of
+from anomalies.pages.occurrences import History, history_of
+from anomalies.pages.records import Asked, Records, records_for, single_values
 from anomalies.pages.rows import Row, anomaly_address, meter_width, rows_of, source_of, title_of
 from anomalies.pages.timeline import Entry, timeline
-from anomalies.services import change_anomaly, mark_seen
-from anomalies.services.following import acknowledge_about
-from orgs.errors import DomainError, StaleVersion
+from anomalies.pages.why import CHECKS_SHOWN, Failure, Part, Reason, failures_of, parts_of, reasons_of
+from anomalies.services import mark_seen
+from anomalies.services.following import acknowledge_about, is_watching
+from datastores.levels import readers_of
 
-WHY_WIDTH: Final = 100
-REASONS_SHOWN: Final = 5
-SHORT_NAMES: Final = {
-    "residual": "Off the forecast",
-    "time_of_day": "Unusual for this time of day",
-    "mean_12": "Level over the last 12 points",
-    "mean_40": "Level over the last 40 points",
-    "shape_8": "New shape (8 points)",
-    "shape_32": "New shape (32 points)",
-    "shape_64": "New shape (64 points)",
-    "flat_line": "Flat for too long",
-    "silence": "Silent for too long",
-}
-HISTORY_SHOWN: Final = 200
+ENTRIES_SHOWN: Final = 100
+ENTRIES_AT_MOST: Final = 1_000
 TOGETHER_WITHIN: Final = timedelta(minutes=30)
-TOGETHER_SHOWN: Final = 4
+NEAR_SHOWN: Final = 4
 DETECTED_WITHIN: Final = timedelta(hours=1)
 MARKS_SHOWN: Final = 200
-LOOK_AGAIN: Final = "The anomaly was changed since this page was made. Look at it again."
-# What a form without a readable version was made from: no anomaly was last changed then.
-NO_VERSION: Final = datetime(1, 1, 2, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One detector that fired: its name, what that means, its surprise, and how far its bar goes (0..WHY_WIDTH)."""
-
-    name: str
-    meaning: str
-    score: str
-    width: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the weight."""
-
-    name: str
-    value: int
+TAGS_OFFERED: Final = 500
+PEOPLE_OFFERED: Final = 30
+UNDO_WITHIN: Final = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -75,74 +50,180 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Offered:
+    """One box of a form: a person or a tag, and whether the anomaly has it."""
+
+    value: str
+    label: str
+    hint: str
+    chosen: bool
+    color: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A form that was refused: which, why, and what was typed into it, so that nothing is lost."""
+
+    form: str
+    said: str
+    typed: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Detail:
-    """What the page shows."""
+    """What the page shows. `no` has, by what one could do, why one may not; what is allowed is not in it."""
 
     anomaly: Anomaly
+    no: Mapping[str, str]
     title: str
     source: str
     meter: int
     parts: tuple[Part, ...]
     lasting: timedelta | None
-    reasons: tuple[Reason, ...]
     entries: tuple[Entry, ...]
+    is_whole: bool
     step: Step
     list_address: str
     earlier: int
-    can_change: bool
-    can_describe: bool
-    can_see_history: bool
+    assignees: tuple[User, ...]
+    people: tuple[Offered, ...]
+    tags: tuple[Tag, ...]
+    words: tuple[Offered, ...]
+    tickets: tuple[TicketLink, ...]
+    integrations: tuple[Integration, ...]
+    duplicates: tuple[Anomaly, ...]
+    is_watching: bool
+    address: str
+    markdown: str
+    undo: int | None
+    refused: Refused | None = None
+
+
+@dataclass(frozen=True)
+class Why:
+    """What made it an anomaly."""
+
+    reasons: tuple[Reason, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What shows it: the chart of a series, the measure of a table over time, the rows. `why_no_rows`: what the reader lacks for them."""
+
+    chart: Chart | None
+    history: History | None
+    records: Records | None
+    why: Why
 
 
 @require_GET
 def anomaly(request: HttpRequest, pk: int) -> HttpResponse:
-    """The page. Opening it takes away the mark of the unseen, but for those who write nothing."""
-    user, now = reader(request), timezone.now()
+    """The page. Opening it takes away the mark of the unseen and reads what was told of it, but not for those who write nothing."""
+    user = reader(request)
     found = anomaly_for(user, pk, "anomaly.read")
     if not user.is_demo:
         mark_seen(found)
         acknowledge_about(found, user=user)
+    return page_response(request, found, user)
+
+
+def page_response(
+    request: HttpRequest,
+    found: Anomaly,
+    user: User,
+    *,
+    records: Records | None = None,
+    refused: Refused | None = None,
+    said: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """The whole page, with rows that were read already, or with a form that was refused."""
+    now = timezone.now()
+    detail = detail_of(request, found, user, now=now, refused=refused)
+    evidence = evidence_of(found, request.GET, user, no=detail.no, now=now, records=records)
     context = {
-        "detail": detail_of(found, user, now=now, list_address=request.GET.get("list", "")),
-        "chart": chart_for(found, request.GET, user, now),
+        "detail": detail,
+        "anomaly": found,
+        "no": detail.no,
+        "evidence": evidence,
+        "chart": evidence.chart,
+        "records": evidence.records,
         "together": together(found, user, now),
+        "related": related(found, user, now),
+        "said": said,
     }
-    return render(request, "anomalies/anomaly.html", context)
+    return render(request, "anomalies/anomaly.html", context, status=status)
 
 
-def detail_of(found: Anomaly, user: User, *, now: datetime, list_address: str) -> Detail:
-    can_see_history = found.datastore_id in allowed_datastores(user, "anomaly.history")
-    changes = found.changes.select_related("user")[:HISTORY_SHOWN] if can_see_history else ()
+def detail_of(request: HttpRequest, found: Anomaly, user: User, *, now: datetime, refused: Refused | None = None) -> Detail:
+    """What can change while the page stands. The number of queries does not grow with what there is."""
+    no = refusals_of(user, found)
+    list_address = (request.POST if request.method == "POST" else request.GET).get("list", "")
+    changes = () if "history" in no else newest(found.changes.select_related("user").order_by("-timestamp", "-pk"), request)
+    comments = () if "comments" in no else newest(found.comments.select_related("user", "deleted_by"), request)
+    assignees = tuple(link.user for link in AnomalyAssignee.objects.filter(anomaly=found).select_related("user").order_by("user__name"))
+    tags = tuple(found.global_tags.order_by("name"))
+    address = request.build_absolute_uri(anomaly_address(found.pk))
+    may_write = "comment" not in no
     return Detail(
         anomaly=found,
+        no=no,
         title=title_of(found),
         source=source_of(found),
         meter=meter_width(found.weight),
-        parts=tuple(Part(name.replace("_", " "), value) for name, value in found.weight_breakdown.items() if value),
+        parts=parts_of(found),
         lasting=(found.ended_at or now) - found.started_at if found.started_at else None,
-        reasons=reasons_of(found.detectors),
-        entries=timeline(found, changes),
+        entries=timeline(found, changes, comments, reader=user, may_write=may_write),
+        is_whole=max(len(changes), len(comments)) < ENTRIES_SHOWN or wants_all(request),
         step=step_of(found, user, list_address),
         list_address=list_address,
         earlier=earlier_ones(found, user),
-        can_change=found.datastore_id in allowed_datastores(user, "anomaly.update"),
-        can_describe=found.datastore_id in allowed_datastores(user, "anomaly.describe") and not found.is_archived,
-        can_see_history=can_see_history,
+        assignees=assignees,
+        people=() if "change" in no else offered_people(found, assignees),
+        tags=tags,
+        words=() if "change" in no else offered_tags(found, tags),
+        tickets=() if "tickets" in no else tuple(found.ticket_links.select_related("integration").order_by("pk")),
+        integrations=() if "ticket" in no else tuple(Integration.objects.for_org(found.org_id).order_by("name")),
+        duplicates=tuple(Anomaly.objects.visible_to(user).filter(duplicate_of=found).order_by("-pk")[:NEAR_SHOWN]),
+        is_watching=is_watching(found, user=user),
+        address=address,
+        markdown=markdown_of(found, address=address, tags=tags, assignees=assignees),
+        undo=undoable(changes, user, now),
+        refused=refused,
     )
 
 
-def reasons_of(detectors: list[dict[str, Any]]) -> tuple[Reason, ...]:
-    """The detectors' scores as bars, the strongest the longest."""
-    strongest = max((float(detector["score"]) for detector in detectors), default=0.0) or 1.0
-    return tuple(
-        Reason(
-            SHORT_NAMES.get(detector["name"], detector["name"].replace("_", " ")),
-            detector.get("label", ""),
-            f"{float(detector['score']):.1f}",
-            round(WHY_WIDTH * float(detector["score"]) / strongest),
-        )
-        for detector in detectors[:REASONS_SHOWN]
-    )
+def wants_all(request: HttpRequest) -> bool:
+    return request.GET.get("timeline") == "all"
+
+
+def newest(rows: "QuerySet[Any]", request: HttpRequest) -> tuple[Any, ...]:
+    return tuple(rows[: ENTRIES_AT_MOST if wants_all(request) else ENTRIES_SHOWN])
+
+
+def undoable(changes: Sequence[Change], user: User, now: datetime) -> int | None:
+    """The transaction id of the newest change, if it is the reader's own and of this minute."""
+    if not changes or changes[0].user_id != user.pk or now - changes[0].timestamp > UNDO_WITHIN:
+        return None
+    return changes[0].transaction_id if set(changes[0].changeset) - {"comment", "ticket_links"} else None
+
+
+def offered_people(
+    found: Anomaly, assignees: Sequence[User], *, search: str = "", chosen: frozenset[int] | None = None
+) -> tuple[Offered, ...]:
+    """Those who have it and those who are ticked (`chosen`; without it, the former) first, then the first who could."""
+    could = readers_of(found.org_id, found.datastore_id, search=search)
+    ticked = readers_of(found.org_id, found.datastore_id).filter(pk__in=chosen) if chosen else ()
+    unique = {one.pk: one for one in (*assignees, *ticked, *could[:PEOPLE_OFFERED])}
+    ids = {one.pk for one in assignees} if chosen is None else chosen
+    return tuple(Offered(str(pk), one.name, one.email, pk in ids) for pk, one in unique.items())
+
+
+def offered_tags(found: Anomaly, tags: Sequence[Tag]) -> tuple[Offered, ...]:
+    mine = {tag.pk for tag in tags}
+    rows = Tag.objects.for_org(found.org_id).order_by("name")[:TAGS_OFFERED]
+    return tuple(Offered(tag.name, tag.name, tag.description, tag.pk in mine, tag.color) for tag in rows)
 
 
 def step_of(found: Anomaly, user: User, list_address: str) -> Step:
@@ -164,6 +245,21 @@ def earlier_ones(found: Anomaly, user: User) -> int:
     return Anomaly.objects.visible_to(user).filter(metric=found.metric_id).exclude(pk=found.pk).count()
 
 
+def evidence_of(
+    found: Anomaly, params: QueryDict, user: User, *, no: Mapping[str, str], now: datetime, records: Records | None
+) -> Evidence:
+    checks = list(FailedCheck.objects.filter(anomaly=found).prefetch_related("fields")[:CHECKS_SHOWN])
+    if found.metric_id is None and records is None:
+        records = Records(trouble=no["rows"]) if "rows" in no else records_for(found, Asked.read(params))
+    values = single_values(records) if found.type == Anomaly.Type.RECORD else {}
+    return Evidence(
+        chart=chart_for(found, params, user, now),
+        history=history_of(found, user, checks) if found.type == Anomaly.Type.SHAPE else None,
+        records=records,
+        why=Why(reasons_of(found.detectors), failures_of(checks, values)),
+    )
+
+
 def chart_for(found: Anomaly, params: QueryDict, user: User, now: datetime) -> Chart | None:
     """The chart of an anomaly of a series, with the series' other anomalies marked too."""
     if found.metric is None:
@@ -173,63 +269,23 @@ def chart_for(found: Anomaly, params: QueryDict, user: User, now: datetime) -> C
 
 
 def together(found: Anomaly, user: User, now: datetime) -> tuple[Row, ...]:
-    """Anomalies of other series that began at about the same time; only among those detected about then, which an index has."""
-    if found.started_at is None:
-        return ()
-    near = Anomaly.objects.visible_to(user).exclude(metric=found.metric_id).filter(status__in=Anomaly.Status.values)
+    """Other problems that began at about the same time; only among those detected about then, which an index has."""
+    near = Anomaly.objects.visible_to(user).exclude(pk=found.pk).filter(status__in=Anomaly.Status.values)
     near = near.filter(created__range=(found.created - DETECTED_WITHIN, found.created + DETECTED_WITHIN))
-    near = near.filter(started_at__range=(found.started_at - TOGETHER_WITHIN, found.started_at + TOGETHER_WITHIN))
-    shown = near.for_rows().order_by("-score", "-pk")[:TOGETHER_SHOWN]
+    if found.started_at is not None:
+        began = (found.started_at - TOGETHER_WITHIN, found.started_at + TOGETHER_WITHIN)
+        near = near.exclude(metric=found.metric_id).filter(started_at__range=began)
+    else:
+        near = near.filter(created__range=(found.created - TOGETHER_WITHIN, found.created + TOGETHER_WITHIN)).exclude(
+            fingerprint=found.fingerprint, fingerprint__isnull=False
+        )
+    shown = near.for_rows().order_by("-score" if found.started_at else "-weight", "-pk")[:NEAR_SHOWN]
     return rows_of(shown, user, now=now, allowed=frozenset())
 
 
-@require_POST
-def change_status(request: HttpRequest, pk: int) -> HttpResponse:
-    """Sets `status`: Active or Acknowledged; an archived anomaly is restored by it."""
-    return changed(request, pk, "anomaly.update", said=f"{request.POST.get('status', '')}.", status=request.POST.get("status", ""))
-
-
-@require_POST
-def describe(request: HttpRequest, pk: int) -> HttpResponse:
-    """Sets `description`, if the anomaly is still in the `version` that the form was made from."""
-    version = version_of(request.POST.get("version", ""))
-    return changed(
-        request, pk, "anomaly.describe", said="Description saved.", description=request.POST.get("description", ""), version=version
-    )
-
-
-def version_of(sent: str) -> datetime:
-    """The time with its zone that `sent` says; NO_VERSION when it says none."""
-    try:
-        version = parse_datetime(sent.replace(" ", "+"))
-        return NO_VERSION if version is None or version.tzinfo is None else version.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return NO_VERSION
-
-
-def changed(
-    request: HttpRequest,
-    pk: int,
-    operation: str,
-    *,
-    said: str,
-    status: str | None = None,
-    description: str | None = None,
-    version: datetime | None = None,
-) -> HttpResponse:
-    """Does one change by the service and shows the anomaly as it then is, with what was said or refused."""
-    user = reader(request)
-    found = anomaly_for(user, pk, operation)
-    is_error = False
-    try:
-        change_anomaly(found, user=user, status=status, description=description, version=version)
-    except StaleVersion:
-        said, is_error = LOOK_AGAIN, True
-    except DomainError as refused:
-        said, is_error = refused.detail, True
-    if not request.htmx:  # type: ignore[attr-defined]
-        messages.add_message(request, messages.ERROR if is_error else messages.SUCCESS, said)
-        return HttpResponseRedirect(anomaly_address(pk, request.POST.get("list", "")))
-    now = timezone.now()
-    detail = detail_of(anomaly_for(user, pk, "anomaly.read"), user, now=now, list_address=request.POST.get("list", ""))
-    return render(request, "anomalies/_changed.html", {"detail": detail, "said": said, "is_error": is_error})
+def related(found: Anomaly, user: User, now: datetime) -> tuple[Row, ...]:
+    """The same problem at other times: those with its fingerprint, the newest first."""
+    if found.fingerprint is None:
+        return ()
+    same = Anomaly.objects.visible_to(user).filter(fingerprint=found.fingerprint).exclude(pk=found.pk)
+    return rows_of(same.for_rows().order_by("-created", "-pk")[:NEAR_SHOWN], user, now=now, allowed=frozenset())

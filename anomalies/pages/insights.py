@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from accounts.models import User
 from anomalies.models import Anomaly, AnomalyTag, Tag
 from anomalies.pages.access import reader
-from anomalies.pages.detail import SHORT_NAMES
 from anomalies.pages.listing import whole
+from anomalies.pages.why import SHORT_NAMES
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.insights import STATUSES, TYPES, Day, Insights, Source, insights
 from datastores.models import Datastore

@@ -1,16 +1,31 @@
-"""An anomaly's history in words."""
+"""What happened to an anomaly and what people said about it, in one line of time."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from anomalies.models import Anomaly, Change
+from accounts.models import User
+from accounts.permissions import is_theirs
+from anomalies.models import Anomaly, Change, Comment
 from anomalies.services.changesets import told
+from anomalies.services.notice_words import who, who_in
+
+
+@dataclass(frozen=True)
+class Said:
+    """A comment: its text with mentions as they were typed, and what the reader may do with it."""
+
+    id: int
+    message: str
+    is_edited: bool
+    is_deleted: bool
+    may_edit: bool
+    may_delete: bool
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: who (empty for the system), what they did, and a longer text if there is one."""
+    """One line: who did it (a person, or the part of the system by its name), what they did, and a longer text or a comment."""
 
     at: datetime
     text: str
@@ -18,22 +33,50 @@ class Entry:
     who: str = ""
     initials: str = ""
     quote: str = ""
+    said: Said | None = None
 
 
-def timeline(anomaly: Anomaly, changes: Iterable[Change]) -> tuple[Entry, ...]:
-    """The history, oldest first, beginning with the detection. Wants `user` selected."""
+def timeline(
+    anomaly: Anomaly, changes: Iterable[Change], comments: Iterable[Comment] = (), *, reader: User, may_write: bool = False
+) -> tuple[Entry, ...]:
+    """Oldest first, beginning with the detection. Wants `user` of both selected, and of comments `deleted_by`."""
+    changes = tuple(changes)
+    actors = {pair[1]["id"]: change.actor for change in changes if (pair := change.changeset.get("comment")) and pair[1]}
+    lines = [entry for change in changes for entry in entries_of(change)]
+    lines += [comment_entry(one, reader, actor=actors.get(one.pk, "user"), may_write=may_write) for one in comments]
+    return (opening(anomaly), *sorted(lines, key=lambda entry: entry.at))
+
+
+def opening(anomaly: Anomaly) -> Entry:
+    finder = "the detector" if anomaly.type == Anomaly.Type.METRIC else "a scan"
     score = f", score {anomaly.score:.0f}" if anomaly.score is not None else ""
     history = " in imported history" if anomaly.is_backfilled else ""
-    opened = Entry(anomaly.created, f"Opened by the detector{history}{score}", "opened")
-    return (opened, *(entry for change in changes for entry in entries_of(change)))
+    return Entry(anomaly.created, f"Opened by {finder}{history}{score}", "opened")
 
 
 def entries_of(change: Change) -> Iterator[Entry]:
-    """One line per thing that the change did; none for the opening, which has its own."""
+    """One line per thing that the change did; none for the opening and for comments, which have their own."""
     if "status" in change.changeset and change.changeset["status"][0] is None:
         return
-    who = str(change.user) if change.user else ""
     initials = change.user.initials if change.user else ""
     kind = "person" if change.user else "system"
-    for text, quote in told(change.changeset):
-        yield Entry(change.timestamp, text, kind, who, initials, quote)
+    rest = {field: pair for field, pair in change.changeset.items() if field != "comment"}
+    for text, quote in told(rest):
+        yield Entry(change.timestamp, text, kind, who_in(change), initials, quote)
+
+
+def comment_entry(comment: Comment, reader: User, *, actor: str, may_write: bool) -> Entry:
+    """A deleted comment keeps its place and loses its words. `actor` is who left it, where that was no person."""
+    writer = who(comment.user, actor)
+    initials = comment.user.initials if comment.user else ""
+    kind = "person" if comment.user else "system"
+    if comment.deleted is not None:
+        by = who(comment.deleted_by, "user")
+        text = "deleted their comment" if comment.deleted_by_id == comment.user_id else f"said something that {by} deleted"
+        return Entry(comment.created, text, f"{kind} deleted", writer, initials, said=Said(comment.pk, "", False, True, False, False))
+    said = Said(
+        comment.pk, comment.message, comment.edited is not None, False,
+        may_edit=may_write and is_theirs(reader, "comment.update", owner_id=comment.user_id),
+        may_delete=may_write and is_theirs(reader, "comment.delete", owner_id=comment.user_id),
+    )  # fmt: skip
+    return Entry(comment.created, "commented", f"{kind} comment", writer, initials, said=said)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
@@ -11,12 +11,15 @@ from django.utils import timezone
 from accounts.models import User
 from anomalies.models import Anomaly, BulkChange, BulkResult, Change, Comment
 from anomalies.services.bulk import CHANGED_SINCE, begin, edited, locked_rows, snooze_in, told, unfit
+from anomalies.services.changes import edit_anomalies
 from anomalies.services.comments import shown
-from anomalies.services.edits import Edit
+from anomalies.services.edits import Edit, Outcome
 from anomalies.services.history import USER, Line, write_history
 from datastores.models import Operation
-from orgs.errors import Conflict
+from orgs.errors import Conflict, StaleState
 
+# For a change of one anomaly: what a slow page and a slow reader need.
+ONE_WITHIN: Final = timedelta(minutes=1)
 # What follows from other fields comes back with them.
 FOLLOWS: Final = frozenset({"weight", "comment", "duplicate_of"})
 
@@ -42,6 +45,25 @@ def undo(operation: Operation, *, user: User, now: datetime) -> Operation:
         org_id=bulk.org_id, user=user, undoes=bulk, change={"undo": operation.pk}, ids=list(changed.values_list("anomaly_id", flat=True))
     )
     return begin(back, kind=Operation.Kind.UNDO, user_id=user.pk)
+
+
+@transaction.atomic
+def take_back(anomaly: Anomaly, transaction_id: int, *, user: User) -> Outcome:
+    """Makes one anomaly what it was before the user's own last change of it.
+
+    Raises StaleState when somebody changed it since or it was not the user's, Conflict when it is too late or it was deleted for good.
+    """
+    Anomaly.objects.select_for_update(no_key=True).get(pk=anomaly.pk)
+    last = Change.objects.filter(anomaly=anomaly).order_by("-timestamp", "-pk").first()
+    if last is None or last.transaction_id != transaction_id or last.user_id != user.pk:
+        raise StaleState("The anomaly was changed since. Look at it again.")
+    if timezone.now() - last.timestamp > ONE_WITHIN:
+        raise Conflict("It is too late to undo this: that works for a minute.")
+    past = Past(anomaly.pk, last.changeset, is_complete=True)
+    outcome = edit_anomalies(anomaly.org_id, list(backwards(past)), user=user)
+    take_comments_back([past], user=user)
+    anomaly.refresh_from_db()
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -98,6 +120,7 @@ def backwards(past: Past) -> Iterator[Edit]:
     edit = Edit(
         anomaly_id=past.anomaly_id,
         status=Anomaly.Status.ACKNOWLEDGED.value if reopens else before,
+        description=changes["description"][0] if "description" in changes else None,
         duplicate_of=original["id"] if original and before == Anomaly.Status.DUPLICATE else None,
         tags_add=tags[1],
         tags_remove=tags[0],

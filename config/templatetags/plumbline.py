@@ -20,6 +20,8 @@ _FIGURE: Final = r"(?<![\w#.])[-\u2212]?\d(?:[\d,.]*\d)?(?:e[-+]?\d+)?(?: %)?"
 # What a sentence about an anomaly is about: the value, and the range that was expected.
 TELLING: Final = re.compile(rf"({_FIGURE} to {_FIGURE}|{_FIGURE}(?= where | is within |, unlike )|(?<=Stuck at ){_FIGURE})")
 
+MENTION: Final = re.compile(r"@\[([^\]\n]*)\]\([0-9]{1,18}\)")
+
 
 def span_words(seconds: float) -> str:
     """A length of time in one unit: "45 s", "4 min", "31 h", "3 d"."""
@@ -60,6 +62,15 @@ def emphasise(sentence: str) -> SafeString:
     """The sentence with the value and the expected range in bold, everything escaped."""
     pieces = enumerate(TELLING.split(sentence))
     return format_html_join("", "{}", ((format_html("<strong>{}</strong>", piece) if odd % 2 else piece,) for odd, piece in pieces))
+
+
+@register.filter
+def mentions(message: str) -> SafeString:
+    """A comment as people read it: those whom it mentions as "@Alice Lee", marked; everything escaped."""
+    pieces = enumerate(MENTION.split(message))
+    return format_html_join(
+        "", "{}", ((format_html('<span class="mention">@{}</span>', piece) if odd % 2 else piece,) for odd, piece in pieces)
+    )
 
 
 def reader_zone(context: template.Context) -> tzinfo:

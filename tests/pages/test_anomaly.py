@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from anomalies.models import Anomaly, Change
-from anomalies.pages import detail
+from anomalies.pages import acts
 from anomalies.services import change_anomaly
 from tests import factories
 from tests.pages.conftest import send_hours, spike
@@ -44,7 +44,7 @@ def test_without_a_level_there_is_no_such_page(as_, stranger, anomaly):
 
 def test_why_it_fired_has_a_bar_per_detector(as_, reporter, metric):
     fired = [{"name": "residual", "label": "Far from its forecast.", "score": 8.0}, {"name": "mean_12", "label": "Off.", "score": 2.0}]
-    reasons = as_(reporter).get(page_of(spike(metric, detectors=fired))).context["detail"].reasons
+    reasons = as_(reporter).get(page_of(spike(metric, detectors=fired))).context["evidence"].why.reasons
     assert [(reason.name, reason.score, reason.width) for reason in reasons] == [
         ("Off the forecast", "8.0", 100), ("Level over the last 12 points", "2.0", 25),
     ]  # fmt: skip
@@ -89,7 +89,9 @@ def test_a_demo_user_reads_and_leaves_no_trace(as_, org, anomaly):
     visitor = factories.make_user(org, "Dana Demo", is_demo=True)
     page = as_(visitor).get(page_of(anomaly))
     anomaly.refresh_from_db()
-    assert (page.status_code, anomaly.is_new, b"Acknowledge" in page.content) == (200, True, False)
+    assert (page.status_code, anomaly.is_new) == (200, True)
+    assert b'id="set-status" name="status" value="Acknowledged" data-key="e" disabled' in page.content
+    assert b"Visitors of the demo look at everything and change nothing." in page.content
     assert as_(visitor).post(page_of(anomaly) + "/status", {"status": "Acknowledged"}).status_code == 403
 
 
@@ -130,13 +132,15 @@ def test_a_status_that_there_is_not_is_refused_in_words(as_, author, anomaly):
     answer = as_(author).post(page_of(anomaly) + "/status", {"status": "Resolved"}, headers=HTMX)
     anomaly.refresh_from_db()
     assert (answer.status_code, answer.context["is_error"], anomaly.status) == (200, True, "Active")
-    assert b'<p class="error">The anomaly was not changed.</p>' in answer.content
+    assert b'<p class="error">Use Active or Acknowledged. Everything else is archiving.</p>' in answer.content
 
 
 @pytest.mark.parametrize("who", ["reporter", "viewer", "drafter"])
-def test_below_author_there_is_no_button_and_no_change(as_, cast, anomaly, who):
+def test_below_author_the_button_is_off_with_the_reason_and_nothing_changes(as_, cast, anomaly, who):
     client = as_(cast[who])
-    assert b"Acknowledge <kbd" not in client.get(page_of(anomaly)).content
+    page = client.get(page_of(anomaly)).content
+    assert b'data-key="e" disabled aria-describedby="why-not"' in page
+    assert b'id="why-not">This needs the level author on Metrics.' in page
     assert client.post(page_of(anomaly) + "/status", {"status": "Acknowledged"}).status_code == 403
     anomaly.refresh_from_db()
     assert (anomaly.status, Change.objects.count()) == ("Active", 0)
@@ -168,7 +172,7 @@ def test_a_description_made_from_no_version_is_refused(as_, editor, anomaly, ver
     answer = as_(editor).post(page_of(anomaly) + "/description", data, headers=HTMX)
     anomaly.refresh_from_db()
     assert (answer.status_code, anomaly.description, Change.objects.count()) == (200, "", 0)
-    assert (answer.context["is_error"], answer.context["said"]) == (True, detail.LOOK_AGAIN)
+    assert (answer.context["is_error"], answer.context["said"]) == (True, acts.LOOK_AGAIN)
 
 
 def test_below_editor_nobody_describes(as_, author, anomaly):
