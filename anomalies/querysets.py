@@ -1,9 +1,11 @@
 from typing import TYPE_CHECKING, Any, Self
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.callers import Caller
 from accounts.models import Level, TeamMember
+from anomalies.conditions import AnyOf
 from datastores.models import Datastore
 from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
@@ -15,19 +17,20 @@ if TYPE_CHECKING:
 class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
     def visible_to(self, user: Caller, *, level: Level = Level.REPORTER) -> Self:
         """Anomalies in the datastores on which the caller has at least `level`, without the deleted."""
-        mine = self.for_org(user.org_id).filter(deleted=None)
-        if sees_whole_org(user, level=level):
-            return mine
-        return mine.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
+        return self.for_org(user.org_id).filter(deleted=None)._within_reach(user, level=level)
 
     def visible_with_deleted_to(self, user: Caller, *, level: Level, among: Level) -> Self:
         """The same with the tombstones of the datastores on which the caller has at least `among`."""
-        standing, deleted = self.for_org(user.org_id).filter(deleted=None), self.for_org(user.org_id).exclude(deleted=None)
-        if not sees_whole_org(user, level=level):
-            standing = standing.filter(datastore__in=Datastore.objects.visible_to(user, level=level))
-        if not sees_whole_org(user, level=among):
-            deleted = deleted.filter(datastore__in=Datastore.objects.visible_to(user, level=among))
-        return standing | deleted
+        mine = self.for_org(user.org_id)
+        standing, deleted = mine.filter(deleted=None), mine.exclude(deleted=None)
+        return standing._within_reach(user, level=level) | deleted._within_reach(user, level=among)
+
+    def _within_reach(self, user: Caller, *, level: Level) -> Self:
+        if sees_whole_org(user, level=level):
+            return self
+        # As an array that is made once. As a subquery it is joined, and the list is no longer read in the order of its index.
+        datastores = ArraySubquery(Datastore.objects.visible_to(user, level=level).order_by().values("pk"))
+        return self.filter(AnyOf(F("datastore"), datastores))
 
     def awake(self) -> Self:
         return self.filter(snoozed_at=None)

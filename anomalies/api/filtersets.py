@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Final
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Model, Q
+from django.db.models import Exists, Model, OuterRef, Q
 from django.utils import timezone
 
-from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, FailedCheck, FailedField, Tag
+from anomalies.conditions import hanging, once
+from anomalies.models import Anomaly, AnomalyAssignee, AnomalyTag, FailedCheck, FailedField
 from anomalies.querysets import AnomalyQuerySet
+from anomalies.search import found
 from config.api.fields import parse_moment
 from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one_of, whole_number, words
 
@@ -130,6 +132,7 @@ class AnomalyFilterSet(StrictFilterSet):
     order: ClassVar = ("-created", "-weight", "-pk")
 
     shows_archived: ClassVar = False
+    is_common_search = False
 
     def filter_queryset(self, queryset: AnomalyQuerySet) -> AnomalyQuerySet:
         chosen = self.form.cleaned_data
@@ -154,37 +157,35 @@ class AnomalyFilterSet(StrictFilterSet):
         return queryset.filter(any_of(value)) if value else queryset
 
     def searched(self, queryset: AnomalyQuerySet, name: str, value: str) -> AnomalyQuerySet:
-        found = Q(message__icontains=value)
-        if value.isascii() and value.isdigit() and len(value) < 19:
-            found |= Q(pk=int(value))
-        if (named := uuid_of(value)) is not None:
-            found |= Q(uuid=named)
-        return queryset.filter(found)
+        search = once(self.request, ("search", value), lambda: found(value, org_id=self.request.user.org_id))
+        self.is_common_search = search.is_common
+        return queryset.filter(search.condition)
 
     def by_rule(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
-        return self.hung_with(queryset, FailedCheck, rule_type__in=value)
+        return queryset.filter(self.hanging(FailedCheck, rule_type__in=value))
 
     def by_check(self, queryset: AnomalyQuerySet, name: str, value: list[int]) -> AnomalyQuerySet:
-        return self.hung_with(queryset, FailedCheck, quality_check_id__in=value)
+        return queryset.filter(self.hanging(FailedCheck, quality_check_id__in=value))
 
     def by_field(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
-        return self.hung_with(queryset, FailedField, name__in=value)
+        return queryset.filter(self.hanging(FailedField, name__in=value))
 
-    def hung_with(self, queryset: AnomalyQuerySet, model: type[Model], **wanted: Any) -> AnomalyQuerySet:
-        """Anomalies on which something of this kind hangs."""
-        return queryset.filter(pk__in=model._default_manager.filter(org=self.request.user.org_id, **wanted).values("anomaly"))
+    def hanging(self, model: type[Model], **wanted: Any) -> Q:
+        org = self.request.user.org_id
+        return once(self.request, (model, str(wanted)), lambda: hanging(model, org, **wanted))
 
     def by_tag(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
-        return self.hung_with(queryset, AnomalyTag, tag__in=Tag.objects.for_org(self.request.user.org_id).filter(name__in=value))
+        return queryset.filter(self.hanging(AnomalyTag, tag__org=self.request.user.org_id, tag__name__in=value))
 
     def by_assignee(self, queryset: AnomalyQuerySet, name: str, value: list[int | None]) -> AnomalyQuerySet:
-        assigned = AnomalyAssignee.objects.filter(org=self.request.user.org_id).values("anomaly")
-        found = Q(pk__in=assigned.filter(user__in=[one for one in value if one is not None]))
-        return queryset.filter(found | ~Q(pk__in=assigned) if None in value else found)
+        theirs = self.hanging(AnomalyAssignee, user__in=[one for one in value if one is not None])
+        return queryset.filter(theirs | ~Q(self._assigned()) if None in value else theirs)
 
     def of_nobody(self, queryset: AnomalyQuerySet, name: str, value: bool) -> AnomalyQuerySet:  # noqa: FBT001
-        assigned = AnomalyAssignee.objects.filter(org=self.request.user.org_id).values("anomaly")
-        return queryset.exclude(pk__in=assigned) if value else queryset.filter(pk__in=assigned)
+        return queryset.filter(~Q(self._assigned()) if value else Q(self._assigned()))
+
+    def _assigned(self) -> Exists:
+        return Exists(AnomalyAssignee.objects.filter(org=self.request.user.org_id, anomaly=OuterRef("pk")))
 
     def recent(self, queryset: AnomalyQuerySet, name: str, value: timedelta) -> AnomalyQuerySet:
         return queryset.filter(created__gte=timezone.now() - value)
@@ -197,7 +198,7 @@ class AnomalyFilterSet(StrictFilterSet):
         if not value:
             return queryset
         given = Anomaly.objects.visible_to(self.request.user).filter(any_of(value)).exclude(fingerprint=None)
-        return queryset.filter(fingerprint__in=given.values("fingerprint")).exclude(any_of(value))
+        return queryset.filter(fingerprint__in=list(given.values_list("fingerprint", flat=True))).exclude(any_of(value))
 
 
 class RelatedFilterSet(AnomalyFilterSet):
@@ -211,10 +212,3 @@ def any_of(filters: list[dict[str, Any]]) -> Q:
     for one in filters:
         found |= Q(**one)
     return found
-
-
-def uuid_of(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -24,8 +24,8 @@ from anomalies.pictures import span_of
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import Edit
 from config.api.arrays import PAGE_PARAMETERS, page_of
-from config.api.filters import read_flag
-from config.api.pagination import EnvelopePagination
+from config.api.filters import asked_sorts, read_flag
+from config.api.pagination import COUNT_CAP, EnvelopePagination
 from config.api.views import ListMixin, OrgViewSet, reference
 from metrics.api.examples import SVG
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
@@ -42,12 +42,20 @@ ENDS = (
 )
 
 
+# The orders in which an index holds the list; of others a page is found by looking at all rows.
+INDEXED_SORTS: Final = ("created", "weight")
+# An org with more anomalies than this has a search counted less far: each message is looked at.
+WIDE: Final = 20_000
+SEARCH_COUNT_CAP: Final = 1_000
+
+
 class AnomalyListing(ListMixin, OrgViewSet):
     """Anomalies as lists show them: the JSON of a page is made by the database."""
 
     queryset = Anomaly.objects.all()
     serializer_class = AnomalySerializer
     filterset_class = AnomalyFilterSet
+    filterset: AnomalyFilterSet
     volatile: ClassVar = ("is_new",)
 
     def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
@@ -65,7 +73,20 @@ class AnomalyListing(ListMixin, OrgViewSet):
         return document(row.pk)
 
     def shown_page(self, pagination: EnvelopePagination, queryset: QuerySet[Anomaly]) -> Any:
-        return documents(pagination.paginate_ids(queryset, self.request))
+        sorts = asked_sorts(self.filterset_class, self.request.query_params)
+        ids = pagination.paginate_ids(
+            queryset,
+            self.request,
+            count_cap=SEARCH_COUNT_CAP if self._looks_at_much() else COUNT_CAP,
+            counts_apart=bool(sorts) and sorts[0][0] not in INDEXED_SORTS,
+        )
+        return documents(ids)
+
+    def _looks_at_much(self) -> bool:
+        """Whether a search has to look at the messages of many rows. One query, if at all."""
+        if not self.filterset.is_common_search:
+            return False
+        return Anomaly.objects.for_org(self.caller.org_id)[: WIDE + 1].count() > WIDE
 
 
 @extend_schema_view(

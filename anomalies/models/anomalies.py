@@ -19,6 +19,12 @@ ASLEEP = models.Q(snoozed_at__isnull=False) & (
     | models.Q(snooze_until=None, snooze_count=None, snooze_weight__isnull=False, snooze_back_in_band=False)
     | models.Q(snooze_until=None, snooze_count=None, snooze_weight=None, snooze_back_in_band=True)
 )
+# What lists filter and sort by, beside the keys of their indexes.
+LISTED = (
+    "status", "datastore", "type", "container", "metric", "snoozed_at", "score", "anomalous_records_count", "source_enriched", "kind",
+    "direction", "started_at", "is_backfilled",
+)  # fmt: skip
+STANDING_OPEN = models.Q(deleted=None, status__in=("Active", "Acknowledged"))
 
 
 class Anomaly(models.Model):
@@ -40,7 +46,7 @@ class Anomaly(models.Model):
     OPEN: ClassVar = (Status.ACTIVE, Status.ACKNOWLEDGED)
     ARCHIVED: ClassVar = (Status.RESOLVED, Status.DUPLICATE, Status.INVALID, Status.DISCARDED)
 
-    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+")
+    org = models.ForeignKey(Org, on_delete=models.CASCADE, related_name="+", db_index=False)
     uuid = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     type = models.CharField(max_length=8, choices=Type)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
@@ -53,7 +59,8 @@ class Anomaly(models.Model):
     created = models.DateTimeField(help_text="When it was detected.")
     updated = models.DateTimeField(auto_now=True)
 
-    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="anomalies")
+    # No index of its own: the planner takes a few large datastores for many small ones, and would read the list by it.
+    datastore = models.ForeignKey(Datastore, on_delete=models.CASCADE, related_name="anomalies", db_index=False)
     container = models.ForeignKey(Container, null=True, blank=True, on_delete=models.CASCADE, related_name="anomalies")
     container_scan_id = models.BigIntegerField(null=True, blank=True, help_text="The scan of a container that found it.")
     partition_scan_id = models.BigIntegerField(null=True, blank=True, help_text="The part of that scan, of one partition, that found it.")
@@ -124,17 +131,16 @@ class Anomaly(models.Model):
             models.CheckConstraint(condition=~models.Q(duplicate_of=models.F("pk")), name="no_duplicate_of_itself"),
         )
         indexes = (
-            # The inbox and the API's default list: one status, default order.
-            models.Index(fields=("org", "status", "-created", "-weight", "-id"), name="anomaly_inbox"),
-            # The list that shows what is open, of whichever status; a member's datastores are looked up in the index as well.
+            # What is open, newest first: the default list. All that lists filter and sort by is in it, so that a list reads nothing else;
+            # what stands in its rows is then read for one page.
+            models.Index(fields=("org", "-created", "-weight", "-id"), include=LISTED, condition=STANDING_OPEN, name="anomaly_list_open"),
+            # The same, heaviest first.
             models.Index(
-                fields=("org", "-created", "-weight", "-id"),
-                include=("datastore",),
-                condition=models.Q(deleted=None, status__in=("Active", "Acknowledged")),
-                name="anomaly_open",
+                fields=("org", "-weight", "-created", "-id"), include=LISTED, condition=STANDING_OPEN, name="anomaly_list_heaviest"
             ),
-            # The same list with archived ones.
-            models.Index(fields=("org", "-created", "-weight", "-id"), include=("datastore", "status"), name="anomaly_all"),
+            # The same with the archived, newest first.
+            models.Index(fields=("org", "-created", "-weight", "-id"), include=(*LISTED, "deleted"), name="anomaly_list_all"),
+            # The search: an index of trigrams, `anomaly_search`, which a migration makes together with the function that may use it.
             # A series' anomalies, newest first: the metric page and the worker's open episodes.
             models.Index(fields=("org", "metric", "-started_at"), name="anomaly_of_metric"),
             # Related anomalies: the same problem again.

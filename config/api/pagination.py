@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
 from django.db.models import Model, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -36,23 +38,34 @@ class EnvelopePagination(BasePagination):
         by_id = {row.pk: row for row in _whole(queryset, ids)}
         return [by_id[pk] for pk in ids if pk in by_id]
 
-    def paginate_ids(self, queryset: Any, request: Request) -> list[Any]:
-        """The keys of the page, for lists that make their rows themselves."""
+    def paginate_ids(self, queryset: Any, request: Request, *, count_cap: int = COUNT_CAP, counts_apart: bool = False) -> list[Any]:
+        """The keys of the page, for lists that make their rows themselves.
+
+        Page and total come from one reading of the list, up to where counting stops; with `counts_apart`, which is for an order that
+        no index has, the total comes from another, which need not sort.
+        """
         self.page, self.size = _numbers(request)
         start = (self.page - 1) * self.size
+        keys = queryset.values("pk")
+        if start + self.size <= count_cap and not counts_apart:
+            ids, found = _page_and_count(keys, start, self.size, most=count_cap + 1)
+            self.total, self.capped = min(found, count_cap), found > count_cap
+            return ids
         ids = list(queryset.values_list("pk", flat=True)[start : start + self.size])
-        self._count(queryset, start, len(ids))
+        self._count(keys, start, len(ids), count_cap)
         return ids
 
-    def _count(self, queryset: QuerySet[Model], start: int, found: int) -> None:
+    def _count(self, queryset: QuerySet[Any, Any], start: int, found: int, count_cap: int) -> None:
         """Sets total and capped; a page that is not full has the exact total by itself."""
         self.capped = False
         if 0 < found < self.size or (found == 0 and start == 0):
             self.total = start + found
             return
-        self.total = queryset.order_by()[: COUNT_CAP + 1].count()
-        if self.total > COUNT_CAP:
-            self.total, self.capped = max(COUNT_CAP, start + found), True
+        if found and start + found > count_cap:
+            self.total, self.capped = start + found, True
+            return
+        counted = queryset.order_by()[: count_cap + 1].count()
+        self.total, self.capped = min(counted, count_cap), counted > count_cap
 
     def get_paginated_response(self, data: Any) -> Response:
         envelope = {"items": data, "total": self.total, "page": self.page, "size": self.size, "pages": -(-self.total // self.size)}
@@ -75,6 +88,24 @@ class EnvelopePagination(BasePagination):
             _parameter("page", "Which page, from 1.", minimum=1, default=1, maximum=MAX_PAGE),
             _parameter("size", "Items on a page.", minimum=1, default=DEFAULT_SIZE, maximum=MAX_SIZE),
         ]
+
+
+PAGE: Final = """
+WITH found AS MATERIALIZED ({listed})
+SELECT (SELECT count(*) FROM found), ARRAY(SELECT * FROM found OFFSET {start} LIMIT {size})
+"""
+
+
+def _page_and_count(keys: QuerySet[Any, Any], start: int, size: int, *, most: int) -> tuple[list[Any], int]:
+    """The keys of one page, and how many rows the list has, up to `most`. One statement, which reads the list once."""
+    try:
+        listed, values = keys[:most].query.sql_with_params()
+    except EmptyResultSet:
+        return [], 0
+    with connection.cursor() as cursor:
+        cursor.execute(PAGE.format(listed=listed, start=start, size=size), values)
+        count, ids = cursor.fetchone()
+    return ids, count
 
 
 def _whole(queryset: QuerySet[Model], ids: list[Any]) -> list[Model]:
