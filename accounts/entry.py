@@ -15,8 +15,9 @@ from accounts.models import Letter, User
 from accounts.sessions import BEGAN, SEEN
 from config.api.addresses import client_address
 from config.api.session import Cookie
+from orgs import tenancy
 
-BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
+BACKEND: Final = "accounts.backends.OrgBackend"
 SHORT_S: Final = 24 * 3600
 LONG_S: Final = 14 * 24 * 3600
 CHALLENGE_S: Final = int(letters.LIFE[Letter.Kind.CHALLENGE].total_seconds())
@@ -100,8 +101,11 @@ def start_session(request: HttpRequest, person: User, *, remember: bool, now: da
     """Logs the person in under a new session id. It lasts a day after its last use, 14 when remembered."""
     session = request.session
     session.pop(_CHALLENGE, None)
-    if SESSION_KEY in session:
+    if SESSION_KEY in session and session[SESSION_KEY] != str(person.pk):
+        session.flush()  # in the name of the org that it was in
+    elif SESSION_KEY in session:
         session.cycle_key()  # Django rotates only what was anonymous before
+    tenancy.enter(person.org_id)
     django_login(request, person, backend=BACKEND)
     session.set_expiry(LONG_S if remember else SHORT_S)
     session[BEGAN] = {"at": int(now.timestamp()), "address": client_address(request), "agent": request.headers.get("User-Agent", "")[:300]}

@@ -7,6 +7,8 @@ orders a letter to an unknown address does the same work as one to a known addre
 import hmac
 import logging
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,10 +23,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerAway
 
 from accounts.models import Letter, User
-from orgs import keys
+from orgs import keys, tenancy
 from orgs.errors import FieldError, Invalid
 from orgs.events import record_event
 from orgs.models import Event, Org
+from orgs.tenancy import Reason, across, within
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +80,22 @@ class Secrets:
 def order(
     kind: Letter.Kind, email: str, *, user: User | None = None, org: Org | None = None, details: dict[str, Any] | None = None
 ) -> Letter:
-    """A letter that a worker sends as soon as the caller's transaction is committed."""
-    letter = Letter.objects.create(kind=kind, email=email, user=user, org=org or (user.org if user else None), details=details or {})
+    """A letter that a worker sends as soon as the caller's transaction is committed.
+
+    One for a new password is the business of the org that the address belongs to, if it belongs to any.
+    """
+    org_id = org.pk if org else user.org_id if user else tenancy.org_of(User, email=email) if kind == Kind.RESET else None
+    with _home(org_id):
+        letter = Letter.objects.create(kind=kind, email=email, user=user, org_id=org_id, details=details or {})
     transaction.on_commit(partial(_wake_the_postman, letter.pk))
     return letter
+
+
+@contextmanager
+def _home(org_id: int | None) -> Iterator[None]:
+    """Letters of an org are handled in its name, those of no org as such."""
+    with across(Reason.POST) if org_id is None else within(org_id):
+        yield
 
 
 def _wake_the_postman(letter_id: int) -> None:
@@ -95,7 +110,7 @@ def _wake_the_postman(letter_id: int) -> None:
 
 def send(letter_id: int) -> bool:
     """Sends a letter that was not sent yet; False when another worker has it or it is done. A failure is tried again later."""
-    with transaction.atomic():
+    with _home(tenancy.org_of(Letter, id=letter_id)), transaction.atomic():
         letter = _claim(letter_id)
         if letter is None:
             return False
@@ -117,10 +132,10 @@ def _reader_of(letter: Letter) -> str:
     """To whom it goes; a new password only to an address that belongs to somebody. Empty for nobody."""
     if letter.kind != Kind.RESET:
         return letter.email
-    letter.user = User.objects.select_related("org").filter(email=letter.email, is_active=True).first()
+    letter.user = User.objects.filter(email=letter.email, is_active=True).first()
     if letter.user is None:
         return ""
-    Letter.objects.filter(pk=letter.pk).update(user=letter.user, org=letter.user.org)
+    Letter.objects.filter(pk=letter.pk).update(user=letter.user)
     return letter.user.email
 
 
@@ -171,7 +186,9 @@ def _words(letter: Letter, made: Secrets) -> dict[str, Any]:
 def send_waiting(*, now: datetime) -> int:
     """Sends what is left over: letters older than 20 s that no worker has sent; how many went out."""
     waiting = Letter.objects.filter(sent=None, tries__lt=MOST_TRIES, created__lt=now - timedelta(seconds=20))
-    return sum(_try(pk) for pk in waiting.order_by("created").values_list("pk", flat=True)[:200])
+    with across(Reason.UPKEEP):
+        found = list(waiting.order_by("created").values_list("pk", flat=True)[:200])
+    return sum(_try(pk) for pk in found)
 
 
 def _try(letter_id: int) -> bool:
@@ -184,7 +201,7 @@ def _try(letter_id: int) -> bool:
 
 def note_failure(letter_id: int, exc: Exception) -> None:
     """Counts a try that failed; after MOST_TRIES the letter is given up."""
-    with transaction.atomic():
+    with _home(tenancy.org_of(Letter, id=letter_id)), transaction.atomic():
         letter = Letter.objects.select_for_update().get(pk=letter_id)
         letter.tries += 1
         letter.save(update_fields=["tries"])
@@ -206,8 +223,21 @@ def opened(token: str, *kinds: Letter.Kind, email: str | None = None, now: datet
 
 def by_token(token: str, *kinds: Letter.Kind, now: datetime) -> Letter | None:
     """The live letter with this token, its person and org loaded with it; None when there is none."""
+    with tenancy.home_of(Letter, digest=keys.digest_of(token)):
+        letter = _live(token, *kinds, now=now)
+    return _entered(letter)
+
+
+def _live(token: str, *kinds: Letter.Kind, now: datetime) -> Letter | None:
     live = Letter.objects.select_related("user__org").filter(used=None, expires__gt=now)
     return live.filter(digest=keys.digest_of(token), kind__in=kinds).first()
+
+
+def _entered(letter: Letter | None) -> Letter | None:
+    """Whoever has proved the secret of a letter goes on in the name of its org."""
+    if letter is not None and letter.org_id is not None:
+        tenancy.enter(letter.org_id)
+    return letter
 
 
 def opened_by_code(letter_id: int, code: str, *, now: datetime) -> Letter | None:
@@ -216,12 +246,14 @@ def opened_by_code(letter_id: int, code: str, *, now: datetime) -> Letter | None
     Each try is counted before it is judged: requests in parallel get no more of them.
     """
     live = Letter.objects.filter(pk=letter_id, kind=Kind.CHALLENGE, used=None, expires__gt=now)
-    if not live.filter(code_tries__lt=MOST_CODE_TRIES).update(code_tries=F("code_tries") + 1):
-        return None
-    letter = live.select_related("user__org").first()
-    if letter is None or not hmac.compare_digest(bytes(letter.code_digest or b""), _code_digest(letter.pk, code)):
-        return None
-    return letter if _use(letter, now) else None
+    with tenancy.home_of(Letter, id=letter_id):
+        if not live.filter(code_tries__lt=MOST_CODE_TRIES).update(code_tries=F("code_tries") + 1):
+            return None
+        letter = live.select_related("user__org").first()
+        if letter is None or not hmac.compare_digest(bytes(letter.code_digest or b""), _code_digest(letter.pk, code)):
+            return None
+        is_first = _use(letter, now)
+    return _entered(letter) if is_first else None
 
 
 def opened_by_link(token: str, code: str, *, now: datetime) -> Letter | None:
@@ -236,10 +268,16 @@ def _use(letter: Letter, now: datetime) -> bool:
 
 def confirmed_address(person: User, token: str, *, now: datetime) -> str:
     """The address that the token was mailed to. Raises Invalid for another's token, and when somebody else has the address by now."""
-    letter = opened(token, Kind.ADDRESS, now=now)
-    if letter is None or letter.user_id != person.pk or User.objects.filter(email=letter.email).exclude(pk=person.pk).exists():
+    letter = _live(token, Kind.ADDRESS, now=now)
+    if letter is None or letter.user_id != person.pk or _is_taken(letter.email, person) or not _use(letter, now):
         raise Invalid("The token is wrong, used or too old.", errors=[FieldError(("email_token",), "invalid", "Ask for a new mail.")])
     return letter.email
+
+
+def _is_taken(email: str, person: User) -> bool:
+    """Whether somebody else has this address, in whatever org."""
+    org_id = tenancy.org_of(User, email=email)
+    return org_id is not None and (org_id != person.org_id or User.objects.filter(email=email).exclude(pk=person.pk).exists())
 
 
 def void(user: User, *kinds: Letter.Kind) -> None:

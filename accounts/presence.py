@@ -13,9 +13,12 @@ from structlog.contextvars import bind_contextvars
 
 from accounts.models import User
 from accounts.sessions import ACTED, SEEN, SessionStore, is_anonymous
+from orgs import tenancy
+from orgs.tenancy import Reason
 
 # A session lives on with its use, but is not written at every request.
 REFRESH_S: Final = 600
+ADMIN: Final = "/admin/"
 
 
 class PersonMiddleware(AuthenticationMiddleware):
@@ -32,7 +35,10 @@ def person_of(request: HttpRequest) -> User | AnonymousUser:
         return AnonymousUser()
     proof = session.get(HASH_SESSION_KEY, "")  # loads it
     person = session.person
-    if person is None or not person.is_active:
+    if person is None:
+        return AnonymousUser()
+    _enter(person, request)
+    if not person.is_active:
         return AnonymousUser()
     if not constant_time_compare(proof, person.get_session_auth_hash()) or not _is_rightly_acted(session, person):
         session.flush()
@@ -40,6 +46,14 @@ def person_of(request: HttpRequest) -> User | AnonymousUser:
     bind_contextvars(user=person.pk)
     _note_use(session)
     return person
+
+
+def _enter(person: User, request: HttpRequest) -> None:
+    """What follows is done in the name of the person's org; in the operators' admin an operator looks across all."""
+    if person.is_staff and person.is_active and request.path.startswith(ADMIN):
+        tenancy.enter_across(Reason.OPERATORS)
+    else:
+        tenancy.enter(person.org_id)
 
 
 def _is_rightly_acted(session: SessionStore, person: User) -> bool:

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, get_random_string, salted_hmac
 from redis.exceptions import RedisError
 
+from orgs import tenancy
 from orgs.keys import digest_of
 
 if TYPE_CHECKING:
@@ -105,8 +106,10 @@ class SessionStore(db.SessionStore):
         return _cached(str(self.session_key)) or {}
 
     def _load_row(self) -> dict[str, Any]:
-        live = self.get_model_class()._default_manager.select_related("user__org").filter(expire_date__gt=timezone.now())
-        row = live.filter(session_key=stored_key(str(self.session_key))).first()
+        model, key = self.get_model_class(), stored_key(str(self.session_key))
+        with tenancy.home_of(model, session_key=key):
+            live = model._default_manager.select_related("user__org").filter(expire_date__gt=timezone.now())
+            row = live.filter(session_key=key).first()
         if row is None:
             self._session_key = None
             return {}

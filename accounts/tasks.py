@@ -7,6 +7,8 @@ from django.utils import timezone
 
 from accounts import letters
 from accounts.models import Session, User
+from orgs.services import org_ids
+from orgs.tenancy import within
 
 VISIT = timedelta(days=7)
 
@@ -29,11 +31,19 @@ def send_letters() -> int:
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
 def drop_visitors() -> int:
     """Demo users who came in for a look more than a week ago; how many went."""
-    gone = User.objects.filter(is_demo=True, contact_email__gt="", created__lt=timezone.now() - VISIT)
-    return int(gone.delete()[1].get("accounts.User", 0))
+    dropped = 0
+    for org_id in org_ids():
+        with within(org_id):
+            gone = User.objects.filter(is_demo=True, contact_email__gt="", created__lt=timezone.now() - VISIT)
+            dropped += int(gone.delete()[1].get("accounts.User", 0))
+    return dropped
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
 def drop_sessions() -> int:
     """Sessions whose time is over; how many there were."""
-    return Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+    dropped = 0
+    for org_id in org_ids():
+        with within(org_id):
+            dropped += Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
+    return dropped

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from accounts.models import PersonalToken, User
 from accounts.permissions import SCOPES_HELD
-from orgs import keys
+from orgs import keys, tenancy
 from orgs.errors import FieldError, Forbidden, Invalid
 from orgs.models import OrgToken, StoredSecret
 from orgs.services import MAX_LIFE_DAYS, expiry_of, store_secret, wrong_life
@@ -65,13 +65,16 @@ def check_grant(by: StoredSecret | None, *, scopes: Sequence[str], sources: Sequ
 
 def personal_token_of(secret: str, *, now: datetime) -> PersonalToken | None:
     """The live token with this secret and an active user, the user loaded with it; None if there is none."""
-    found = PersonalToken.objects.live(now).select_related("user")
-    return found.filter(digest=keys.digest_of(secret), user__is_active=True).first()
+    digest = keys.digest_of(secret)
+    with tenancy.home_of(PersonalToken, digest=digest):
+        return PersonalToken.objects.live(now).select_related("user").filter(digest=digest, user__is_active=True).first()
 
 
 def org_token_of(secret: str, *, now: datetime) -> OrgToken | None:
     """The live org token with this secret, its org loaded with it; None if there is none."""
-    return OrgToken.objects.live(now).select_related("org").filter(digest=keys.digest_of(secret)).first()
+    digest = keys.digest_of(secret)
+    with tenancy.home_of(OrgToken, digest=digest):
+        return OrgToken.objects.live(now).select_related("org").filter(digest=digest).first()
 
 
 def mark_used(token: StoredSecret, *, now: datetime) -> None:

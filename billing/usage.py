@@ -8,7 +8,8 @@ from django.db.models import Count
 
 from billing.models import UsageDay
 from orgs.models import Org
-from orgs.tenancy import Reason, across, within
+from orgs.services import org_ids
+from orgs.tenancy import within
 
 # The apps above are reached by the names of relations alone: a series counts from its first point until it is removed.
 SERIES: Final = "datastores__metrics"
@@ -55,16 +56,15 @@ def usage_of(org: Org, *, since: date, until: date, today: date) -> Usage:
 
 def record(*, now: datetime) -> int:
     """Notes what every org uses today; the last look of a day stays. How many orgs were looked at."""
-    with across(Reason.UPKEEP):
-        org_ids = list(Org.objects.order_by("pk").values_list("pk", flat=True))
-    for org_id in org_ids:
+    orgs = org_ids()
+    for org_id in orgs:
         with within(org_id):
-            _note(org_id, now.date())
-    return len(org_ids)
+            _record(org_id, now=now)
+    return len(orgs)
 
 
-def _note(org_id: int, day: date) -> None:
-    """One that was deleted meanwhile has nothing to note."""
+def _record(org_id: int, *, now: datetime) -> None:
+    """Nothing for an org that is gone meanwhile."""
     counted = Org.objects.filter(pk=org_id).annotate(used=Count(SERIES)).values_list("used", "metric_limit")
-    rows = [UsageDay(org_id=org_id, day=day, metrics=used, metric_limit=limit) for used, limit in counted]
+    rows = [UsageDay(org_id=org_id, day=now.date(), metrics=used, metric_limit=limit) for used, limit in counted]
     UsageDay.objects.bulk_create(rows, update_conflicts=True, unique_fields=["org", "day"], update_fields=["metrics", "metric_limit"])

@@ -13,6 +13,7 @@ from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 
 from config.celery import sign_of
+from orgs.tenancy import Reason, across
 
 # Each part leaves a sign of life every two seconds, but a worker that compiles its kernels for the first time is silent for a while.
 SILENT_AFTER_S: Final = 45.0
@@ -82,7 +83,7 @@ def measure() -> Status:
 
 def _ask_database() -> tuple[Server, Detection]:
     try:
-        with connection.cursor() as cursor:
+        with across(Reason.UPKEEP), connection.cursor() as cursor:
             cursor.execute(SHARDS, [settings.DETECT_SHARDS])
             rows = cursor.fetchall()
     except (DatabaseError, InterfaceError, PoolTimeout):

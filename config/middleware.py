@@ -6,10 +6,10 @@ The write path runs through here thousands of times a second: nothing in this fi
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars, clear_contextvars
@@ -18,6 +18,7 @@ from config.api.bodies import hold_body, is_undeclared
 from config.api.parsers import MAX_BYTES
 from config.logs import get_logger
 from config.pages import PACKED, TOO_LARGE, trouble_page
+from orgs import tenancy
 from orgs.errors import TooLarge
 
 SANE_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{8,128}")
@@ -67,6 +68,29 @@ def _log_access(request: HttpRequest, response: HttpResponse, seconds: float) ->
     busy = response.status_code < 400 and request.path.startswith(BUSY_PATHS)
     level = log.debug if busy else log.error if response.status_code >= 500 else log.info
     level("request", method=request.method, path=request.path, status=response.status_code, ms=round(seconds * 1000, 1))
+
+
+class TenancyMiddleware:
+    """Each request begins in nobody's name. Whoever is recognised enters their org; a stream goes on in the name in which it was begun."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with tenancy.apart():
+            response = self.get_response(request)
+            if isinstance(response, StreamingHttpResponse):
+                response.streaming_content = _in_scope(iter(response), tenancy.scope())
+        return response
+
+
+def _in_scope(chunks: Iterator[bytes], scope: tenancy.Scope) -> Iterator[bytes]:
+    while True:
+        with tenancy.resumed(scope):
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
 
 
 class ContentSecurityPolicyMiddleware:

@@ -1,22 +1,31 @@
 """Births of orgs and datastores."""
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Team
 from datastores.models import Datastore, Operation
+from orgs import tenancy
 from orgs.errors import Conflict
 from orgs.models import Org
+from orgs.services import new_org_id
 
 
 @transaction.atomic
 def create_org(*, name: str, slug: str, timezone: str = "UTC", metric_limit: int = 1000) -> Org:
-    """A tenant with its public team and the datastore "Metrics", which every org has from birth."""
-    org = Org(name=name, slug=slug, timezone=timezone, metric_limit=metric_limit)
-    org.full_clean()
-    org.save()
-    Team.objects.create(org=org, name="Public", is_public=True)
-    Datastore.objects.create(org=org, name="Metrics", type=Datastore.Type.METRICS)
+    """A tenant with its public team and the datastore "Metrics", which every org has from birth. Raises ValidationError.
+
+    Its number comes first, so that it can be made in its own name.
+    """
+    org = Org(pk=new_org_id(), name=name, slug=slug, timezone=timezone, metric_limit=metric_limit)
+    if tenancy.org_of(Org, slug=slug) is not None:
+        raise ValidationError({"slug": "There is an org with this slug."})
+    with tenancy.within(org.pk):
+        org.full_clean()
+        org.save(force_insert=True)
+        Team.objects.create(org=org, name="Public", is_public=True)
+        Datastore.objects.create(org=org, name="Metrics", type=Datastore.Type.METRICS)
     return org
 
 

@@ -9,6 +9,7 @@ from accounts import letters
 from accounts.models import Letter, Role, User
 from billing.plans import FREE
 from datastores.services import create_org
+from orgs import tenancy
 from orgs.models import Org
 
 
@@ -26,16 +27,18 @@ def sign_up(*, email: str, user_name: str, org_name: str, timezone: str, is_test
 
 @transaction.atomic
 def _sign_up(*, email: str, user_name: str, org_name: str, timezone: str, is_test: bool) -> User:
-    owner = User.objects.filter(email=email).first()
+    home = tenancy.org_of(User, email=email)
     point = transaction.savepoint()
-    address = f"{secrets.token_hex(8)}@taken.invalid" if owner else email
+    address = f"{secrets.token_hex(8)}@taken.invalid" if home else email
     person = _make(address, user_name=user_name, org_name=org_name, timezone=timezone, is_test=is_test)
-    if owner is None:
+    if home is None:
         letters.order(Letter.Kind.VERIFY, email, user=person)
         return person
     transaction.savepoint_rollback(point)
-    # Who never chose a password has lost the first mail.
-    letters.order(Letter.Kind.TAKEN if owner.has_usable_password() else Letter.Kind.VERIFY, owner.email, user=owner)
+    with tenancy.within(home):
+        owner = User.objects.get(email=email)
+        # Who never chose a password has lost the first mail.
+        letters.order(Letter.Kind.TAKEN if owner.has_usable_password() else Letter.Kind.VERIFY, owner.email, user=owner)
     person.email = email
     return person
 
@@ -43,12 +46,14 @@ def _sign_up(*, email: str, user_name: str, org_name: str, timezone: str, is_tes
 def _make(email: str, *, user_name: str, org_name: str, timezone: str, is_test: bool) -> User:
     slug = f"{slugify(org_name)[:48] or 'org'}-{secrets.token_hex(4)}"
     org = create_org(name=org_name, slug=slug, timezone=timezone, metric_limit=FREE.metric_limit)
-    Org.objects.filter(pk=org.pk).update(plan=FREE.code, is_test=is_test)
-    org.refresh_from_db()
-    return User.objects.create_user(email, None, org=org, name=user_name, role=Role.ADMIN)
+    with tenancy.within(org.pk):
+        Org.objects.filter(pk=org.pk).update(plan=FREE.code, is_test=is_test)
+        org.refresh_from_db()
+        return User.objects.create_user(email, None, org=org, name=user_name, role=Role.ADMIN)
 
 
 def visit(org: Org, *, email: str, name: str) -> User:
     """A demo user of a demo org: sees everything, changes nothing. The address is kept, but nobody can log in by it."""
     made_up = f"{secrets.token_hex(8)}@demo.invalid"
-    return User.objects.create_user(made_up, None, org=org, name=name, is_demo=True, contact_email=email)
+    with tenancy.within(org.pk):
+        return User.objects.create_user(made_up, None, org=org, name=name, is_demo=True, contact_email=email)

@@ -1,6 +1,5 @@
 """The health of each org's data, looked at every minute: what stopped, whose quota is exceeded, how far each org has come."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,6 +9,8 @@ from django.db import connection
 from accounts import adminalerts
 from metrics.models import Metric
 from orgs.models import AdminAlert, Org
+from orgs.services import org_ids
+from orgs.tenancy import within
 
 # No point from any agent for so long: the org's data have stopped. The alert waits on top of that, as the org has set.
 SILENT: Final = timedelta(minutes=5)
@@ -17,7 +18,7 @@ SILENT: Final = timedelta(minutes=5)
 INVALID_WITHIN: Final = timedelta(hours=1)
 NAMED: Final = 20
 
-# One row per org that has ever sent a point that was taken, or lately one that was not, or whose trouble goes on.
+# No row for an org that has never sent a point that was taken, nor lately one that was not, and without trouble that goes on.
 # Imported history says nothing about agents.
 LOOK: Final = """
 SELECT o.id, o.metric_limit, s.total, s.stale, s.last_at IS NOT NULL,
@@ -34,19 +35,17 @@ SELECT o.id, o.metric_limit, s.total, s.stale, s.last_at IS NOT NULL,
         WHERE t.org_id = o.id AND t.day >= (%(now)s AT TIME ZONE 'UTC')::date - 1 AND t.invalid_at > %(invalid_since)s
         ORDER BY t.day DESC LIMIT 1
   ) i ON true
- WHERE s.last_at IS NOT NULL OR i.invalid IS NOT NULL
-    OR EXISTS (SELECT 1 FROM orgs_adminalert a WHERE a.org_id = o.id AND a.since IS NOT NULL)
- ORDER BY o.id
+ WHERE o.id = %(org)s AND (s.last_at IS NOT NULL OR i.invalid IS NOT NULL
+    OR EXISTS (SELECT 1 FROM orgs_adminalert a WHERE a.org_id = o.id AND a.since IS NOT NULL))
 """
 
 # How far an org has come only ever grows.
 ONBOARD: Final = """
 UPDATE orgs_org o SET onboarding_status = s.status
-  FROM (SELECT m.org_id,
-               CASE WHEN bool_or(m.state = 'active' AND m.created < %(settled)s) THEN 300
+  FROM (SELECT CASE WHEN bool_or(m.state = 'active' AND m.created < %(settled)s) THEN 300
                     WHEN bool_or(m.state = 'active') THEN 200 ELSE 100 END AS status
-          FROM metrics_metric m JOIN orgs_org known ON known.id = m.org_id AND known.onboarding_status < 300 GROUP BY m.org_id) s
- WHERE o.id = s.org_id AND o.onboarding_status < s.status
+          FROM metrics_metric m WHERE m.org_id = %(org)s HAVING count(*) > 0) s
+ WHERE o.id = %(org)s AND o.onboarding_status < s.status
 """
 SETTLED: Final = timedelta(days=7)
 
@@ -70,42 +69,49 @@ class Look:
         return self.has_received and not self.is_receiving
 
 
-def look(*, now: datetime) -> Iterator[Look]:
-    """Every org that has sent a point at some time."""
-    with connection.cursor() as cursor:
-        cursor.execute(LOOK, {"now": now, "quiet": now - SILENT, "invalid_since": now - INVALID_WITHIN})
-        rows = cursor.fetchall()
-    return (Look(*row) for row in rows)
-
-
 def check_all(*, now: datetime) -> int:
-    """Passes on what goes on and what has ended; how many orgs were looked at."""
-    found = list(look(now=now))
-    orgs = Org.objects.in_bulk([one.org_id for one in found])
-    running = set(AdminAlert.objects.exclude(since=None).values_list("org_id", "kind"))
-    for one in found:
-        if one.org_id in orgs:
-            _check(one, orgs[one.org_id], running, now=now)
-    return len(found)
+    """Looks at every org in turn; how many have received a point at some time."""
+    looked = 0
+    for org_id in org_ids():
+        with within(org_id):
+            looked += check(org_id, now=now)
+    return looked
 
 
-def _check(one: Look, org: Org, running: set[tuple[int, int]], *, now: datetime) -> None:
+def check(org_id: int, *, now: datetime) -> bool:
+    """Moves the org on as far as its series have come, and passes on what goes on and what has ended. False if it never got a point."""
+    onboard(org_id, now=now)
+    one = look(org_id, now=now)
+    if one is None:
+        return False
+    running = set(AdminAlert.objects.for_org(org_id).exclude(since=None).values_list("kind", flat=True))
+    _check(one, Org.objects.get(pk=org_id), running, now=now)
+    return True
+
+
+def look(org_id: int, *, now: datetime) -> Look | None:
+    """What there is to see of an org; None for one that has never received a point."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK, {"org": org_id, "now": now, "quiet": now - SILENT, "invalid_since": now - INVALID_WITHIN})
+        row = cursor.fetchone()
+    return None if row is None else Look(*row)
+
+
+def _check(one: Look, org: Org, running: set[int], *, now: datetime) -> None:
     """When all has stopped, it is not told beside that some has."""
     some_stopped = one.stale > 0 and not one.has_stopped
     _observe(org, AdminAlert.Kind.NO_DATA, one.has_stopped, running, _counts(one), now=now)
     stale = _stale_names(one) if some_stopped else []
     _observe(org, AdminAlert.Kind.STALE_METRICS, some_stopped, running, _counts(one) | {"metrics": stale}, now=now)
-    exceeded = one.total >= one.limit and (one.refused_today > 0 or (org.pk, AdminAlert.Kind.METRIC_QUOTA_EXCEEDED) in running)
+    exceeded = one.total >= one.limit and (one.refused_today > 0 or AdminAlert.Kind.METRIC_QUOTA_EXCEEDED in running)
     quota = {"metric_limit": one.limit, "processed_metrics_count": one.total, "refused_points_today": one.refused_today}
     _observe(org, AdminAlert.Kind.METRIC_QUOTA_EXCEEDED, exceeded, running, quota, now=now)
     invalid = {"refused_points_today": one.invalid_today, "metrics": [one.invalid_example] if one.invalid_example else []}
     _observe(org, AdminAlert.Kind.INVALID_METRICS, one.invalid_today > 0, running, invalid, now=now)
 
 
-def _observe(
-    org: Org, kind: AdminAlert.Kind, is_on: bool, running: set[tuple[int, int]], details: dict[str, Any], *, now: datetime
-) -> None:
-    if is_on or (org.pk, kind) in running:
+def _observe(org: Org, kind: AdminAlert.Kind, is_on: bool, running: set[int], details: dict[str, Any], *, now: datetime) -> None:
+    if is_on or kind in running:
         adminalerts.observe(org, kind, is_on=is_on, details=details, now=now)
 
 
@@ -118,8 +124,6 @@ def _stale_names(one: Look) -> list[str]:
     return [name[:200] for name in found.values_list("name", flat=True)[:NAMED]]
 
 
-def onboard(*, now: datetime) -> int:
-    """Moves each org on as far as its series have come; how many moved."""
+def onboard(org_id: int, *, now: datetime) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(ONBOARD, {"settled": now - SETTLED})
-        return int(cursor.rowcount)
+        cursor.execute(ONBOARD, {"org": org_id, "settled": now - SETTLED})

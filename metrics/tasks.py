@@ -13,6 +13,7 @@ from metrics.models import Metric
 from metrics.points import partitions
 from metrics.points.families import FAMILIES, Family
 from metrics.points.fold import due_days, due_orgs, fold_all, fold_days
+from orgs.tenancy import home_of, within
 
 # Housekeeping finds again what no worker took until it looks again: so work does not pile up while workers are busy or away.
 _NEXT_S: Final = 60
@@ -30,7 +31,8 @@ def fold() -> int:
 @shared_task
 def fold_org(org_id: int, family_id: int) -> int:
     """Leaves the org to a fold that is already at it."""
-    return fold_all(org_id, _family(family_id), wait=False)
+    with within(org_id):
+        return fold_all(org_id, _family(family_id), wait=False)
 
 
 @shared_task
@@ -44,15 +46,14 @@ def fold_day() -> int:
 
 @shared_task
 def fold_org_days(org_id: int, family_id: int) -> int:
-    return fold_days(org_id, _family(family_id))
+    with within(org_id):
+        return fold_days(org_id, _family(family_id))
 
 
 @shared_task
 def check_health() -> int:
     """Every minute: admin alerts about what stopped and whose quota is exceeded, and how far each org has come."""
-    now = timezone.now()
-    health.onboard(now=now)
-    return health.check_all(now=now)
+    return health.check_all(now=timezone.now())
 
 
 @shared_task
@@ -63,7 +64,7 @@ def make_partitions() -> None:
 @shared_task
 def drop_expired() -> int:
     """Each night, after the fold of the day. The number of partitions dropped."""
-    return len(partitions.drop_expired(now=timezone.now()))
+    return len(partitions.drop_expired())
 
 
 @shared_task(time_limit=3600, soft_time_limit=3500)
@@ -89,6 +90,7 @@ def _family(family_id: int) -> Family:
 @shared_task(ignore_result=True, soft_time_limit=20, time_limit=30)
 def render_chart(metric_id: int, started_ms: int, peak_ms: int) -> None:
     """Pictures of an anomaly that has just opened; a series that is gone meanwhile has none. Drawing twice is drawing once."""
-    metric = Metric.objects.select_related("org").filter(pk=metric_id).first()
-    if metric is not None:
-        pictures.draw_opening(metric, Span(started_ms, None, peak_ms), now_ms=int(time.time() * 1000))
+    with home_of(Metric, id=metric_id):
+        metric = Metric.objects.select_related("org").filter(pk=metric_id).first()
+        if metric is not None:
+            pictures.draw_opening(metric, Span(started_ms, None, peak_ms), now_ms=int(time.time() * 1000))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from orgs import keys
@@ -15,6 +15,7 @@ from orgs.models import Event, IngestKey, Org, OrgToken, PublicKey, StoredSecret
 from orgs.origins import checked_origins
 from orgs.sealing import seal, unseal
 from orgs.sources import checked_sources
+from orgs.tenancy import Reason, across
 
 if TYPE_CHECKING:
     from datastores.models import Datastore
@@ -28,6 +29,19 @@ NEW_SECRETS: Final[Mapping[type[StoredSecret], Callable[[], str]]] = {OrgToken: 
 PUBLIC_KEY: Final = "public key"
 NAMESPACE: Final = re.compile(r"(?=.{1,100}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 Secret = TypeVar("Secret", bound=StoredSecret)
+
+
+def new_org_id() -> int:
+    """The number of an org that is still to be made."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval(pg_get_serial_sequence('orgs_org', 'id'))")
+        return int(cursor.fetchone()[0])
+
+
+def org_ids() -> list[int]:
+    """Every org: what the clock goes through, each within its own name."""
+    with across(Reason.UPKEEP):
+        return list(Org.objects.order_by("pk").values_list("pk", flat=True))
 
 
 def expiry_of(expires_in_days: int | None) -> datetime | None:

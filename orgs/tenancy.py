@@ -78,6 +78,14 @@ def apart() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def home_of(model: type[Model], **found_by: Any) -> Iterator[int | None]:
+    """The block is asked in the name of the org of this row, as `org_of` finds it; in nobody's name if there is none."""
+    org_id = org_of(model, **found_by)
+    with resumed(Scope(org_id=org_id)):
+        yield org_id
+
+
 def enter(org_id: int) -> None:
     """The rest of the request or task is done in the name of this org; whoever calls has been recognised."""
     _scope.set(Scope(org_id=org_id))

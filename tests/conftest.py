@@ -12,11 +12,13 @@ from django.conf import settings  # noqa: E402
 
 settings.DATABASES["default"]["AS_OWNER"] = True
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no collectstatic for a test
+settings.MIDDLEWARE.insert(0, "tests.acting.ActingMiddleware")
 django.setup()
 # A worker of pytest-xdist must not find it: it would read the settings before it has servers of its own.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
 import pytest  # noqa: E402
+from celery.signals import task_postrun, task_prerun  # noqa: E402
 from django.core.cache import cache  # noqa: E402
 from django.db import connection  # noqa: E402
 
@@ -24,14 +26,26 @@ from accounts.models import Level, Role, User  # noqa: E402
 from config.api import throttling  # noqa: E402
 from config.celery import app as celery_app  # noqa: E402
 from datastores.models import Datastore  # noqa: E402
-from orgs import origins  # noqa: E402
+from orgs import origins, tenancy  # noqa: E402
 from orgs.models import Org  # noqa: E402
 from tests import factories  # noqa: E402
+from tests.acting import begin_acting, end_acting  # noqa: E402
 
 # Limits that Redis does not tell in time are let pass: on a crowded machine a test would meet none.
 throttling.TIMEOUT_S = 5.0
 celery_app.conf.task_always_eager = True
 celery_app.conf.task_eager_propagates = True
+
+
+task_prerun.connect(begin_acting)
+task_postrun.connect(end_acting)
+
+
+@pytest.fixture(autouse=True)
+def _in_nobodys_name():
+    """Nothing that a test entered is left for the next."""
+    with tenancy.apart():
+        yield
 
 
 @pytest.fixture(autouse=True)

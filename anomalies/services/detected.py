@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 import orjson
@@ -19,6 +20,7 @@ from anomalies.services.history import DETECTOR, Changeset, Line, write_history
 from anomalies.services.sleep import AWAKE, Occurrence, Problem, is_over, meet, sleep_of, sleeping, wake
 from anomalies.services.weights import metric_weight
 from anomalies.services.wording import described, sentence
+from orgs.tenancy import Reason, across, within
 
 RENDER_TASK: Final = "metrics.tasks.render_chart"
 PICTURES_PER_STEP: Final = 50  # when everything breaks at once, the others are drawn when somebody looks
@@ -126,9 +128,18 @@ def record(findings: Sequence[Finding], *, now: datetime) -> Recorded:
     if not findings:
         return Recorded()
     homes = homes_of({finding.series for finding in findings})
-    known = [finding for finding in findings if finding.series in homes]
-    past = record_part([finding for finding in known if finding.backfilled], homes, now=now)
-    present = record_part([finding for finding in known if not finding.backfilled], homes, now=now)
+    by_org: dict[int, list[Finding]] = {}
+    for finding in (one for one in findings if one.series in homes):
+        by_org.setdefault(homes[finding.series].org_id, []).append(finding)
+    done = [record_org(org_id, by_org[org_id], homes, now=now) for org_id in sorted(by_org)]
+    return Recorded(opened=tuple(chain(*(one.opened for one in done))), changed=tuple(chain(*(one.changed for one in done))))
+
+
+def record_org(org_id: int, findings: Sequence[Finding], homes: Mapping[int, Home], *, now: datetime) -> Recorded:
+    """The same for the findings of one org, in its name."""
+    with within(org_id):
+        past = record_part([finding for finding in findings if finding.backfilled], homes, now=now)
+        present = record_part([finding for finding in findings if not finding.backfilled], homes, now=now)
     return Recorded(opened=past.opened + present.opened, changed=past.changed + present.changed)
 
 
@@ -150,7 +161,7 @@ def record_part(findings: Sequence[Finding], homes: Mapping[int, Home], *, now: 
 
 
 def homes_of(series: Iterable[int]) -> dict[int, Home]:
-    with connection.cursor() as cursor:
+    with across(Reason.DETECTION), connection.cursor() as cursor:
         cursor.execute(SERIES, [sorted(series)])
         return {pk: Home(org_id, datastore_id) for pk, org_id, datastore_id in cursor.fetchall()}
 

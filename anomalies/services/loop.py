@@ -26,6 +26,7 @@ from metrics.points import Points
 from metrics.shards import attributes, saved
 from metrics.shards.states import BLOCK, ShardStates
 from metrics.shards.steps import Order, Step, StepVerdicts, take_step
+from orgs.tenancy import Reason, across, within
 
 log = structlog.get_logger(__name__)
 
@@ -93,14 +94,15 @@ class ShardWorker:
     def steps(self, now: datetime, *, until: int | None = None) -> Iterator[str]:
         """The parts of one step, by name, each yielded when it is done. What is left undone at any of them is done again later."""
         self.result = StepResult()
-        try:
-            with transaction.atomic(durable=True):
-                yield from self._transaction(now, until)
-            yield "committed"
-        except BaseException:
-            self.memory = None
-            raise
-        yield from self._published()
+        with across(Reason.DETECTION):
+            try:
+                with transaction.atomic(durable=True):
+                    yield from self._transaction(now, until)
+                yield "committed"
+            except BaseException:
+                self.memory = None
+                raise
+            yield from self._published()
 
     def _transaction(self, now: datetime, until: int | None) -> Iterator[str]:
         if not saved.try_lock(self.shard):
@@ -226,7 +228,8 @@ def stored_points(states: ShardStates, now: datetime) -> Callable[[int, int, int
     far_ms = round(now.timestamp() * 1000) + points.DAY_MS
 
     def history(series: int, org_id: int, until_ms: int) -> Points:
-        return points.read(org_id, [series], FIRST_MS, min(until_ms, far_ms))[series]
+        with within(org_id):
+            return points.read(org_id, [series], FIRST_MS, min(until_ms, far_ms))[series]
 
     return history
 

@@ -12,6 +12,7 @@ from anomalies.services.loop import ShardWorker, remember
 from metrics.models import DetectionBlock, DetectionShard, DetectionStep
 from metrics.shards import saved
 from metrics.shards.states import BLOCK, ShardStates
+from orgs.tenancy import Reason, across
 
 
 class WorkersRunning(RuntimeError):
@@ -27,6 +28,7 @@ class Resharded:
     series: int
 
 
+@across(Reason.DETECTION)
 def reshard(*, shards: int, now: datetime) -> Resharded:
     """Spreads all states over `shards` shards; nothing when they are already. Nothing is lost and nothing is told twice.
 

@@ -10,6 +10,7 @@ from accounts import tokens
 from accounts.callers import OrgCaller
 from accounts.models import PersonalToken, User
 from config.api.addresses import client_address
+from orgs import tenancy
 from orgs.models import OrgToken
 from orgs.sources import may_come_from
 
@@ -36,6 +37,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
             raise exceptions.AuthenticationFailed(REFUSED)
         if not may_come_from(token.sources, address):
             raise exceptions.AuthenticationFailed(ELSEWHERE)
+        tenancy.enter(token.org_id)
         tokens.mark_used(token, now=now)
         return (token.user, token) if isinstance(token, PersonalToken) else (OrgCaller(token.org, token.pk), token)
 

@@ -4,6 +4,7 @@ import json
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -13,6 +14,7 @@ from accounts.tokens import create_personal_token
 from config.demo import table
 from datastores.models import Datastore, TeamAccess
 from datastores.services import create_org
+from orgs import tenancy
 from orgs.models import IngestKey, Org
 from orgs.services import create_ingest_key, create_org_token, create_public_key
 
@@ -43,17 +45,26 @@ def seed() -> bool:
     """
     path = demo_file()
     known = json.loads(path.read_text()) if path.is_file() else None
-    if known and User.objects.filter(pk=known["id"], email=known["email"], org__slug=DEMO_SLUG).exists():
-        known.setdefault("public_key", _public_key(Org.objects.get(slug=DEMO_SLUG)))
+    if known and _is_there(known):
+        with tenancy.home_of(Org, slug=DEMO_SLUG):
+            known.setdefault("public_key", _public_key(Org.objects.get(slug=DEMO_SLUG)))
         _write(path, {**known, "url": settings.BASE_URL, "other_org": {**known["other_org"], "url": settings.BASE_URL}})
         return False
     with transaction.atomic():
-        Org.objects.filter(slug__in=(DEMO_SLUG, OTHER_SLUG)).delete()
+        for slug in (DEMO_SLUG, OTHER_SLUG):
+            with tenancy.home_of(Org, slug=slug):
+                Org.objects.filter(slug=slug).delete()
         demo = _make_org("Northwind", DEMO_SLUG, "Europe/Berlin", "Alice Lee", metric_limit=10_000)
-        demo["operator"] = asdict(_person(Org.objects.get(slug=DEMO_SLUG), "Olga Operator", Role.ADMIN, None, operator=True))
+        with tenancy.home_of(Org, slug=DEMO_SLUG):
+            demo["operator"] = asdict(_person(Org.objects.get(slug=DEMO_SLUG), "Olga Operator", Role.ADMIN, None, operator=True))
         demo["other_org"] = _make_org("Contoso", OTHER_SLUG, "America/New_York", "Zoe Outsider", metric_limit=1_000)
         _write(path, demo)
     return True
+
+
+def _is_there(known: dict[str, Any]) -> bool:
+    with tenancy.home_of(User, id=known["id"]):
+        return bool(User.objects.filter(pk=known["id"], email=known["email"], org__slug=DEMO_SLUG).exists())
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
@@ -67,8 +78,13 @@ def _write(path: Path, content: dict[str, object]) -> None:
 
 def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_limit: int) -> dict[str, object]:
     org = create_org(name=name, slug=slug, timezone=timezone, metric_limit=metric_limit)
+    with tenancy.within(org.pk):
+        return _people_of(org, admin_name)
+
+
+def _people_of(org: Org, admin_name: str) -> dict[str, object]:
     # Whoever tries the demo has no mailbox at its addresses, so no code could reach them.
-    org.validates_clients, org.is_demo = False, slug == DEMO_SLUG
+    org.validates_clients, org.is_demo = False, org.slug == DEMO_SLUG
     org.description = "Real series that run on from now, with planted faults." if org.is_demo else ""
     org.save(update_fields=["validates_clients", "is_demo", "description"])
     datastore = Datastore.objects.get(org=org)

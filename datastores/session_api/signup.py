@@ -11,6 +11,7 @@ from config.api.session.parameters import Choice, Email, Flag, Integer, Text, To
 from datastores.signup import sign_up, visit
 from orgs.errors import NotFound
 from orgs.models import Org
+from orgs.tenancy import Reason, across, within
 
 ZONES = tuple(sorted(zoneinfo.available_timezones()))
 
@@ -35,7 +36,9 @@ def selfserve(call: Call, *, email: str, user_name: str, org_name: str, timezone
     limits.newcomer(call.request)
     limits.guess(call.request, account=f"signup:{email}")
     person = sign_up(email=email, user_name=user_name, org_name=org_name, timezone=timezone, is_test=is_test)
-    return {"user": person_shown(person, org_of_user_shown(person.org, now=call.now, zone=call.zone)), "message": "A mail is on its way."}
+    with within(person.org_id):
+        org = org_of_user_shown(person.org, now=call.now, zone=call.zone)
+    return {"user": person_shown(person, org), "message": "A mail is on its way."}
 
 
 @endpoint(
@@ -60,7 +63,8 @@ def verify(call: Call, *, email: str, token: str, password_1: str, password_2: s
 @endpoint("/signup/demo-orgs")
 def demo_orgs(call: Call) -> Data:
     """The orgs that anybody may visit."""
-    orgs = Org.objects.filter(is_demo=True).order_by("name", "pk")
+    with across(Reason.VISITORS):
+        orgs = list(Org.objects.filter(is_demo=True).order_by("name", "pk"))
     return {"orgs": [{"id": org.pk, "name": org.name, "description": org.description} for org in orgs]}
 
 
@@ -77,7 +81,8 @@ def demo_orgs(call: Call) -> Data:
 def demo(call: Call, *, email: str, user_name: str, org_id: int) -> Data:
     """Logs in as a new demo user of a demo org, who may look at everything and change nothing."""
     limits.newcomer(call.request)
-    org = Org.objects.filter(is_demo=True, pk=org_id).first()
+    with across(Reason.VISITORS):
+        org = Org.objects.filter(is_demo=True, pk=org_id).first()
     if org is None:
         raise NotFound("There is no such demo org. /signup/demo-orgs lists them.")
     return {"session": enter(call, visit(org, email=email, name=user_name), remember=False)}

@@ -28,6 +28,7 @@ from metrics.ingest.http import secret_of
 from metrics.ingest.senders import Sender, sender_of
 from metrics.points import Rule
 from metrics.tasks import run_import
+from orgs import tenancy
 from orgs.errors import DomainError, FieldError, Invalid, Malformed, TooLarge, UnsupportedForm
 from orgs.sources import may_come_from
 
@@ -51,6 +52,7 @@ class IngestKeyAuthentication(BaseAuthentication):
         sender = sender_of(secret_of(request._request))
         if sender is None or not may_come_from(sender.sources, client_address(request._request)):
             return None
+        tenancy.enter(sender.org_id)
         return KeyCaller(sender.org_id), sender
 
 

@@ -23,6 +23,7 @@ from config.api.addresses import client_address
 from config.api.bodies import stream_of
 from metrics.ingest.batch import BODY_LIMIT, BadRequest
 from metrics.ingest.senders import Sender, sender_of
+from orgs import tenancy
 from orgs.sources import may_come_from
 
 log = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ def authenticated(request: HttpRequest, *, key: str = "") -> Sender:
     sender = sender_of(key or secret_of(request))
     if sender is None or not may_come_from(sender.sources, client_address(request)):
         raise Unauthorized
+    tenancy.enter(sender.org_id)
     return sender
 
 

@@ -21,6 +21,7 @@ from metrics.ingest.batch import BadRequest, Batch, Refusal
 from metrics.ingest.history import Form, Header
 from metrics.ingest.senders import Sender
 from metrics.points import Rule
+from orgs.tenancy import Reason, across, home_of, within
 
 FILE_LIMIT: Final = 2 * 2**30
 _PIECE: Final = 2**20
@@ -78,18 +79,23 @@ def _folder() -> Path:
 
 
 def unfinished() -> list[int]:
-    """Imports that wait or were cut off."""
+    """Imports that wait or were cut off, of all orgs."""
     found = Operation.objects.filter(kind=Operation.Kind.IMPORT, status__in=_UNFINISHED, total__isnull=False)
-    return list(found.order_by("pk").values_list("pk", flat=True))
+    with across(Reason.UPKEEP):
+        return list(found.order_by("pk").values_list("pk", flat=True))
 
 
 def clean_up() -> None:
     """Ends uploads that were cut off with their process, and removes files that nobody will read."""
     now = timezone.now()
     cut_off = Operation.objects.filter(kind=Operation.Kind.IMPORT, status__in=_UNFINISHED, total=None, created__lt=now - _UPLOAD_LIMIT)
-    cut_off.update(status=Operation.Status.FAILURE, message="The upload was cut off; send it again.", ended=now)
     spooled = {int(path.stem): path for path in _folder().glob("*.spool")}
-    statuses = dict(Operation.objects.filter(pk__in=spooled).values_list("pk", "status"))
+    with across(Reason.UPKEEP):
+        orgs = set(cut_off.values_list("org_id", flat=True))
+        statuses = dict(Operation.objects.filter(pk__in=spooled).values_list("pk", "status"))
+    for org_id in orgs:
+        with within(org_id):
+            cut_off.update(status=Operation.Status.FAILURE, message="The upload was cut off; send it again.", ended=now)
     for pk, path in spooled.items():
         with contextlib.suppress(FileNotFoundError):
             if _is_unwanted(path, status=statuses.get(pk)):
@@ -106,8 +112,9 @@ def _is_unwanted(path: Path, *, status: str | None) -> bool:
 def run(operation_id: int) -> int:
     """Reads an import to its end, unless somebody aborts it or another process is at it. The number of steps."""
     steps = 0
-    while _step(operation_id):
-        steps += 1
+    with home_of(Operation, id=operation_id):
+        while _step(operation_id):
+            steps += 1
     return steps
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from django.db import connection
 
 from metrics.points.families import Rule
-from orgs import keys
+from orgs import keys, tenancy
 from orgs.models import IngestKey
 
 _FRESH_S: Final = 0.8
@@ -72,7 +72,7 @@ def rule_of(name: str) -> Rule:
 
 
 def _found(digest: bytes) -> Sender | None:
-    with connection.cursor() as cursor:
+    with tenancy.home_of(IngestKey, digest=digest), connection.cursor() as cursor:
         cursor.execute(_FIND, [digest])
         row = cursor.fetchone()
     return None if row is None else Sender(row[0], row[1], row[2], rule_of(row[3]), row[4], tuple(row[-1]))

@@ -22,6 +22,7 @@ from metrics.points.log import LogRows, next_mark, read_rows
 from metrics.points.merge import Bools, Run, merge
 from metrics.points.sql import IS_OUR_MARK, BinaryCursor, binary_cursor, rows
 from orgs.models import Org
+from orgs.tenancy import Reason, across
 
 # Points per transaction: some 0.3 s of work and 50 MB. A longer transaction would hold back every reader of the log.
 FOLD_LIMIT: Final = 500_000
@@ -60,7 +61,7 @@ def due_orgs(family: Family) -> list[int]:
         "SELECT o.id FROM orgs_org o LEFT JOIN metrics_fold f ON f.org_id = o.id AND f.family = %s AND {is_ours}"
         " WHERE EXISTS (SELECT FROM {log} b WHERE b.org_id = o.id AND b.xid >= coalesce(f.mark, 0)) ORDER BY o.id"
     ).format(log=sql.Identifier(family.log), is_ours=IS_OUR_MARK)
-    with binary_cursor() as cursor:
+    with across(Reason.UPKEEP), binary_cursor() as cursor:
         return [row[0] for row in cursor.execute(statement, (family.id,), binary=True)]
 
 
@@ -69,7 +70,7 @@ def due_days(family: Family) -> list[int]:
     statement = sql.SQL(
         "SELECT o.id FROM orgs_org o WHERE EXISTS (SELECT FROM {hour} h WHERE h.org_id = o.id AND h.t0 < %s) ORDER BY o.id"
     ).format(hour=sql.Identifier(family.hour))
-    with binary_cursor() as cursor:
+    with across(Reason.UPKEEP), binary_cursor() as cursor:
         return [row[0] for row in cursor.execute(statement, (_today() * DAY_MS,), binary=True)]
 
 

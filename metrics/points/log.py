@@ -19,7 +19,8 @@ from psycopg.rows import TupleRow
 from metrics.points import partitions
 from metrics.points.codec import Floats, Ints, pack_floats, pack_ints, unpack_floats, unpack_ints
 from metrics.points.families import POINTS, VERDICTS, Family, Rule
-from metrics.points.sql import IS_OUR_MARK, BinaryCursor, binary_cursor, rows
+from metrics.points.sql import BinaryCursor, binary_cursor, rows
+from orgs.tenancy import within
 
 Bools = npt.NDArray[np.bool_]
 
@@ -112,11 +113,12 @@ def append_verdicts(
 def append_verdicts_of(
     org_ids: Ints, series: Ints, timestamps_ms: Ints, *, yhat: Floats, lower: Floats, upper: Floats, score: Floats, received_at: datetime
 ) -> None:
-    """`append_verdicts` for series of several orgs at once: arrays of shape (n,), one row per org."""
+    """`append_verdicts` for series of several orgs at once, each in its org's name: arrays of shape (n,), one row per org."""
     for org_id in np.unique(org_ids).tolist():
         mine = org_ids == org_id
         bands = {"yhat": yhat[mine], "lower": lower[mine], "upper": upper[mine], "score": score[mine]}
-        append_verdicts(org_id, series[mine], timestamps_ms[mine], **bands, received_at=received_at)
+        with within(org_id):
+            append_verdicts(org_id, series[mine], timestamps_ms[mine], **bands, received_at=received_at)
 
 
 def coarse(values: Floats) -> Floats:
@@ -220,23 +222,8 @@ def drop_consumed(min_mark: int) -> list[str]:
     dropped = []
     for family, mark in ((POINTS, min_mark), (VERDICTS, None)):
         past = [part.table for part in partitions.partitions_of(family.log) if part.first_day < today]
-        dropped += [table for table in past if _is_consumed(family, table, mark) and _drop(family, table, mark)]
+        dropped += [table for table in past if partitions.drop_log(table, mark)]
     return dropped
-
-
-def _drop(family: Family, table: str, mark: int | None) -> bool:
-    """Unless a row came into it meanwhile: a request that began before midnight, or a transaction that was still open."""
-    return partitions.drop(table, unless=lambda: not _is_consumed(family, table, mark))
-
-
-def _is_consumed(family: Family, table: str, mark: int | None) -> bool:
-    statement = sql.SQL(
-        "SELECT EXISTS (SELECT FROM orgs_org o LEFT JOIN metrics_fold f ON f.org_id = o.id AND f.family = %s AND {is_ours}"
-        " WHERE EXISTS (SELECT FROM {table} b WHERE b.org_id = o.id AND b.xid >= least(coalesce(f.mark, 0), %s)))"
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(statement.format(table=sql.Identifier(table), is_ours=IS_OUR_MARK), [family.id, mark])
-        return not cursor.fetchone()[0]
 
 
 def _org_clause(org_id: int | None) -> sql.Composable:

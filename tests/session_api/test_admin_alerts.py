@@ -196,7 +196,7 @@ def test_a_member_reports_nothing(as_, viewer):
 
 def test_onboarding_goes_on_and_never_back(org, datastore):
     def status():
-        health.onboard(now=NOW)
+        health.onboard(org.pk, now=NOW)
         return Org.objects.get(pk=org.pk).onboarding_status
 
     assert status() == 1

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from metrics.models import Metric
 from metrics.shards import order_rebuild, order_relearn
+from orgs.tenancy import Reason, across
 
 ORDERS = {"relearn": order_relearn, "rebuild": order_rebuild}
 
@@ -19,7 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("metric_ids", nargs="+", type=int, metavar="METRIC_ID")
 
     def handle(self, *args: Any, order: str, metric_ids: list[int], **options: Any) -> None:
-        found = Metric.objects.in_bulk(metric_ids)
+        with across(Reason.DETECTION):
+            found = Metric.objects.in_bulk(metric_ids)
         if missing := sorted(set(metric_ids) - set(found)):
             raise CommandError(f"There is no series with the id {', '.join(map(str, missing))}. Nothing was ordered.")
         for metric in found.values():

@@ -21,7 +21,7 @@ from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous, is_live
 from accounts.zones import zone_of
 from config.api.addresses import client_address
 from config.api.session.received import Received, received
-from orgs import origins
+from orgs import origins, tenancy
 from orgs.errors import DomainError, Forbidden
 from orgs.models import Org
 from orgs.sources import may_come_from
@@ -72,6 +72,7 @@ class Call:
         token = tokens.org_token_of(secret, now=self.now)
         if token is None or not may_come_from(token.sources, client_address(self.request)):
             raise Unauthenticated("The token is unknown, expired or revoked, or may not be used from your address.")
+        tenancy.enter(token.org_id)
         tokens.mark_used(token, now=self.now)
         return OrgCaller(token.org, token.pk)
 

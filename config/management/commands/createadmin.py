@@ -11,6 +11,7 @@ from django.utils.text import slugify
 
 from accounts.models import Role, User
 from datastores.services import create_org
+from orgs import tenancy
 from orgs.models import Org
 
 
@@ -48,12 +49,14 @@ class Command(BaseCommand):
 
 @transaction.atomic
 def _create(options: dict[str, Any], password: str) -> User:
-    if User.objects.filter(email=options["email"].lower()).exists():
+    if tenancy.org_of(User, email=options["email"].lower()) is not None:
         raise CommandError(f"{options['email']} exists already.")
     slug = slugify(options["org"]) or "org"
-    org = Org.objects.filter(slug=slug).first() or create_org(name=options["org"], slug=slug, timezone=options["timezone"])
+    home = tenancy.org_of(Org, slug=slug) or create_org(name=options["org"], slug=slug, timezone=options["timezone"]).pk
     operator = options["operator"]
     name = options["name"] or options["email"].partition("@")[0]
-    return User.objects.create_user(
-        options["email"], password, name=name, org=org, role=Role.ADMIN, is_staff=operator, is_superuser=operator
-    )
+    with tenancy.within(home):
+        org = Org.objects.get(pk=home)
+        return User.objects.create_user(
+            options["email"], password, name=name, org=org, role=Role.ADMIN, is_staff=operator, is_superuser=operator
+        )

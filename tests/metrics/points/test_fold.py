@@ -204,45 +204,6 @@ def test_the_tasks_fold_every_org(org, put, pairs, today, set_clock):
     assert (pairs(7), pairs(7, org_id=other.pk)) == ([(today, 1.0)], [(today, 2.0)])
 
 
-class TestRetention:
-    def test_a_partition_goes_when_its_points_and_its_making_are_old_enough(self, put, pairs, today):
-        org = factories.make_org("Month")
-        Org.objects.filter(pk=org.pk).update(retention_days=30)
-        put({7: [(today - DAY_MS, 1.0)]}, org_id=org.pk)
-        fold.fold_all(org.pk, POINTS)
-        now = timezone.now()
-        partitions.drop_expired(now=now + timedelta(days=29))
-        assert pairs(7, org_id=org.pk) == [(today - DAY_MS, 1.0)]
-        partitions.drop_expired(now=now + timedelta(days=37))
-        assert pairs(7, org_id=org.pk) == []
-
-    def test_another_class_keeps_its_points(self, org, put, pairs, today):
-        put({7: [(today - DAY_MS, 1.0)]})
-        fold.fold_all(org.pk, POINTS)
-        partitions.drop_expired(now=timezone.now() + timedelta(days=300))
-        assert pairs(7) == [(today - DAY_MS, 1.0)]
-
-    def test_history_imported_today_is_not_dropped_tonight(self, org, put, pairs, today):
-        old = today - 3000 * DAY_MS
-        put({7: [(old, 1.0)]})
-        fold.fold_all(org.pk, POINTS)
-        partitions.drop_expired(now=timezone.now() + timedelta(days=1))
-        assert pairs(7) == [(old, 1.0)]
-
-    def test_emptied_hour_partitions_go_and_filled_ones_stay(self, org, put, pairs, today, set_clock):
-        with connection.cursor() as cursor:
-            cursor.execute("DELETE FROM metrics_point_hour")  # of the orgs of other tests
-        put({7: [(today, 1.0)]})
-        fold.fold_all(org.pk, POINTS)
-        table = f"metrics_point_hour_k400_{today // DAY_MS}_1"
-        later = timezone.now() + timedelta(days=4)
-        assert table not in partitions.drop_expired(now=later)
-        set_clock(today + 4 * DAY_MS)
-        fold.fold_days(org.pk, POINTS)
-        assert table in partitions.drop_expired(now=later)
-        assert pairs(7) == [(today, 1.0)]
-
-
 def test_a_change_of_retention_leaves_no_point_twice(org, put, pairs, today):
     put({7: [(today, 1.0), (today - DAY_MS, 1.0)]})
     fold.fold_all(org.pk, POINTS)
@@ -275,7 +236,7 @@ def test_a_fold_does_not_wait_for_another_process_that_makes_a_partition(org, pu
     partitions.forget()
     put({7: [(today, 2.0)]})
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [partitions._LOCK])
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [1886151213])
         folding = in_thread(lambda: fold.fold_all(org.pk, POINTS))
         folding.join(20)
         assert not folding.is_alive()
