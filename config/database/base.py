@@ -61,6 +61,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._tell()
                 yield
 
+    def org_to_tell(self) -> str | None:
+        """The org, where no transaction is open and nothing but the org has to be told; else None."""
+        wanted = self._wanted()
+        return wanted.org if wanted == Told(org=wanted.org) and not self.in_atomic_block else None
+
     def _in_scope(self, execute: Execute, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:  # noqa: FBT001
         untold = self._untold()
         if not untold:

@@ -92,10 +92,11 @@ def clean_up() -> None:
     spooled = {int(path.stem): path for path in _folder().glob("*.spool")}
     with across(Reason.UPKEEP):
         orgs = set(cut_off.values_list("org_id", flat=True))
-        statuses = dict(Operation.objects.filter(pk__in=spooled).values_list("pk", "status"))
     for org_id in orgs:
         with within(org_id):
             cut_off.update(status=Operation.Status.FAILURE, message="The upload was cut off; send it again.", ended=now)
+    with across(Reason.UPKEEP):
+        statuses = dict(Operation.objects.filter(pk__in=spooled).values_list("pk", "status"))
     for pk, path in spooled.items():
         with contextlib.suppress(FileNotFoundError):
             if _is_unwanted(path, status=statuses.get(pk)):

@@ -19,7 +19,7 @@ from psycopg.rows import TupleRow
 from metrics.points import partitions
 from metrics.points.codec import Floats, Ints, pack_floats, pack_ints, unpack_floats, unpack_ints
 from metrics.points.families import POINTS, VERDICTS, Family, Rule
-from metrics.points.sql import BinaryCursor, binary_cursor, rows
+from metrics.points.sql import BinaryCursor, binary_cursor, org_to_tell, rows, untold_cursor
 from orgs.tenancy import within
 
 Bools = npt.NDArray[np.bool_]
@@ -249,16 +249,20 @@ def _insert(
 
 
 def _insert_row(family: Family, values: tuple[object, ...]) -> None:
+    org = org_to_tell()
+    if org is not None:
+        with untold_cursor() as cursor:
+            cursor.execute(_INSERTS[family.log], (*values, org), prepare=True)
+        return
     savepoint = transaction.atomic() if connection.in_atomic_block else nullcontext()
     with savepoint, binary_cursor() as cursor:
-        cursor.execute(_INSERTS[family.log], values, prepare=True)
+        cursor.execute(_INSERTS_TOLD[family.log], values, prepare=True)
 
 
-def _insert_statement(family: Family) -> sql.Composed:
-    statement = (
-        "INSERT INTO {log} (org_id, received_at, rule, backfill, n, series, timestamps, data) VALUES (%s, %s, %s, %s, %s, %b, %b, %b)"
-    )
-    return sql.SQL(statement).format(log=sql.Identifier(family.log))
-
-
-_INSERTS: Final = {family.log: _insert_statement(family) for family in (POINTS, VERDICTS)}
+# Points come one statement per request: a statement that also says in whose name it is spares the round trips of a transaction.
+_TOLD: Final = sql.SQL(
+    "INSERT INTO {log} (org_id, received_at, rule, backfill, n, series, timestamps, data) SELECT %s, %s, %s, %s, %s, %b, %b, %b"
+)
+_INSERTS_TOLD: Final = {family.log: _TOLD.format(log=sql.Identifier(family.log)) for family in (POINTS, VERDICTS)}
+_TELLING: Final = sql.SQL(" FROM (SELECT set_config('plumbline.org', %s, true)) AS told")
+_INSERTS: Final = {log: told + _TELLING for log, told in _INSERTS_TOLD.items()}

@@ -24,10 +24,26 @@ def binary_cursor() -> Iterator[BinaryCursor]:
 
     Errors leave as Django's (`django.db.OperationalError` and so on). In the name of an org the block is one transaction.
     """
-    told = cast("DatabaseWrapper", connection).told
-    with told(), connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+    with _ours().told(), untold_cursor() as cursor:
+        yield cursor
+
+
+@contextmanager
+def untold_cursor() -> Iterator[BinaryCursor]:
+    """The same for statements that say themselves in whose name they are."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.format = psycopg.pq.Format.BINARY
         yield cursor
+
+
+def org_to_tell() -> str | None:
+    """The org, where that is all that has to be said and a statement of its own may say it; else None."""
+    return _ours().org_to_tell()
+
+
+def _ours() -> "DatabaseWrapper":
+    return cast("DatabaseWrapper", connection)
 
 
 def rows(cursor: BinaryCursor, statement: LiteralString, *values: Any) -> list[TupleRow]:

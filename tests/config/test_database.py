@@ -1,12 +1,8 @@
 """How a transaction learns in whose name it is, on a connection of the product's own role and from its pool."""
 
-import copy
-from contextlib import contextmanager
-
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connection, transaction
 
-from config.database.base import DatabaseWrapper
 from metrics.points.sql import binary_cursor
 from orgs import wall
 from orgs.models import Channel, Org
@@ -14,27 +10,9 @@ from orgs.tenancy import NOWHERE, Reason, Scope, across, apart, enter, resumed, 
 from orgs.wall import WallError
 from orgs.wall.checking import breaches, check
 from tests import factories
+from tests.acting import connected_as
 
 COUNT = "SELECT count(*), current_setting('plumbline.org', true), current_user FROM orgs_org"
-
-
-@contextmanager
-def connected_as(role: str, **pool: int):
-    """`django.db.connection` as this role, while the block runs."""
-    entry = copy.deepcopy(connection.settings_dict)
-    entry |= {"USER": role, "AS_OWNER": False, "OPTIONS": {key: value for key, value in entry["OPTIONS"].items() if key != "pool"}}
-    if pool:
-        entry["OPTIONS"]["pool"] = pool
-    owner, connections["default"] = connections["default"], DatabaseWrapper(entry, "default")
-    owners_pool = DatabaseWrapper._connection_pools.pop("default", None)
-    try:
-        yield
-    finally:
-        connections["default"].close()
-        connections["default"].close_pool()
-        connections["default"] = owner
-        if owners_pool:
-            DatabaseWrapper._connection_pools["default"] = owners_pool
 
 
 @pytest.fixture
