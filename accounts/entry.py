@@ -75,11 +75,14 @@ def mail_again(session: SessionBase, asked: Challenge, *, now: datetime) -> None
 
 
 def pending(session: SessionBase, *, now: datetime) -> Challenge | None:
-    """The challenge that this session has to answer."""
+    """The challenge that this session has to answer. Whoever proved a password goes on in the name of that person's org."""
     held: dict[str, Any] | None = session.get(_CHALLENGE)
     if not isinstance(held, dict) or now.timestamp() - held["began"] > CHALLENGE_S:
         return None
-    return Challenge(**held)
+    asked = Challenge(**held)
+    if (org_id := tenancy.org_of(User, id=asked.person)) is not None:
+        tenancy.enter(org_id)
+    return asked
 
 
 def answered(asked: Challenge, code: str, *, now: datetime) -> User | None:
