@@ -104,9 +104,7 @@ def start_session(request: HttpRequest, person: User, *, remember: bool, now: da
     """Logs the person in under a new session id. It lasts a day after its last use, 14 when remembered."""
     session = request.session
     session.pop(_CHALLENGE, None)
-    if SESSION_KEY in session and session[SESSION_KEY] != str(person.pk):
-        session.flush()  # in the name of the org that it was in
-    elif SESSION_KEY in session:
+    if SESSION_KEY in session:
         session.cycle_key()  # Django rotates only what was anonymous before
     tenancy.enter(person.org_id)
     django_login(request, person, backend=BACKEND)

@@ -145,6 +145,13 @@ class SessionStore(db.SessionStore):
         if is_anonymous(self.session_key):
             _keep(str(self.session_key), dict(data))
         else:
+            self._save_row(int(data[SESSION_KEY]), must_create=must_create)
+
+    def _save_row(self, person: int, *, must_create: bool) -> None:
+        """In the name of the person's org, whoever's request it is."""
+        from accounts.models import User
+
+        with tenancy.home_of(User, id=person):
             super().save(must_create)
 
     def _change_kind(self) -> None:
@@ -155,7 +162,9 @@ class SessionStore(db.SessionStore):
     def delete(self, session_key: str | None = None) -> None:
         key = session_key or self.session_key
         if not is_anonymous(key):
-            super().delete(stored_key(str(key)))
+            stored = stored_key(str(key))
+            with tenancy.home_of(self.get_model_class(), session_key=stored):
+                super().delete(stored)
             return
         try:
             _redis().delete(_place(str(key)))
