@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from celery import Celery, Task
 from celery.beat import PersistentScheduler
-from celery.signals import heartbeat_sent, setup_logging, worker_shutting_down
+from celery.signals import beat_init, heartbeat_sent, setup_logging, worker_init, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery advises against root because of pickled messages; ours are JSON and nothing else is accepted.
@@ -41,6 +41,14 @@ def leave_sign(part: str) -> None:
     from django.core.cache import cache
 
     cache.set(sign_of(part), time.time(), LIFE_KEPT_S)
+
+
+@worker_init.connect
+@beat_init.connect
+def work_behind_the_wall(**_: Any) -> None:
+    from config.database.guard import refuse_open_wall
+
+    refuse_open_wall()
 
 
 @setup_logging.connect  # a receiver keeps Celery from setting up logging of its own; Django's stands

@@ -15,6 +15,7 @@ from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.db import connection
 
+from config.database.guard import refuse_open_wall
 from config.embedded import NoServerError, ensure_servers, stop_servers
 from config.environment import BASE_DIR
 from config.programs import compiler, programs
@@ -65,6 +66,9 @@ def run(*, before: Callable[[], None] | None = None) -> None:
             # Begun now, on the second core, it is done when points arrive; the supervisor's own run of it then waits for this one.
             subprocess.Popen(compiler(), cwd=BASE_DIR, start_new_session=True)
             before()
+        refuse_open_wall()
+        # The rights to alter tables are for migrations alone: no process that serves anybody shall find them.
+        os.environ.pop("DATABASE_OWNER_URL", None)
         connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it. Its threads must not be alive when children are forked
         supervisor = Supervisor(
             programs(), mark=str(home), colors=sys.stdout.isatty(), watch=lambda: watch_servers(supervisor), is_ready=answers,

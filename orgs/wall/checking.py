@@ -3,13 +3,16 @@
 from typing import Any, Final
 
 from orgs import wall
+from orgs.tenancy import apart
 
-# The role, whether it (or the one that it acts as) is a superuser or bypasses policies, and whether it has the rights of the one that
-# looks across orgs without asking.
+# The role, and whether it (or the one that it acts as) is a superuser or bypasses policies.
 _ROLE: Final = """
-SELECT session_user::text, bool_or(rolsuper), bool_or(rolbypassrls),
-       coalesce(pg_has_role(session_user, to_regrole(quote_ident(%s))::oid, 'USAGE'), false)
-  FROM pg_roles WHERE rolname IN (session_user, current_user)
+SELECT session_user::text, bool_or(rolsuper), bool_or(rolbypassrls) FROM pg_roles WHERE rolname IN (session_user, current_user)
+"""
+# A role that looks across orgs, whose rights the connected one has without asking; and whether policies are made for the connected one.
+_POLICIES: Final = """
+SELECT min(r.role::regrole::text) FILTER (WHERE p.polname = 'operators'), coalesce(bool_or(p.polname = 'own_org'), false)
+  FROM pg_policy p CROSS JOIN LATERAL unnest(p.polroles) AS r (role) WHERE r.role <> 0 AND pg_has_role(session_user, r.role, 'USAGE')
 """
 _TABLES: Final = """
 SELECT c.relname, pg_has_role(session_user, c.relowner, 'MEMBER'), c.relrowsecurity OR c.relispartition
@@ -27,7 +30,7 @@ _NAMED: Final = 3
 
 def check(connection: Any) -> None:
     """Raises WallError, with what is wrong and what to do, when the connected role sees more than the rows of one org."""
-    with connection.cursor() as cursor:
+    with apart(), connection.cursor() as cursor:
         found = breaches(cursor)
     if found:
         reasons = "\n".join(f"  - {reason}" for reason in found)
@@ -36,8 +39,8 @@ def check(connection: Any) -> None:
 
 def breaches(cursor: Any) -> list[str]:
     """What is wrong with the connected role or with the tables, a sentence each."""
-    cursor.execute(_ROLE, [wall.role_across()])
-    role, is_superuser, bypasses, inherits = cursor.fetchone()
+    cursor.execute(_ROLE)
+    role, is_superuser, bypasses = cursor.fetchone()
     if is_superuser:
         return [f'DATABASE_URL connects as "{role}", a superuser: no policy holds for it.']
     if bypasses:
@@ -46,8 +49,13 @@ def breaches(cursor: Any) -> list[str]:
     tables = cursor.fetchall()
     owned, open_ = [name for name, is_owned, _ in tables if is_owned], [name for name, _, is_walled in tables if not is_walled]
     found = [f'DATABASE_URL connects as "{role}", which owns {_some(owned)}: no policy holds for it.'] if owned else []
-    found += [f'"{role}" inherits the rights of "{wall.role_across()}": it would always look across orgs.'] if inherits else []
-    return found + ([f"Without row-level security: {_some(open_)}. `manage.py migrate` sees to it."] if open_ else [])
+    found += [f"Without row-level security: {_some(open_)}. `manage.py migrate` sees to it."] if open_ else []
+    cursor.execute(_POLICIES)
+    inherited, is_known = cursor.fetchone()
+    found += [f'"{role}" inherits the rights of "{inherited}": it would always look across orgs.'] if inherited else []
+    if tables and not found and not is_known:
+        found.append(f'No policy is made for "{role}", so it would see nothing: `manage.py migrate` has not been run for it.')
+    return found
 
 
 def _some(names: list[str]) -> str:

@@ -60,7 +60,7 @@ def product() -> Iterator[Product]:
 @pytest.fixture(scope="module")
 def secrets(product: Product) -> tuple[str, str]:
     """An ingest key and an admin's token of one org."""
-    key, token = json.loads(product.manage("shell", "--no-imports", "-c", SEED).splitlines()[-1])
+    key, token = json.loads(product.as_owner(SEED).splitlines()[-1])
     return key, token
 
 

@@ -19,6 +19,7 @@ from metrics.models import DetectionBlock, DetectionOrder, DetectionShard, Metri
 from metrics.shards import ShardsChanged, order_rebuild, order_relearn, set_sensitivity
 from orgs.tenancy import apart
 from tests import factories
+from tests.acting import as_owner
 from tests.anomalies.streams import BEGIN, HISTORY, LIVE, STEP, Stream, make_stream, milliseconds, play, restart_detection, states_of, story
 
 pytestmark = pytest.mark.usefixtures("minutely")
@@ -349,7 +350,7 @@ def test_a_step_that_fails_leaves_nothing_and_is_done_again(warm, org):
     steps = worker.steps(stream.at(10) + 2 * SECOND)
     while next(steps) != "mark moved":
         pass
-    with apart():  # the step, which is not over, sees no anomaly of any org
+    with apart(), as_owner():  # the step, which is not over, sees no anomaly of any org
         assert Anomaly.objects.filter(org=org).count() == 1
     with pytest.raises(RuntimeError, match="power cut"):
         steps.throw(RuntimeError("power cut"))

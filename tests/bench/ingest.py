@@ -90,21 +90,17 @@ def plumbline() -> Iterator[tuple[Target, object]]:
     """The product's own web server and PostgreSQL in a fresh home; and a count of the points in its log."""
     with new_product() as product:
         start(product)
-        key, _ = product.manage("shell", "-c", SENDER).partition("KEY ")[2].split()
+        key, _ = product.as_owner(SENDER).partition("KEY ")[2].split()
         headers = {"Host": "localhost", "Content-Type": "application/x-protobuf", "Content-Encoding": "snappy", "key": key}
         headers |= {"Authorization": f"Bearer {key}"}
         postmaster = int((product.place.data / "pg" / "postmaster.pid").read_text().split()[0])
         target = Target(product.port, "/api/v1/write", headers, [product.process.pid, postmaster], key)
-        with psycopg.connect(product.variables["DATABASE_URL"], autocommit=True) as connection:
+        with psycopg.connect(product.variables["DATABASE_OWNER_URL"], autocommit=True) as connection:
             yield target, lambda: connection.execute("SELECT coalesce(sum(n), 0) FROM metrics_batch").fetchone()[0]
 
 
 def start(product: Product) -> None:
-    from config.embedded import Postgres, Valkey
-
-    product.start_postgres()
-    Valkey(product.place).ensure()
-    product.variables |= {"DATABASE_URL": Postgres(product.place).url, "REDIS_URL": Valkey(product.place).url}
+    product.start_servers()
     product.variables |= {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "WARNING"}
     product.manage("migrate", "--verbosity=0")
     (product.home / "staticfiles").mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ print(client.session.session_key)
 def run() -> dict[str, Figure]:
     with new_product() as product:
         start(product)
-        session = product.manage("shell", "--no-imports", "-c", MAKE_PERSON).split()[-1]
+        session = product.as_owner(MAKE_PERSON).split()[-1]
         anonymous = session_of(product)
         return {
             "/ping": at_least(rate(product, "/ping", anonymous), "requests/s", 1500),

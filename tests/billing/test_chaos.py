@@ -17,6 +17,7 @@ from django.utils import timezone
 from billing import intake
 from billing.models import Account, EventEffect, StripeEvent
 from config.environment import BASE_DIR
+from orgs import wall
 from orgs.models import Event
 from tests.billing.conftest import KEY, WEBHOOK_SECRET, plan_of, signed
 from tests.product import wait_until
@@ -64,9 +65,9 @@ def test_a_whole_life_twice_shuffled_and_at_once_ends_as_it_ended(shop, buyer, s
 
 
 def start_worker(shop, event_id: str) -> subprocess.Popen[bytes]:
-    """A process of its own on the database of this test."""
+    """A process of its own on the database of this test, in the product's role."""
     held = connection.settings_dict
-    address = f"postgresql://{held['USER']}@/{held['NAME']}?host={held['HOST']}&port={held['PORT']}"
+    address = f"postgresql://{wall.role()}@/{held['NAME']}?host={held['HOST']}&port={held['PORT']}"
     stripe = {"STRIPE_SECRET_KEY": KEY, "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET, "STRIPE_API_BASE": shop.url}
     command = [sys.executable, "-m", "tests.billing.worker", event_id]
     return subprocess.Popen(command, cwd=BASE_DIR, env={**os.environ, "DATABASE_URL": address, **stripe})

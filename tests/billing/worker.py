@@ -12,8 +12,6 @@ django.setup()
 from django.utils import timezone  # noqa: E402
 
 from billing import intake  # noqa: E402
-from tests.acting import as_application  # noqa: E402
 
 if __name__ == "__main__":
-    with as_application():
-        intake.act_on(sys.argv[1], now=timezone.now())
+    intake.act_on(sys.argv[1], now=timezone.now())

@@ -24,7 +24,7 @@ print(json.dumps({"token": factories.make_personal_token(admin), "key": create_i
 def product():
     with new_product() as made:
         made.start_web()
-        made.said = json.loads(made.manage("shell", "--no-imports", "-c", MAKE).splitlines()[-1])
+        made.said = json.loads(made.as_owner(MAKE).splitlines()[-1])
         yield made
 
 

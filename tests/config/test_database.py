@@ -126,7 +126,8 @@ def test_scopes_nest_and_end():
 def test_the_product_is_not_let_in_past_the_wall(orgs):
     """A superuser, a role that bypasses policies, the owner of a table, one that always looks across orgs: each is told why."""
     make = (
-        "DROP ROLE IF EXISTS bypassing, owning, inheriting; CREATE ROLE bypassing LOGIN BYPASSRLS; CREATE ROLE owning LOGIN;"
+        "DROP ROLE IF EXISTS bypassing, owning, inheriting, unknown;"
+        "CREATE ROLE unknown LOGIN; CREATE ROLE bypassing LOGIN BYPASSRLS; CREATE ROLE owning LOGIN;"
         "CREATE ROLE inheriting LOGIN; GRANT plumbline_app_across TO inheriting WITH INHERIT TRUE"
     )
     with connection.cursor() as cursor:
@@ -134,6 +135,7 @@ def test_the_product_is_not_let_in_past_the_wall(orgs):
     assert "superuser" in refusal("app")
     assert "BYPASSRLS" in refusal("bypassing")
     assert 'inherits the rights of "plumbline_app_across"' in refusal("inheriting")
+    assert 'No policy is made for "unknown"' in refusal("unknown")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE orgs_channel OWNER TO owning")
     assert "owns orgs_channel" in refusal("owning")
@@ -146,11 +148,12 @@ def test_the_product_is_not_let_in_past_the_wall(orgs):
     with connected_as(wall.role()), connection.cursor() as cursor:
         assert breaches(cursor) == []
     with connection.cursor() as cursor:
-        cursor.execute("DROP ROLE bypassing, owning, inheriting")
+        cursor.execute("DROP ROLE bypassing, owning, inheriting, unknown")
 
 
 def refusal(role: str) -> str:
-    with connected_as(role), pytest.raises(WallError) as refused:
+    # Whatever the first statement of the process is for.
+    with across(Reason.UPKEEP), connected_as(role), pytest.raises(WallError) as refused:
         check(connection)
     assert "DATABASE_OWNER_URL" in str(refused.value)
     return str(refused.value)

@@ -58,6 +58,20 @@ def test_acknowledged_writes_are_durable(place):
     assert [query(url, f"SHOW {name}") for name in ("fsync", "synchronous_commit", "full_page_writes")] == ["on", "on", "on"]
 
 
+def test_the_product_connects_as_a_role_that_neither_owns_nor_bypasses(place):
+    url = Postgres(place).ensure()
+    about = "SELECT array[rolsuper, rolbypassrls, rolinherit, rolcreaterole, rolcanlogin] FROM pg_roles WHERE rolname = current_user"
+    assert query(url, about) == [False, False, False, False, True]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        query(url, "CREATE TABLE mine ()")
+
+
+def test_a_server_from_before_there_were_roles_gets_them(place):
+    Postgres(place).ensure()
+    query(Postgres(place).owner_url, "DROP ROLE plumbline_app")
+    assert query(Postgres(place).ensure(), "SELECT current_user") == "plumbline_app"
+
+
 def test_only_our_account_and_root_get_at_the_sockets(place):
     Postgres(place).ensure()
     assert stat.S_IMODE(place.sockets.stat().st_mode) == 0o700
@@ -67,12 +81,12 @@ def test_only_our_account_and_root_get_at_the_sockets(place):
 def test_data_outlive_a_kill_of_everything(place):
     url = Postgres(place).ensure()
     Valkey(place).ensure()
-    query(url, "CREATE TABLE kept AS SELECT 42 AS answer")
+    query(Postgres(place).owner_url, "CREATE TABLE kept AS SELECT 42 AS answer")
     processes = [postmaster(place), int((place.sockets / "redis.pid").read_text())]
     for pid in processes:
         os.kill(pid, signal.SIGKILL)
     assert Postgres(place).ensure() == url
-    assert query(url, "SELECT answer FROM kept") == 42
+    assert query(Postgres(place).owner_url, "SELECT answer FROM kept") == 42
     assert Valkey(place).ensure() == Valkey(place).url
     assert Valkey(place).answers()
     assert postmaster(place) not in processes
@@ -167,7 +181,7 @@ def as_nobody(folder):
 def test_an_ordinary_user_needs_nobody_elses_account(folder, as_nobody):
     url = as_nobody(STARTS)
     try:
-        assert query(url, "SELECT current_user::text") == "app"
+        assert query(url, "SELECT current_user::text") == "plumbline_app"
         assert {path.stat().st_uid for path in (folder / "home").iterdir()} == {65534}
     finally:
         as_nobody(STOPS)
@@ -208,7 +222,9 @@ def test_data_of_another_version_are_not_touched(place):
 def test_a_named_server_is_used_and_none_started(folder, monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://elsewhere/db")
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
+    monkeypatch.delenv("DATABASE_OWNER_URL", raising=False)
     ensure_servers(folder)
+    assert "DATABASE_OWNER_URL" not in os.environ
     assert list(folder.iterdir()) == []
     assert (os.environ["DATABASE_URL"], os.environ["REDIS_URL"]) == ("postgresql://elsewhere/db", "redis://elsewhere/0")
 
