@@ -36,6 +36,8 @@ MOST: Final = 20
 CEREMONY_S: Final = 5 * 60
 _STATE: Final = "passkey"
 _VERIFIED: Final = UserVerificationRequirement.REQUIRED
+_READ: Final = frozenset({"id", "rawId", "type"})
+_READ_INSIDE: Final = frozenset({"clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"})
 # What the library raises for what no device makes.
 _NONSENSE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error, NotImplementedError, UnsupportedAlgorithm)
 
@@ -83,7 +85,7 @@ def begin_registration(session: SessionBase, person: User, *, now: datetime) -> 
 def register(session: SessionBase, person: User, *, name: str, sent: Mapping[str, Any], now: datetime) -> Passkey:
     """The passkey that the browser made. Raises Invalid when it does not answer what this session asked for."""
     try:
-        response = RegistrationResponse.from_dict(sent)
+        response = RegistrationResponse.from_dict(_as_texts(sent))
         data = _server().register_complete(_release(session, now=now), response).credential_data
     except _NONSENSE as exc:
         _refuse(exc)
@@ -114,7 +116,7 @@ def begin_login(session: SessionBase, person: User | None, *, now: datetime) -> 
 def owner_of(session: SessionBase, sent: Mapping[str, Any], *, now: datetime) -> User:
     """Whose passkey signed what this session asked for; an open account. Raises Invalid for everything else, always in the same words."""
     try:
-        response = AuthenticationResponse.from_dict(sent)
+        response = AuthenticationResponse.from_dict(_as_texts(sent))
         passkey = _known(bytes(response.raw_id))
         _server().authenticate_complete(_release(session, now=now), [_credential_of(passkey)], response)
     except (*_NONSENSE, Passkey.DoesNotExist) as exc:
@@ -170,6 +172,19 @@ def _release(session: SessionBase, *, now: datetime) -> dict[str, Any]:
     if not isinstance(held, dict) or now.timestamp() - held["at"] > CEREMONY_S:
         raise ValueError("nothing was asked for")
     return held
+
+
+def _as_texts(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What the library reads of an answer, which is all text: it would take a number for the size of a field and make that many bytes.
+
+    Raises ValueError for anything else where a text belongs.
+    """
+    read = {name: sent[name] for name in _READ & sent.keys()}
+    inner = sent.get("response")
+    texts = {name: inner[name] for name in _READ_INSIDE & inner.keys() if inner[name] is not None} if isinstance(inner, Mapping) else {}
+    if any(not isinstance(text, str) for text in (*read.values(), *texts.values())):
+        raise ValueError("Every field of a passkey's answer is text.")
+    return {**read, "response": texts}
 
 
 def _refuse(cause: Exception | None) -> NoReturn:

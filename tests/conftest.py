@@ -1,6 +1,7 @@
 """A session with servers of its own, and the cast: who stands for whom in every test of rights and tenancy."""
 
 import os
+import resource
 
 from tests.servers import provide_session_servers
 
@@ -31,6 +32,9 @@ from orgs.models import Org  # noqa: E402
 from tests import factories  # noqa: E402
 from tests.acting import begin_acting, end_acting  # noqa: E402
 
+# One test that asks for all memory fails alone, with its traceback, and does not take the run with it. A browser reserves more.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    resource.setrlimit(resource.RLIMIT_AS, (10 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
 # Limits that Redis does not tell in time are let pass: on a crowded machine a test would meet none.
 throttling.TIMEOUT_S = 5.0
 celery_app.conf.task_always_eager = True

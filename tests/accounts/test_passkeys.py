@@ -1,5 +1,6 @@
 """Passkeys: what a device signs is verified, and what no device signs is refused in the same words."""
 
+import tracemalloc
 from datetime import timedelta
 
 import pytest
@@ -188,6 +189,22 @@ def test_nonsense_is_refused(session, viewer, sent):
             passkeys.register(session, viewer, name="x", sent=sent, now=NOW)
         with pytest.raises(Invalid):
             passkeys.owner_of(session, sent, now=NOW)
+
+
+def test_a_number_is_never_taken_for_a_size(session, viewer, device):
+    made = Device().make(passkeys.begin_registration(session, viewer, now=NOW))
+    signed = device.sign(passkeys.begin_login(session, None, now=NOW))
+    tracemalloc.start()
+    for sent in (made, signed):
+        for holder, name in [(sent, "rawId"), *((sent["response"], name) for name in sent["response"])]:
+            kept, holder[name] = holder[name], 200_000_000
+            with pytest.raises(Invalid):
+                passkeys.register(session, viewer, name="x", sent=sent, now=NOW)
+            with pytest.raises(Invalid):
+                passkeys.owner_of(session, sent, now=NOW)
+            holder[name] = kept
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
