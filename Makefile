@@ -10,7 +10,7 @@ stop: ## stop what `make run` started, from anywhere
 
 test: dev ## everything that CI runs
 	@config/setup/checks
-	@$(PY) -m pytest -n $${PYTEST_WORKERS:-2} --dist loadfile -m "not e2e and not chaos and not agents"
+	@$(PY) -m pytest -n $${PYTEST_WORKERS:-2} --dist loadfile -m "not e2e and not chaos and not agents and not long"
 
 test-all: dev ## and what needs a browser, real agents and a running product to kill
 	@config/setup/checks

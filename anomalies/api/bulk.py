@@ -35,6 +35,7 @@ NAMES_LIMIT: Final = 100
 
 class BulkViewSet(OrgViewSet):
     operations: ClassVar = {"bulk_by_filter": "anomaly.bulk"}
+    extra_errors: ClassVar = (404,)  # a token that is not the caller's
     queryset = Anomaly.objects.all()
     serializer_class = AnomalySerializer
 

@@ -70,6 +70,7 @@ class ImportViewSet(OrgViewSet):
     operations: ClassVar = {"create": "metric.import"}
     parameters: ClassVar = {"create": ("datastore",)}
     body_limit: ClassVar = imports.FILE_LIMIT
+    extra_errors: ClassVar = (404,)  # a datastore that the caller does not see
     reads_stream: ClassVar = True
     queryset = Operation.objects.none()
     serializer_class = OperationSerializer

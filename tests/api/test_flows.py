@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Level
 from anomalies.models import Anomaly, BulkChange, Change, Comment, Flow, FlowEntry
-from anomalies.services import bulk, change_anomaly, comment_on
+from anomalies.services import bulk, change_anomaly, comment_on, flows
 from anomalies.tasks import run_bulk_change, run_flows
 from datastores.models import Datastore, Operation
 from tests import factories
@@ -149,6 +149,19 @@ def test_the_clock_runs_each_active_flow_once_a_day(as_, manager, datastore, idl
     assert client.get(f"{ADDRESS}/{stopped['id']}").json()["last_run"] is None
     Flow.objects.filter(pk=flow["id"]).update(last_run=timezone.now() - timedelta(days=1))
     assert run_flows() == 1
+
+
+def test_one_flow_archives_and_another_deletes_what_stayed_archived(as_, manager, datastore, idle):
+    client = as_(manager)
+    made(client, datastore)
+    made(client, datastore, name="Sweep", action="delete", archive_status="", statuses=["Discarded"], inactivity="month")
+    assert run_flows() == 2
+    assert statuses() == ["Discarded", "Discarded", "Invalid"]
+    for days, left in ((20, 3), (32, 1)):
+        later = timezone.now() + timedelta(days=days)
+        assert [flows.execute_due(pk, now=later) is not None for _, pk in flows.due(now=later)] == [True, True]
+        assert len(statuses()) == left
+    assert statuses() == ["Invalid"]
 
 
 def test_its_history_tells_changes_and_runs(as_, manager, datastore, idle):
