@@ -70,6 +70,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
     clock = models.CharField(max_length=2, choices=Clock, default=Clock.DAY)
     single_keys = models.BooleanField(default=True, help_text="Whether a key alone does something on the pages.")
+    inbox_columns = ArrayField(
+        models.CharField(max_length=20), null=True, blank=True, help_text="Columns of the inbox that this person chose; null: the usual."
+    )
     slack_member_id = models.CharField(max_length=32, blank=True)
     email_alerts = models.BooleanField(default=True, help_text="Whether alerts that name this person reach them by e-mail.")
     onboarding_flags = models.JSONField(default=dict, blank=True, help_text="What a newcomer has been shown already.")

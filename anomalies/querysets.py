@@ -37,7 +37,7 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
 
     def for_rows(self) -> Self:
         """With everything that a line of a list shows of an anomaly."""
-        return self.select_related("metric", "datastore", "container").prefetch_related("global_tags")
+        return self.select_related("metric", "datastore", "container").prefetch_related("global_tags", "assignees")
 
     def open(self) -> Self:
         return self.filter(status__in=self.model.OPEN)

@@ -18,7 +18,7 @@ from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
-from anomalies.pages import acts, detail, inbox, leaving, notifications, overview, reveal, series, words
+from anomalies.pages import acts, detail, inbox, leaving, many, notifications, overview, reveal, series, views_menu, words
 from anomalies.pages.insights import insights_page
 from anomalies.session_api import org
 from config.api.session import routes
@@ -72,7 +72,12 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("", overview.overview, name="overview"),
     path("inbox", inbox.inbox, name="inbox"),
     path("inbox/arrivals", inbox.arrivals, name="arrivals"),
-    path("anomalies/change", inbox.change_many, name="anomalies-change"),
+    path("inbox/change", many.change_many, name="inbox-change"),
+    path("inbox/change/start", many.start, name="inbox-start"),
+    path("inbox/operations/<int:pk>", many.operation, name="inbox-operation"),
+    path("inbox/operations/<int:pk>/undo", many.take_back, name="inbox-undo"),
+    path("inbox/views", views_menu.save_view, name="inbox-views"),
+    path("inbox/columns", views_menu.keep_columns, name="inbox-columns"),
     path("anomalies/<int:pk>", detail.anomaly, name="anomaly"),
     path("anomalies/<int:pk>/status", acts.change_status, name="anomaly-status"),
     path("anomalies/<int:pk>/description", acts.describe, name="anomaly-describe"),

@@ -46,7 +46,7 @@ class Place:
 
 def waiting(user: User) -> str:
     """How many open anomalies there are; empty for none."""
-    count = capped_count(Anomaly.objects.visible_to(user).open())
+    count = capped_count(Anomaly.objects.visible_to(user).open().awake())
     return in_words(count) if count else ""
 
 

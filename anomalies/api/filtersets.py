@@ -16,11 +16,13 @@ from anomalies.querysets import AnomalyQuerySet
 from anomalies.search import found
 from config.api.fields import parse_moment
 from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one_of, whole_number, words
+from metrics.models import Metric
 
 TIMEFRAMES: Final = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 MAX_TIMEFRAME_DAYS: Final = 3650
 LAST_YEAR: Final = 9998  # the day after the last of 9999 has no date
 UNASSIGNED: Final = "none"
+SERIES_MAX: Final = 200
 
 
 class TimeframeField(forms.Field):
@@ -93,7 +95,7 @@ def person(text: str) -> int | None:
 
 class AnomalyFilterSet(StrictFilterSet):
     id = ListFilter(method="by_id", item=id_or_uuid, help_text="Ids or UUIDs.")
-    search = django_filters.CharFilter(method="searched", help_text="Part of the message, or the id or UUID.")
+    search = django_filters.CharFilter(method="searched", help_text="Part of the message or of the series' name, the id or UUID.")
     status = ListFilter(item=one_of(Anomaly.Status.values), help_text="Any of these states. An archived one lets archived anomalies in.")
     anomaly_type = ListFilter("type", item=one_of(Anomaly.Type.values), help_text="Any of these types.")
     datastore = ListFilter(item=whole_number, help_text="Ids of datastores.")
@@ -157,9 +159,16 @@ class AnomalyFilterSet(StrictFilterSet):
         return queryset.filter(any_of(value)) if value else queryset
 
     def searched(self, queryset: AnomalyQuerySet, name: str, value: str) -> AnomalyQuerySet:
-        search = once(self.request, ("search", value), lambda: found(value, org_id=self.request.user.org_id))
+        text = value.removeprefix("#") if value[1:].isdigit() else value
+        search = once(self.request, ("search", text), lambda: found(text, org_id=self.request.user.org_id))
         self.is_common_search = search.is_common
-        return queryset.filter(search.condition)
+        named = once(self.request, ("series", text), lambda: self.series_named(text))
+        return queryset.filter(search.condition | Q(metric__in=named) if named else search.condition)
+
+    def series_named(self, text: str) -> list[int]:
+        """Ids of series with this in their names. Looked up first, as no index serves a message beside another table."""
+        named = Metric.objects.visible_to(self.request.user).filter(name__icontains=text).order_by()
+        return list(named.values_list("pk", flat=True)[:SERIES_MAX])
 
     def by_rule(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
         return queryset.filter(self.hanging(FailedCheck, rule_type__in=value))

@@ -1,189 +1,173 @@
 """The inbox: what waits for somebody, with the evidence beside it, and the first step of triage."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Final
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
 from accounts.models import User
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, reader
-from anomalies.pages.listing import PAGE_SIZE, Listing, Tab, capped_count, facet_counts, in_words, newest_of, whole
+from anomalies.pages.columns import COLUMNS, columns_of
+from anomalies.pages.listing import FILTERS, LIST_CAP, SORTS, Listing, capped_count, in_words, newest_of, whole
 from anomalies.pages.rows import Row, rows_of
-from anomalies.services import change_anomaly
-from datastores.models import Datastore
+from anomalies.pages.sidebar import Sidebar, group_of, sidebar_of
+from anomalies.pages.views_menu import start_of, views_menu
+from config.api.filters import SORT
 from metrics.models import Metric
-from orgs.errors import DomainError
 
-MAX_AT_ONCE = 200
-
-
-@dataclass(frozen=True)
-class TabLink:
-    label: str
-    address: str
-    current: bool
-    count: str
+SORT_WORDS: Final = {
+    "": "Newest first", "sort_created=asc": "Oldest first", "sort_weight=desc": "Heaviest first", "sort_weight=asc": "Lightest first",
+    "sort_score=desc": "Highest score first", "sort_anomalous_records_count=desc": "Most records first",
+    "sort_started_at=desc": "Began last", "sort_id=desc": "Highest number first", "sort_id=asc": "Lowest number first",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One box of a facet."""
+class Heading:
+    """A column's name; `address` sorts by it, `direction` is how it is sorted now ("ascending", "descending", empty)."""
 
     name: str
-    value: str
-    label: str
-    count: str
-    chosen: bool
-
-
-@dataclass(frozen=True)
-class Chip:
-    """One filter that is on, and the address without it."""
-
-    label: str
     address: str
+    direction: str
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page of the list and what stands around it."""
+    """One page of the list and what stands around it. `beyond` is the address of the last page, when this one lies behind it."""
 
     listing: Listing
-    tabs: tuple[TabLink, ...]
-    types: tuple[Choice, ...]
-    datastores: tuple[Choice, ...]
-    chips: tuple[Chip, ...]
+    group: str
+    sidebar: Sidebar
+    columns: tuple[str, ...]
+    headings: dict[str, Heading]
     rows: tuple[Row, ...]
     first: int
     last: int
-    total: str
+    pages: int
+    beyond: str
     before: str
     after: str
     newest: int
     may_change: bool
     has_metrics: bool
+    known: tuple[str, ...]
+
+    @property
+    def here(self) -> str:
+        """The address of this very page."""
+        return self.listing.address(page=self.listing.page)
+
+    @property
+    def hidden(self) -> tuple[tuple[str, str], ...]:
+        """What the form of the filters keeps and shows no field for."""
+        fields = {"search", "timeframe", *(choice.name for box in self.sidebar.facets for choice in box.choices)}
+        return (*((name, value) for name, value in self.listing.filters if name not in fields), *self.listing.sorts)
+
+    @property
+    def span(self) -> str:
+        return self.listing.value("timeframe")
+
+    @property
+    def every_column(self) -> tuple[tuple[str, str], ...]:
+        return tuple(COLUMNS.items())
 
 
 @require_GET
 def inbox(request: HttpRequest) -> HttpResponse:
-    """The list; only its changing part when htmx asks."""
-    page = page_of(reader(request), Listing.read(request.GET))
+    """The list; only its changing part when htmx asks. Without any parameter it begins with the person's default view."""
+    user = reader(request)
     is_part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
-    response = render(request, "anomalies/_inbox.html" if is_part else "anomalies/inbox.html", {"page": page, "part": is_part})
+    if not request.GET and not is_part and (start := start_of(user)):
+        return HttpResponseRedirect(f"{reverse('inbox')}?{start}")
+    listing = Listing.read(request.GET)
+    context = {"page": page_of(user, listing), "part": is_part, "sorts": sorts_of(listing), "views": views_menu(user, listing)}
+    response = render(request, "anomalies/_inbox.html" if is_part else "anomalies/inbox.html", context)
     response["Vary"] = "HX-Request"
+    if request.headers.get("HX-Trigger") == "filters":
+        response["HX-Push-Url"] = f"{reverse('inbox')}?{listing.address(page=listing.page)}"
     return response
 
 
 def page_of(user: User, listing: Listing) -> Page:
     """What the inbox shows this user; the number of queries does not grow with the rows."""
-    names = dict(Datastore.objects.visible_to(user).values_list("pk", "name"))
-    counts = facet_counts(listing, user)
-    matching = listing.matching(user).for_rows()
-    start = (listing.page - 1) * PAGE_SIZE
-    found = list(matching[start : start + PAGE_SIZE + 1])
+    sidebar = sidebar_of(listing, user)
+    start = (listing.page - 1) * listing.size
+    ids = list(listing.matching(user).values_list("pk", flat=True)[start : start + listing.size + 1])
+    shown = ids[: listing.size]
     allowed = allowed_datastores(user, "anomaly.update")
-    total = capped_count(listing.matching(user))
-    rows = rows_of(found[:PAGE_SIZE], user, now=timezone.now(), allowed=allowed, list_address=listing.address(page=listing.page) or "all")
+    rows = rows_of(whole_rows(shown), user, now=timezone.now(), allowed=allowed, list_address=listing.address(page=listing.page))
+    pages = max(1, -(-min(sidebar.count, LIST_CAP) // listing.size))
     return Page(
         listing=listing,
-        tabs=tabs_of(listing, user, total),
-        types=tuple(
-            Choice("type", name, name, in_words(counts.types.get(name, 0)), name in listing.types)
-            for name in Anomaly.Type.values
-            if counts.types.get(name) or name in listing.types
-        ),
-        datastores=tuple(
-            Choice("datastore", str(pk), name, in_words(counts.datastores.get(pk, 0)), pk in listing.datastores)
-            for pk, name in names.items()
-        ),
-        chips=chips_of(listing, names),
+        group=group_of(listing),
+        sidebar=sidebar,
+        columns=columns_of(user),
+        headings=headings_of(listing),
         rows=rows,
         first=start + 1 if rows else 0,
         last=start + len(rows),
-        total=in_words(total),
-        before=listing.address(page=listing.page - 1) if listing.page > 1 else "",
-        after=listing.address(page=listing.page + 1) if len(found) > PAGE_SIZE else "",
+        pages=pages,
+        beyond=listing.address(page=pages) if not rows and listing.page > 1 else "",
+        before=listing.address(page=listing.page - 1) if listing.page > 1 and rows else "",
+        after=listing.address(page=listing.page + 1) if len(ids) > listing.size else "",
         newest=newest_of(user),
-        may_change=bool(allowed) and listing.tab is not Tab.ARCHIVED,
+        may_change=bool(allowed),
         has_metrics=bool(rows) or Metric.objects.visible_to(user).exists(),
+        known=(*FILTERS, *SORTS) if listing.wrong else (),
     )
 
 
-def tabs_of(listing: Listing, user: User, total: int) -> tuple[TabLink, ...]:
-    """One count per tab, under the filters that are on; the one we are on has been counted."""
-
-    def link(tab: Tab) -> TabLink:
-        there = replace(listing, tab=tab, page=1)
-        count = total if tab is listing.tab else capped_count(there.matching(user))
-        return TabLink(tab.value.capitalize(), there.address(), tab is listing.tab, in_words(count))
-
-    return tuple(link(tab) for tab in Tab)
+def whole_rows(ids: list[int]) -> list[Anomaly]:
+    """The rows with these ids, in their order: the ids come from an index, only the page's own rows are read whole."""
+    found = {row.pk: row for row in Anomaly.objects.filter(pk__in=ids).for_rows()} if ids else {}
+    return [found[pk] for pk in ids if pk in found]
 
 
-def chips_of(listing: Listing, names: dict[int, str]) -> tuple[Chip, ...]:
-    """One per filter that is on."""
-    first = replace(listing, page=1)
-    chips = [Chip(f"type: {name}", replace(first, types=tuple(set(listing.types) - {name})).address()) for name in listing.types]
-    chips += [
-        Chip(f"datastore: {names.get(pk, pk)}", replace(first, datastores=tuple(set(listing.datastores) - {pk})).address())
-        for pk in listing.datastores
-    ]
-    if listing.metric:
-        chips.append(Chip(f"series #{listing.metric}", replace(first, metric=None).address()))
-    if listing.search:
-        chips.append(Chip(f"“{listing.search}”", replace(first, search="").address()))
-    return tuple(chips)
+def headings_of(listing: Listing) -> dict[str, Heading]:
+    """The columns by which one can sort."""
+    sorts = {"weight": "weight", "age": "created", "number": "id", "score": "score", "records": "anomalous_records_count"}
+    return {column: heading_of(listing, name) for column, name in sorts.items()}
+
+
+def heading_of(listing: Listing, name: str) -> Heading:
+    """A second click turns the order round, a third is the usual order again."""
+    now = dict(listing.sorts).get(SORT + name, "")
+    following = {"": "desc", "desc": "asc", "asc": ""}[now]
+    address = sorted_as(listing, ((SORT + name, following),) if following else ())
+    return Heading(name, address, {"": "", "desc": "descending", "asc": "ascending"}[now])
+
+
+def sorted_as(listing: Listing, sorts: tuple[tuple[str, str], ...]) -> str:
+    return Listing(filters=listing.filters, sorts=sorts, size=listing.size).address()
+
+
+@dataclass(frozen=True)
+class SortChoice:
+    label: str
+    address: str
+    current: bool
+
+
+def sorts_of(listing: Listing) -> tuple[SortChoice, ...]:
+    now = "&".join(f"{name}={value}" for name, value in listing.sorts)
+
+    def choice(text: str, label: str) -> SortChoice:
+        name, _, value = text.partition("=")
+        return SortChoice(label, sorted_as(listing, ((name, value),) if text else ()), text == now)
+
+    return tuple(choice(text, label) for text, label in SORT_WORDS.items())
 
 
 @require_GET
 def arrivals(request: HttpRequest) -> HttpResponse:
     """The bar that says how many came since `since` (an anomaly id) into the list of the other parameters; empty for none."""
-    listing = Listing.read(request.GET)
-    new = listing.matching(reader(request)).filter(pk__gt=whole(request.GET.get("since", "")))
-    count = capped_count(new)
+    params = request.GET.copy()
+    since = whole(params.pop("since", ["0"])[-1])
+    listing = Listing.read(params)
+    count = capped_count(listing.matching(reader(request)).filter(pk__gt=since))
     return render(request, "anomalies/_arrivals.html", {"count": in_words(count) if count else "", "address": listing.address()})
-
-
-@require_POST
-def change_many(request: HttpRequest) -> HttpResponse:
-    """Sets `status` (Active or Acknowledged) on every `id`, then shows the list that `list` says."""
-    user = reader(request)
-    ids = [number for text in request.POST.getlist("id")[:MAX_AT_ONCE] if (number := whole(text))]
-    said, is_error = changed_in_words(user, ids, request.POST.get("status", ""))
-    address = request.POST.get("list", "")
-    if request.htmx:  # type: ignore[attr-defined]
-        page = page_of(user, Listing.read(QueryDict(address)))
-        return render(request, "anomalies/_inbox.html", {"page": page, "part": True, "said": said, "is_error": is_error})
-    messages.add_message(request, messages.ERROR if is_error else messages.SUCCESS, said)
-    return HttpResponseRedirect(f"{reverse('inbox')}?{QueryDict(address).urlencode()}")
-
-
-def changed_in_words(user: User, ids: list[int], status: str) -> tuple[str, bool]:
-    """Changes each anomaly; what came of it in words, and whether any was refused.
-
-    Raises PermissionDenied, before any change, when one of them is not the user's to change.
-    """
-    if status not in Anomaly.OPEN or not ids:
-        return "Nothing was selected.", True
-    allowed = allowed_datastores(user, "anomaly.update")
-    found = list(Anomaly.objects.visible_to(user).filter(pk__in=ids).order_by("pk"))
-    if any(anomaly.datastore_id not in allowed for anomaly in found):
-        raise PermissionDenied
-    refused = [reason for anomaly in found if (reason := _refusal(anomaly, user, status))]
-    done = len(found) - len(refused)
-    said = f"{done} {status.lower()}." if done else ""
-    return " ".join([said, *refused[:3]]).strip(), bool(refused)
-
-
-def _refusal(anomaly: Anomaly, user: User, status: str) -> str:
-    try:
-        change_anomaly(anomaly, user=user, status=status)
-    except DomainError as refused:
-        return f"#{anomaly.pk}: {refused.detail}"
-    return ""

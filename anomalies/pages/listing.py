@@ -1,89 +1,157 @@
-"""Which anomalies a list shows: read from the address, written back to it, and the neighbours of one in it."""
+"""Which anomalies a list shows: read from the address, written back to it, and the neighbours of one in it.
 
-import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+The address takes the filters and sorts of `/api/anomalies` by the same names, so that a list, its counts, its file and a change of all that
+it finds are always the same set.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from django.db.models import Count, Q, QuerySet, Subquery
-from django.http import QueryDict
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, QueryDict
 
 from accounts.models import User
+from anomalies.api.filtersets import AnomalyFilterSet
+from anomalies.conditions import once
 from anomalies.models import Anomaly
 from anomalies.querysets import AnomalyQuerySet
+from config.api.filters import SORT, ListFilter, form_errors, sorted_by
 
 PAGE_SIZE: Final = 25
-# Counts stop here: beyond it the exact number helps nobody and costs a scan.
+SIZES: Final = (10, 25, 50, 100)
+MAX_PAGE: Final = 100_000
+# Counts beside other things stop here, those of a list at LIST_CAP: beyond it the exact number helps nobody and costs a scan.
 CAP: Final = 1000
+LIST_CAP: Final = 10_000
+SEARCH_LIMIT: Final = 200
 # What the API's default order says too: newest, then heaviest, then latest id.
-ORDER: Final = ("-created", "-weight", "-pk")
+ORDER: Final = AnomalyFilterSet.order
+# What stands for "no filter at all" in an address: an empty one begins with the person's default view.
+ALL: Final = "all"
+# Tombstones have nothing to show in a list of things to do.
+NOT_HERE: Final = frozenset({"include_deleted"})
+FILTERS: Final = tuple(name for name in AnomalyFilterSet.base_filters if name not in NOT_HERE)
+SORTS: Final = tuple(SORT + name for name in AnomalyFilterSet.sorts)
+
+Pairs = tuple[tuple[str, str], ...]
 
 
-class Tab(StrEnum):
-    OPEN = "open"
-    ACKNOWLEDGED = "acknowledged"
-    ARCHIVED = "archived"
+@dataclass(frozen=True)
+class Wrong:
+    """A parameter that the list cannot follow, and why."""
 
-
-TABS: Final[Mapping[str, Tab]] = {tab.value: tab for tab in Tab}
-STATUSES: Final[Mapping[Tab, tuple[str, ...]]] = {
-    Tab.OPEN: tuple(Anomaly.OPEN),
-    Tab.ACKNOWLEDGED: (Anomaly.Status.ACKNOWLEDGED,),
-    Tab.ARCHIVED: tuple(Anomaly.ARCHIVED),
-}
+    name: str
+    why: str
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The state of a list, all of it in the address. What an address says wrongly is left out rather than refused."""
+    """The state of a list, all of it in the address. With something `wrong` in it, it shows nothing: not more than was asked for."""
 
-    tab: Tab = Tab.OPEN
-    types: tuple[str, ...] = ()
-    datastores: tuple[int, ...] = ()
-    metric: int | None = None
-    search: str = ""
+    filters: Pairs = ()
+    sorts: Pairs = ()
     page: int = 1
+    size: int = PAGE_SIZE
+    wrong: tuple[Wrong, ...] = ()
 
     @classmethod
     def read(cls, params: QueryDict) -> Self:
-        """From the parameters `tab`, `type`, `datastore`, `metric`, `search`, `page`; the first three repeatable."""
+        """From the filters and sorts of the API's list, `page` and `size`."""
+        asked = tuple((name, value) for name in FILTERS if name in params for value in values_of(name, params))
+        sorts = tuple((name, params.get(name, "")) for name in params if name in SORTS)
+        wrong = {error.name: error for error in wrong_in(asked, sorts, params)}
         return cls(
-            tab=TABS.get(params.get("tab", ""), Tab.OPEN),
-            types=tuple(sorted({name for name in params.getlist("type") if name in Anomaly.Type.values})),
-            datastores=tuple(sorted({number for text in params.getlist("datastore") if (number := whole(text))})),
-            metric=whole(params.get("metric", "")) or None,
-            search=params.get("search", "").strip()[:200].replace("\x00", ""),
-            page=max(1, min(whole(params.get("page", "")) or 1, 10_000)),
+            filters=tuple(pair for pair in asked if pair[0] not in wrong),
+            sorts=tuple(pair for pair in sorts if pair[0] not in wrong),
+            page=max(1, min(whole(params.get("page", "")) or 1, MAX_PAGE)),
+            size=size if (size := whole(params.get("size", ""))) in SIZES else PAGE_SIZE,
+            wrong=tuple(wrong.values()),
         )
 
     def address(self, *, page: int | None = None) -> str:
-        """The query string that `read` reads, without "?"; without a page unless one is given."""
-        params = QueryDict(mutable=True)
-        if self.tab is not Tab.OPEN:
-            params["tab"] = self.tab
-        params.setlist("type", list(self.types))
-        params.setlist("datastore", [str(number) for number in self.datastores])
-        named = {"metric": self.metric, "search": self.search, "page": page if page and page > 1 else None}
-        for name, value in named.items():
-            if value:
-                params[name] = str(value)
-        return params.urlencode()
+        """The query string that `read` reads, without "?" and without what was wrong; without a page unless one is given."""
+        params = self.query
+        for name, value in self.sorts:
+            params[name] = value
+        if self.size != PAGE_SIZE:
+            params["size"] = str(self.size)
+        if page and page > 1:
+            params["page"] = str(page)
+        return params.urlencode() or ALL
 
     @property
-    def is_filtered(self) -> bool:
-        return bool(self.types or self.datastores or self.metric or self.search)
+    def query(self) -> QueryDict:
+        """The filters alone, as the API takes them."""
+        params = QueryDict(mutable=True)
+        for name, value in self.filters:
+            params.appendlist(name, value)
+        return params
 
-    def matching(self, user: User, *, facets: bool = True) -> AnomalyQuerySet:
-        """What the user may see and the list shows, in its order; without `facets`, what its tab and search alone would show."""
-        found = Anomaly.objects.visible_to(user).filter(status__in=STATUSES[self.tab]).filter(*searched(self.search))
-        if self.metric:
-            found = found.filter(metric=self.metric)
-        if facets and self.types:
-            found = found.filter(type__in=self.types)
-        if facets and self.datastores:
-            found = found.filter(datastore__in=self.datastores)
-        return found.order_by(*ORDER)
+    @property
+    def export(self) -> str:
+        """Filters and sorts as the API takes them; empty for a list of everything open."""
+        return replace(self, size=PAGE_SIZE).address() if self.filters or self.sorts else ""
+
+    @property
+    def search(self) -> str:
+        return self.value("search")
+
+    def values(self, name: str) -> tuple[str, ...]:
+        return tuple(value for key, value in self.filters if key == name)
+
+    def value(self, name: str) -> str:
+        return next(iter(self.values(name)), "")
+
+    def having(self, **changes: Iterable[str]) -> Self:
+        """The first page of the list with these filters instead of its own of the same names."""
+        kept = [pair for pair in self.filters if pair[0] not in changes]
+        new = [(name, value) for name, values in changes.items() for value in values]
+        return replace(self, filters=tuple(sorted(kept + new, key=lambda pair: FILTERS.index(pair[0]))), page=1)
+
+    def matching(self, user: User) -> AnomalyQuerySet:
+        """What the user may see and the list shows, in its order."""
+        visible = Anomaly.objects.visible_to(user)
+        if self.wrong:
+            return visible.none()
+        params = QueryDict(mutable=True)
+        for name, value in self.sorts:
+            params[name] = value
+        found: AnomalyQuerySet = sorted_by(filtered(visible, self.query, user), AnomalyFilterSet, params)  # type: ignore[assignment]
+        return found
+
+
+def values_of(name: str, params: QueryDict) -> list[str]:
+    """What an address says for one filter: each value once, in one order, whichever way they were written."""
+    if not isinstance(AnomalyFilterSet.base_filters[name], ListFilter):
+        return [text] if (text := params.get(name, "").strip()[:SEARCH_LIMIT]) else []
+    return sorted({part for text in params.getlist(name) for value in text.split(",") if (part := value.strip())})
+
+
+def wrong_in(filters: Pairs, sorts: Pairs, params: QueryDict) -> Iterator[Wrong]:
+    """Names that the list does not know, and values that do not do."""
+    for name in params:
+        if name not in (*FILTERS, *SORTS, ALL, "page", "size"):
+            yield Wrong(name, "There is no such filter.")
+    for error in form_errors(AnomalyFilterSet(Listing(filters=filters).query, queryset=Anomaly.objects.none()).form):
+        yield Wrong(str(error.loc[1]), error.msg)
+    for name, value in sorts:
+        if value not in ("asc", "desc"):
+            yield Wrong(name, "Say asc or desc.")
+
+
+def filtered(rows: AnomalyQuerySet, params: QueryDict, user: User) -> AnomalyQuerySet:
+    """The rows as the API's list filters them, for parameters that `Listing.read` has looked at."""
+    request = once(user, "request", lambda: request_of(user))
+    found: AnomalyQuerySet = AnomalyFilterSet(params, queryset=rows, request=request).qs
+    return found
+
+
+def request_of(user: User) -> HttpRequest:
+    """What a filter set asks for: whose list it is. All lists of a page share one, in which what they look up is kept."""
+    request = HttpRequest()
+    request.user = user
+    return request
 
 
 def whole(text: str) -> int:
@@ -91,53 +159,19 @@ def whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
-def searched(text: str) -> tuple[Q, ...]:
-    """The condition for a search in message, series name, id and UUID; none for no text."""
-    if not text:
-        return ()
-    condition = Q(message__icontains=text) | Q(metric__name__icontains=text)
-    if number := whole(text.removeprefix("#")):
-        condition |= Q(pk=number)
-    try:
-        condition |= Q(uuid=uuid.UUID(text))
-    except ValueError:
-        return (condition,)
-    return (condition,)
+def capped_count(rows: "QuerySet[Any]", *, cap: int = CAP) -> int:
+    """How many rows, counted up to one more than `cap`."""
+    return int(rows.order_by()[: cap + 1].count())
 
 
-def capped_count(rows: "QuerySet[Any]") -> int:
-    """How many rows, counted up to CAP + 1 of them."""
-    return int(rows.order_by()[: CAP + 1].count())
-
-
-def in_words(count: int) -> str:
+def in_words(count: int, *, cap: int = CAP) -> str:
     """A count by `capped_count`."""
-    return f"{CAP:,}+" if count > CAP else f"{count:,}"
+    return f"{cap:,}+" if count > cap else f"{count:,}"
 
 
 def newest_of(user: User) -> int:
     """The id of the newest anomaly that the user can see, 0 for none: what "new" is counted from."""
     return Anomaly.objects.visible_to(user).order_by("-pk").values_list("pk", flat=True).first() or 0
-
-
-@dataclass(frozen=True)
-class FacetCounts:
-    """How many of the newest rows have which type and lie in which datastore."""
-
-    types: Mapping[str, int]
-    datastores: Mapping[int, int]
-
-
-def facet_counts(listing: Listing, user: User) -> FacetCounts:
-    """One query over at most CAP + 1 rows that the tab and the search show."""
-    newest = listing.matching(user, facets=False).values("pk")[: CAP + 1]
-    groups = Anomaly.objects.for_org(user.org_id).filter(pk__in=Subquery(newest)).order_by()
-    types: dict[str, int] = {}
-    datastores: dict[int, int] = {}
-    for kind, datastore, count in groups.values_list("type", "datastore_id").annotate(count=Count("pk")):
-        types[kind] = types.get(kind, 0) + count
-        datastores[datastore] = datastores.get(datastore, 0) + count
-    return FacetCounts(types, datastores)
 
 
 @dataclass(frozen=True)
@@ -151,17 +185,26 @@ class Neighbours:
 
 
 def neighbours(listing: Listing, user: User, anomaly: Anomaly) -> Neighbours:
-    """Four cheap queries; places and totals stop at CAP + 1."""
+    """A few cheap queries; in a list that is sorted otherwise, only among its first LIST_CAP. Places and totals stop at their caps."""
     rows = listing.matching(user)
+    if listing.sorts:
+        return _among(list(rows.values_list("pk", flat=True)[: LIST_CAP + 1]), anomaly.pk)
     above = rows.filter(_beyond("gt", anomaly))
     below = rows.filter(_beyond("lt", anomaly))
     ahead = capped_count(above)
     return Neighbours(
         before=above.reverse().values_list("pk", flat=True).first(),
         after=below.values_list("pk", flat=True).first(),
-        place=ahead + 1 if ahead <= CAP and anomaly.status in STATUSES[listing.tab] else None,
+        place=ahead + 1 if ahead <= CAP and rows.filter(pk=anomaly.pk).exists() else None,
         total=capped_count(rows),
     )
+
+
+def _among(ids: list[int], pk: int) -> Neighbours:
+    if pk not in ids:
+        return Neighbours(None, None, None, len(ids))
+    at = ids.index(pk)
+    return Neighbours(ids[at - 1] if at else None, ids[at + 1] if at + 1 < len(ids) else None, at + 1, len(ids))
 
 
 def _beyond(side: str, row: Anomaly) -> Q:

@@ -38,7 +38,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     user, now = reader(request), timezone.now()
     if is_new_here(user) and not series_of(user).exists():
         return redirect("start")
-    unsettled = Anomaly.objects.visible_to(user).open()
+    unsettled = Anomaly.objects.visible_to(user).open().awake()
     newest = unsettled.order_by(*ORDER).values("pk")[:CAP]
     heaviest = Anomaly.objects.visible_to(user).filter(pk__in=Subquery(newest)).for_rows().order_by("-weight", "-created", "-pk")
     pulse = ingest_pulse(user.org_id, now)

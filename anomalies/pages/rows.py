@@ -6,15 +6,36 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
+from django.db.models import Count, F, Window
 from django.urls import reverse
 
 from accounts.models import User
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, FailedCheck
+from anomalies.pages.cells import Cell, cells_of
 from anomalies.pages.evidence import sparks
 from metrics.sparklines import Spark
 
 METER_WIDTH: Final = 44
 HEAVIEST: Final = 12  # where the meter is full; heavier ones stay full
+TONES: Final = 6
+
+
+@dataclass(frozen=True)
+class Face:
+    """A person in a list: initials, name, and one of TONES tints."""
+
+    initials: str
+    name: str
+    tone: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The first check that an anomaly violates, and how many others it violates."""
+
+    rule: str
+    message: str
+    others: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +56,13 @@ class Row:
     is_history: bool
     tags: tuple[str, ...]
     spark: Spark | None
+    cells: tuple[Cell, ...]
+    failed: Failed | None
+    faces: tuple[Face, ...]
+    sleep: str
+    sleeps_until: datetime | None
+    score: float | None
+    records: int | None
     may_change: bool
 
 
@@ -53,11 +81,41 @@ def meter_width(weight: int) -> int:
     return round(METER_WIDTH * min(max(weight, 0), HEAVIEST) / HEAVIEST)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What stands beside the anomalies of a page, by their ids."""
+
+    sparks: Mapping[int, Spark]
+    cells: Mapping[int, tuple[Cell, ...]]
+    failed: Mapping[int, Failed]
+
+
 def rows_of(anomalies: Iterable[Anomaly], user: User, *, now: datetime, allowed: frozenset[int], list_address: str = "") -> tuple[Row, ...]:
     """Rows with their pictures, of anomalies that were fetched `for_rows`."""
     shown = tuple(anomalies)
-    pictures = sparks(user.org_id, shown, now)
-    return tuple(_row(anomaly, pictures, allowed, list_address) for anomaly in shown)
+    beside = Beside(sparks(user.org_id, shown, now), cells_of(shown), failed_of(shown))
+    return tuple(_row(anomaly, beside, allowed, list_address) for anomaly in shown)
+
+
+def failed_of(anomalies: Iterable[Anomaly]) -> dict[int, Failed]:
+    """The first failed check of each and the number of the others, in one query."""
+    wanted = [anomaly.pk for anomaly in anomalies if anomaly.type != Anomaly.Type.METRIC]
+    checks = FailedCheck.objects.filter(anomaly__in=wanted).annotate(count=Window(Count("pk"), partition_by=F("anomaly")))
+    first = checks.order_by("anomaly", "pk").distinct("anomaly").values_list("anomaly", "rule_type", "message", "count")
+    return {pk: Failed(rule, message, count - 1) for pk, rule, message, count in first}
+
+
+def face_of(person: User) -> Face:
+    return Face(person.initials, str(person), person.pk % TONES)
+
+
+def sleep_of(anomaly: Anomaly) -> str:
+    """How long it sleeps, in words; empty for one that is awake, and for one that sleeps up to a moment."""
+    if anomaly.snooze_count is not None:
+        return f"for {anomaly.snooze_count:,} more"
+    if anomaly.snooze_weight is not None:
+        return f"until it weighs more than {anomaly.snooze_weight}"
+    return "until the value is back" if anomaly.snooze_back_in_band else ""
 
 
 def anomaly_address(pk: int, list_address: str = "") -> str:
@@ -66,7 +124,7 @@ def anomaly_address(pk: int, list_address: str = "") -> str:
     return f"{address}?list={quote(list_address)}" if list_address else address
 
 
-def _row(anomaly: Anomaly, pictures: Mapping[int, Spark], allowed: frozenset[int], list_address: str) -> Row:
+def _row(anomaly: Anomaly, beside: Beside, allowed: frozenset[int], list_address: str) -> Row:
     return Row(
         id=anomaly.pk,
         url=anomaly_address(anomaly.pk, list_address),
@@ -81,6 +139,13 @@ def _row(anomaly: Anomaly, pictures: Mapping[int, Spark], allowed: frozenset[int
         at=(anomaly.started_at or anomaly.created) if anomaly.is_backfilled else anomaly.created,
         is_history=anomaly.is_backfilled,
         tags=tuple(tag.name for tag in anomaly.global_tags.all()),
-        spark=pictures.get(anomaly.pk),
-        may_change=anomaly.datastore_id in allowed and not anomaly.is_archived,
+        spark=beside.sparks.get(anomaly.pk),
+        cells=beside.cells.get(anomaly.pk, ()),
+        failed=beside.failed.get(anomaly.pk),
+        faces=tuple(face_of(person) for person in anomaly.assignees.all()),
+        sleep=sleep_of(anomaly),
+        sleeps_until=anomaly.snooze_until if anomaly.is_asleep else None,
+        score=anomaly.score,
+        records=anomaly.anomalous_records_count,
+        may_change=anomaly.datastore_id in allowed,
     )

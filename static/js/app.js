@@ -62,7 +62,7 @@
     if (toggle) toggle.setAttribute("aria-expanded", $("#rail-nav").classList.toggle("open"));
 
     const row = event.target.closest("tr[data-url]");
-    if (row && !event.target.closest("a, input, label, button") && !getSelection().toString()) location.assign(row.dataset.url);
+    if (row && !event.target.closest("a, input, label, button, summary") && !getSelection().toString()) location.assign(row.dataset.url);
   });
 
   // Facets stand outside their form, which does not hear of them by itself.
@@ -98,53 +98,13 @@
     stand(all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + step))]);
   }
 
-  const picks = () => $$('#list input[name="id"]');
-
-  function showSelection() {
-    const bulk = $(".bulk");
-    if (!bulk) return;
-    const count = picks().filter((box) => box.checked).length;
-    bulk.hidden = count === 0;
-    $(".selected", bulk).textContent = count;
-    const all = $("#list input.all");
-    if (all) [all.checked, all.indeterminate] = [count > 0 && count === picks().length, count > 0 && count < picks().length];
-  }
-
-  let lastPick = null;
-  document.addEventListener("click", (event) => {
-    if (event.target.matches('#list input[name="id"]')) {
-      const all = picks();
-      if (event.shiftKey && lastPick && all.includes(lastPick)) {
-        const [from, to] = [all.indexOf(lastPick), all.indexOf(event.target)].sort((a, b) => a - b);
-        for (const box of all.slice(from, to + 1)) box.checked = event.target.checked;
-      }
-      lastPick = event.target;
-    }
-    if (event.target.matches("#list input.all")) for (const box of picks()) box.checked = event.target.checked;
-    if (event.target.matches('#list input[type="checkbox"]')) showSelection();
-  });
-
-  function acknowledge() {
-    const key = $('[data-key="e"]');
-    if (key) return key.click();
-    const button = $('.bulk button[value="Acknowledged"]');
-    if (!button) return;
-    if (!picks().some((box) => box.checked)) {
-      const box = here()?.querySelector('input[name="id"]');
-      if (!box) return;
-      box.checked = true;
-    }
-    showSelection();
-    button.click();
-  }
-
-  // After a change, stand on the row that took the place of the one that left.
+  // After a part was put in place, stand where one stood, or on the row that took the place of the one that left.
 
   let place = -1;
-  document.addEventListener("htmx:beforeRequest", () => { place = rows().indexOf(here()); });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.target.querySelector(".rows")) place = rows().indexOf(here()); });
   document.addEventListener("htmx:afterSettle", () => {
-    showSelection();
-    if (place >= 0 && !here()) stand(rows()[Math.min(place, rows().length - 1)]);
+    const was = sessionStorage.getItem("here");
+    if (place >= 0 && !here()) stand((was && $(`.rows tr[data-id="${CSS.escape(was)}"]`)) || rows()[Math.min(place, rows().length - 1)]);
     place = -1;
   });
 
@@ -157,8 +117,10 @@
   const KEYS = {
     j: () => ($('[data-key="j"]') ? $('[data-key="j"]').click() : move(1)),
     k: () => ($('[data-key="k"]') ? $('[data-key="k"]').click() : move(-1)),
+    e: () => $('[data-key="e"]')?.click(),
     x: () => here()?.querySelector('input[name="id"]')?.click(),
-    e: acknowledge,
+    o: () => here() && location.assign(here().dataset.url),
+    c: () => here() && location.assign(`${here().dataset.url}#say-text`),
     u: () => $(".back")?.click(),
     g: () => { awaitsPlace = true; setTimeout(() => { awaitsPlace = false; }, 1500); },
     "/": () => $("#search")?.focus(),
@@ -171,7 +133,10 @@
     if (awaitsPlace) {
       awaitsPlace = false;
       const link = $(`[data-go="${CSS.escape(event.key)}"]`);
-      if (link) return link.click();
+      if (link) {
+        event.preventDefault();
+        return link.click();
+      }
     }
     if (event.key === "Enter" && here() && document.activeElement === document.body) return location.assign(here().dataset.url);
     if (!KEYS[event.key]) return;

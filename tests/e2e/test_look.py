@@ -22,7 +22,8 @@ from tests.e2e.conftest import ARTIFACTS
 AXE = next((Path(__file__).parent / "vendor").glob("axe-*/axe.min.js"))
 PAGES = {
     "overview": "/app/", "inbox": "/app/inbox", "anomaly": "/app/anomalies/{anomaly}?list=all", "metrics": "/app/metrics",
-    "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?tab=archived",
+    "metric": "/app/metrics/{metric}", "points": "/app/metrics/{metric}/points", "empty": "/app/inbox?archived=only",
+    "snoozed": "/app/inbox?snoozed=only", "wrong": "/app/inbox?typ=metric&status=Active", "beyond": "/app/inbox?page=9",
     "told": "/app/notifications?show=all", "insights": "/app/insights", "profile": "/app/profile",
     "notifications": "/app/profile/notifications", "security": "/app/profile/security",
     "tokens": "/app/profile/tokens", "billing": "/app/settings/billing", "missing": "/app/nowhere",

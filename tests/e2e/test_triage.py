@@ -48,7 +48,7 @@ def test_triage_with_the_keyboard_alone(desk, world):
     page.keyboard.press("u")
     expect(page.locator("tr.here .name")).to_have_text("taxi.rides.half_hourly")
     page.keyboard.press("e")
-    expect(page.locator("#notice")).to_have_text("1 acknowledged.")
+    expect(page.locator("#outcome")).to_contain_text("1 changed.")
     expect(page.locator("tr.here .status")).to_have_text("Acknowledged")
     page.keyboard.press("g")
     page.keyboard.press("m")
@@ -63,10 +63,12 @@ def test_several_are_selected_and_acknowledged(desk):
         page.keyboard.press(key)
     expect(page.locator(".bulk strong")).to_have_text("2 selected")
     page.keyboard.press("e")
-    expect(page.locator("#notice")).to_have_text("2 acknowledged.")
+    expect(page.locator("#outcome")).to_contain_text("2 changed.")
     expect(page.locator(".tabs [aria-current]")).to_have_text("Open 3")
+    expect(page.locator(".bulk strong")).to_have_text("2 selected")
     page.get_by_role("link", name="Acknowledged 2").click()
     expect(page.locator(".rows tbody tr")).to_have_count(2)
+    expect(page.locator(".bulk strong")).to_have_text("2 selected")
 
 
 def test_a_range_is_selected_with_shift(desk):
@@ -106,10 +108,10 @@ def test_keys_can_be_turned_off(desk):
 def test_filters_are_in_the_address_and_the_way_back_works(desk):
     page = desk.go("/app/inbox")
     page.get_by_role("checkbox", name="metric 3").check()
-    expect(page.locator(".chips a")).to_contain_text("type: metric")
-    assert page.url.endswith("/app/inbox?type=metric")
+    expect(page.locator(".chip")).to_contain_text("type: metric")
+    assert page.url.endswith("/app/inbox?anomaly_type=metric")
     page.go_back()
-    expect(page.locator(".chips a")).to_have_count(0)
+    expect(page.locator(".chip")).to_have_count(0)
 
 
 def test_new_ones_are_announced_and_the_list_stays(desk, world):

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
-from django.test import Client
 from django.utils import timezone
 
-from anomalies.models import Anomaly, Change
+from anomalies.models import Anomaly
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -18,14 +17,49 @@ def ids(answer) -> list[int]:
     return [row.id for row in answer.context["page"].rows]
 
 
+def tabs(answer) -> list[tuple[str, str, bool]]:
+    return [(tab.label, tab.count, tab.current) for tab in answer.context["page"].sidebar.tabs]
+
+
+def boxes(answer) -> dict[str, list[tuple[str, str, bool]]]:
+    return {box.label: [(one.label, one.count, one.chosen) for one in box.choices] for box in answer.context["page"].sidebar.facets}
+
+
+def chips(answer) -> list[tuple[str, str]]:
+    return [(chip.label, chip.address) for chip in answer.context["page"].sidebar.chips]
+
+
 def test_the_inbox_lists_what_is_open_newest_first(as_, reporter, metric):
-    old, new = spike(metric, ago=timedelta(hours=5)), spike(metric, ago=timedelta(hours=1))
+    old, new = spike(metric, ago=timedelta(hours=5)), spike(metric, ago=timedelta(hours=1), status="Acknowledged")
     spike(metric, ago=timedelta(hours=2), status="Resolved")
+    spike(metric, ago=timedelta(hours=3), snoozed_at=timezone.now(), snooze_count=3)
     answer = as_(reporter).get("/app/inbox")
     assert (answer.status_code, ids(answer)) == (200, [new.pk, old.pk])
-    assert [(tab.label, tab.count, tab.current) for tab in answer.context["page"].tabs] == [
-        ("Open", "2", True), ("Acknowledged", "0", False), ("Archived", "1", False),
+    assert tabs(answer) == [("Open", "2", True), ("Snoozed", "1", False), ("Archived", "1", False)]
+    (open_tab, _, archived) = answer.context["page"].sidebar.tabs
+    assert [(part.label, part.count, part.address, part.current) for part in open_tab.parts] == [
+        ("All", "2", "all", True), ("Active", "1", "status=Active", False), ("Acknowledged", "1", "status=Acknowledged", False),
     ]  # fmt: skip
+    assert [(part.label, part.count, part.address) for part in archived.parts] == [
+        ("All", "1", "archived=only"), ("Resolved", "1", "status=Resolved"), ("Duplicate", "0", "status=Duplicate"),
+        ("Invalid", "0", "status=Invalid"), ("Discarded", "0", "status=Discarded"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "tab", "found"),
+    [("status=Active", "Open", "active"), ("status=Acknowledged", "Open", "acknowledged"), ("snoozed=only", "Snoozed", "asleep"),
+     ("archived=only", "Archived", "resolved"), ("status=Resolved", "Archived", "resolved"), ("status=Invalid", "Archived", None)],
+)  # fmt: skip
+def test_each_tab_shows_its_own_and_counts_the_others(as_, reporter, metric, query, tab, found):
+    made = {
+        "active": spike(metric, ago=timedelta(hours=1)), "acknowledged": spike(metric, ago=timedelta(hours=2), status="Acknowledged"),
+        "resolved": spike(metric, ago=timedelta(hours=3), status="Resolved"),
+        "asleep": spike(metric, ago=timedelta(hours=4), snoozed_at=timezone.now(), snooze_count=3),
+    }  # fmt: skip
+    answer = as_(reporter).get(f"/app/inbox?{query}")
+    assert ids(answer) == ([made[found].pk] if found else [])
+    assert tabs(answer) == [("Open", "2", tab == "Open"), ("Snoozed", "1", tab == "Snoozed"), ("Archived", "1", tab == "Archived")]
 
 
 def test_an_anomaly_of_another_org_is_not_there(as_, reporter, anomaly, other_datastore):
@@ -36,19 +70,34 @@ def test_an_anomaly_of_another_org_is_not_there(as_, reporter, anomaly, other_da
 
 def test_without_a_level_there_is_nothing(as_, stranger, anomaly):
     answer = as_(stranger).get("/app/inbox")
-    assert (ids(answer), answer.context["page"].datastores) == ([], ())
+    assert (ids(answer), boxes(answer)) == ([], {})
 
 
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("type=metric", True), ("type=record", False), ("type=nonsense", True), ("search=latency", True), ("search=nothing", False),
-        ("search=WHERE+0.5", True), ("tab=archived", False), ("tab=acknowledged", False), ("tab=nonsense", True), ("page=2", False),
-        ("page=-1", True), ("search=%00", True),
+        ("anomaly_type=metric", True), ("anomaly_type=record", False), ("anomaly_type=record,metric", True), ("search=latency", True),
+        ("search=nothing", False), ("search=WHERE+0.5", True), ("archived=only", False), ("status=Acknowledged", False), ("page=-1", True),
+        ("assignee=none", True), ("timeframe=day", True), ("search=", True), ("all", True),
     ],
 )  # fmt: skip
 def test_the_address_filters(as_, reporter, anomaly, query, found):
     assert ids(as_(reporter).get(f"/app/inbox?{query}")) == ([anomaly.pk] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "why"),
+    [("typ=metric", "typ", "There is no such filter."), ("anomaly_type=nonsense", "anomaly_type", "is none of metric, record, shape."),
+     ("search=%00", "search", "Null characters are not allowed."), ("sort_weight=up", "sort_weight", "Say asc or desc."),
+     ("datastore=x", "datastore", "is no id."), ("include_deleted=true", "include_deleted", "There is no such filter.")],
+)  # fmt: skip
+def test_what_the_list_cannot_follow_is_said_and_nothing_is_shown(as_, reporter, anomaly, query, name, why):
+    answer = as_(reporter).get(f"/app/inbox?{query}&status=Active")
+    assert (answer.status_code, ids(answer)) == (200, [])
+    (wrong,) = answer.context["page"].listing.wrong
+    assert wrong.name == name
+    assert wrong.why.endswith(why)
+    assert '<a class="btn primary" href="/app/inbox?status=Active">Show the list without it</a>' in answer.content.decode()
 
 
 def test_the_address_finds_by_number_uuid_datastore_and_series(as_, reporter, anomaly):
@@ -59,22 +108,69 @@ def test_the_address_finds_by_number_uuid_datastore_and_series(as_, reporter, an
     assert ids(as_(reporter).get(f"/app/inbox?datastore={anomaly.datastore_id + 1}")) == []
 
 
-def test_facets_count_what_the_tab_and_the_search_show(as_, reporter, metric):
-    spike(metric)
-    spike(metric, ago=timedelta(hours=1), status="Resolved")
-    page = as_(reporter).get("/app/inbox?type=record").context["page"]
-    assert [(choice.label, choice.count, choice.chosen) for choice in page.types] == [("metric", "1", False), ("record", "0", True)]
-    assert [(choice.label, choice.count) for choice in page.datastores] == [("Metrics", "1")]
-    assert [(chip.label, chip.address) for chip in page.chips] == [("type: record", "")]
+def test_facets_count_each_value_without_their_own_filter(as_, reporter, author, metric):
+    tagged = spike(metric)
+    factories.put_tag(tagged, "checkout")
+    factories.assign(tagged, author)
+    spike(metric, ago=timedelta(hours=1))
+    spike(metric, ago=timedelta(hours=2), status="Resolved")
+    answer = as_(reporter).get("/app/inbox?anomaly_type=record&tag=checkout")
+    assert boxes(answer) == {
+        "Type": [("record", "0", True), ("metric", "1", False)], "Tag": [("checkout", "0", True)],
+    }  # fmt: skip
+    answer = as_(reporter).get("/app/inbox")
+    assert boxes(answer) == {
+        "Type": [("metric", "2", False)], "Datastore": [("Metrics", "2", False)],
+        "Assignee": [("Al Author", "1", False), ("Nobody", "1", False)], "Tag": [("checkout", "1", False)],
+    }  # fmt: skip
+    assert boxes(as_(author).get("/app/inbox"))["Assignee"][0] == ("Me", "1", False)
+
+
+def test_a_filter_that_is_on_is_taken_out_by_its_chip(as_, reporter, author, metric):
+    query = f"anomaly_type=metric&anomaly_type=record&assignee={author.pk}&search=x&timeframe=week&status=Active"
+    assert chips(as_(reporter).get(f"/app/inbox?{query}")) == [
+        ("“x”", f"status=Active&anomaly_type=metric&anomaly_type=record&assignee={author.pk}&timeframe=week"),
+        ("type: metric", f"search=x&status=Active&anomaly_type=record&assignee={author.pk}&timeframe=week"),
+        ("type: record", f"search=x&status=Active&anomaly_type=metric&assignee={author.pk}&timeframe=week"),
+        ("assignee: Al Author", "search=x&status=Active&anomaly_type=metric&anomaly_type=record&timeframe=week"),
+        ("created: last week", f"search=x&status=Active&anomaly_type=metric&anomaly_type=record&assignee={author.pk}"),
+    ]
 
 
 def test_a_long_list_has_pages(as_, reporter, metric):
     for hours in range(30):
         spike(metric, ago=timedelta(hours=hours))
     first, second = (as_(reporter).get(f"/app/inbox?page={number}").context["page"] for number in (1, 2))
-    assert (len(first.rows), first.first, first.last, first.total, first.before, first.after) == (25, 1, 25, "30", "", "page=2")
-    assert (len(second.rows), second.first, second.last, second.before, second.after) == (5, 26, 30, "", "")
+    assert (len(first.rows), first.first, first.last, first.sidebar.total, first.before, first.after) == (25, 1, 25, "30", "", "page=2")
+    assert (len(second.rows), second.first, second.last, second.before, second.after) == (5, 26, 30, "all", "")
     assert b"1 to 25 of 30" in as_(reporter).get("/app/inbox").content
+
+
+def test_a_page_behind_the_last_says_so_and_leads_to_the_last(as_, reporter, metric):
+    for hours in range(30):
+        spike(metric, ago=timedelta(hours=hours))
+    page = as_(reporter).get("/app/inbox?status=Active&page=9").content.decode()
+    assert "There is no page 9" in page
+    assert '<a href="/app/inbox?status=Active&amp;page=2">Go to the last page</a>' in page
+
+
+def test_the_list_is_sorted_by_a_column_and_back(as_, reporter, metric):
+    light, heavy = spike(metric, ago=timedelta(hours=1), weight=2), spike(metric, ago=timedelta(hours=5), weight=9)
+    answer = as_(reporter).get("/app/inbox?sort_weight=desc")
+    assert ids(answer) == [heavy.pk, light.pk]
+    assert answer.context["page"].headings["weight"].direction == "descending"
+    assert answer.context["page"].headings["weight"].address == "sort_weight=asc"
+    assert ids(as_(reporter).get("/app/inbox?sort_weight=asc")) == [light.pk, heavy.pk]
+    assert as_(reporter).get("/app/inbox?sort_weight=asc").context["page"].headings["weight"].address == "all"
+
+
+def test_the_file_has_the_filters_of_the_list(as_, reporter, anomaly):
+    page = as_(reporter).get("/app/inbox?anomaly_type=metric&sort_weight=desc&page=3").content.decode()
+    address = "/api/anomalies/export?format=csv&amp;anomaly_type=metric&amp;sort_weight=desc"
+    assert f'href="{address}"' in page
+    file = as_(reporter).get(address.replace("&amp;", "&"))
+    lines = b"".join(file.streaming_content).decode().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["id", str(anomaly.pk)]
 
 
 def test_a_row_shows_the_evidence(as_, reporter, anomaly):
@@ -83,6 +179,7 @@ def test_a_row_shows_the_evidence(as_, reporter, anomaly):
     answer = as_(reporter).get("/app/inbox")
     (row,) = answer.context["page"].rows
     assert (row.name, row.source, row.tags, row.weight, row.meter) == ("checkout.latency", "Metrics", ("checkout",), 1, 4)
+    assert row.faces == ()
     assert row.spark.line.startswith("M")
     assert row.spark.hit.startswith("M")
     assert row.spark.band.endswith("Z")
@@ -117,6 +214,7 @@ def test_queries_do_not_grow_with_the_rows(as_, editor, metric, queries_of):
     for minutes in range(1, 50):
         one = spike(factories.make_metric(metric.datastore, f"series {minutes}"), ago=timedelta(minutes=20 + minutes))
         factories.put_tag(one, f"tag {minutes}")
+        factories.assign(one, editor)
     assert queries_of(lambda: client.get("/app/inbox")) == few
 
 
@@ -129,8 +227,8 @@ def test_htmx_gets_the_changing_part_alone(as_, reporter, anomaly):
 
 @pytest.mark.parametrize(
     ("query", "says"),
-    [("", b"No series yet"), ("?tab=archived", b"Nothing is archived"), ("?tab=acknowledged", b"Nobody is at work"),
-     ("?search=x", b"Nothing matches these filters")],
+    [("", b"No series yet"), ("?archived=only", b"Nothing is archived"), ("?snoozed=only", b"Nothing is snoozed"),
+     ("?status=Acknowledged", b"Nothing is in this state"), ("?search=x", b"Nothing matches these filters")],
 )  # fmt: skip
 def test_an_empty_list_says_the_next_step(as_, reporter, query, says):
     page = as_(reporter).get(f"/app/inbox{query}").content
@@ -147,63 +245,15 @@ def test_arrivals_are_counted_in_the_list_that_is_shown(as_, reporter, anomaly):
     client = as_(reporter)
     assert b"1 new" in client.get(f"/app/inbox/arrivals?since={anomaly.pk}").content
     assert b"2 new" in client.get("/app/inbox/arrivals?since=0").content
-    assert client.get(f"/app/inbox/arrivals?since={anomaly.pk}&type=record").content.strip() == b""
+    assert client.get(f"/app/inbox/arrivals?since={anomaly.pk}&anomaly_type=record").content.strip() == b""
     assert client.get(f"/app/inbox/arrivals?since={anomaly.pk + 99}").content.strip() == b""
-
-
-def test_an_author_acknowledges_several_at_once(as_, author, metric):
-    first, second, third = (spike(metric, ago=timedelta(hours=hours)) for hours in (1, 2, 3))
-    data = {"id": [first.pk, second.pk], "status": "Acknowledged", "list": ""}
-    answer = as_(author).post("/app/anomalies/change", data, headers=HTMX)
-    assert answer.status_code == 200
-    assert "2 acknowledged." in answer.content.decode()
-    assert dict(Anomaly.objects.values_list("pk", "status")) == {first.pk: "Acknowledged", second.pk: "Acknowledged", third.pk: "Active"}
-    assert list(Change.objects.order_by("anomaly").values_list("anomaly", "user", "changeset")) == [
-        (first.pk, author.pk, {"status": ["Active", "Acknowledged"]}), (second.pk, author.pk, {"status": ["Active", "Acknowledged"]}),
-    ]  # fmt: skip
-
-
-def test_without_htmx_one_comes_back_to_the_list(as_, author, anomaly):
-    data = {"id": [anomaly.pk], "status": "Acknowledged", "list": "type=metric"}
-    answer = as_(author).post("/app/anomalies/change", data, follow=True)
-    assert answer.redirect_chain == [("/app/inbox?type=metric", 302)]
-    assert b"1 acknowledged." in answer.content
-
-
-def test_below_author_there_is_no_box_and_no_change(as_, drafter, anomaly):
-    client = as_(drafter)
-    assert b'name="id"' not in client.get("/app/inbox").content
-    assert client.post("/app/anomalies/change", {"id": [anomaly.pk], "status": "Acknowledged"}).status_code == 403
-    anomaly.refresh_from_db()
-    assert (anomaly.status, Change.objects.count()) == ("Active", 0)
-
-
-def test_what_is_not_there_is_not_changed(as_, outsider, author, anomaly):
-    as_(outsider).post("/app/anomalies/change", {"id": [anomaly.pk], "status": "Acknowledged"})
-    anomaly.refresh_from_db()
-    assert anomaly.status == "Active"
-    answer = as_(author).post("/app/anomalies/change", {"id": ["x", "0"], "status": "Acknowledged"}, headers=HTMX)
-    assert b"Nothing was selected." in answer.content
-
-
-@pytest.mark.parametrize("status", ["Resolved", "", "acknowledged"])
-def test_a_list_sets_no_other_status(as_, author, anomaly, status):
-    as_(author).post("/app/anomalies/change", {"id": [anomaly.pk], "status": status})
-    anomaly.refresh_from_db()
-    assert anomaly.status == "Active"
-
-
-def test_a_change_needs_the_csrf_token(author, anomaly):
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(author)
-    assert client.post("/app/anomalies/change", {"id": [anomaly.pk], "status": "Acknowledged"}).status_code == 403
 
 
 def test_the_rail_counts_what_is_open(as_, reporter, anomaly):
     page = as_(reporter).get("/app/metrics")
     places = page.context["places"]
     assert [(place.label, place.count, place.current) for place in places] == [
-        ("Overview", "", False), ("Inbox", "1", False), ("Metrics", "", True), ("Settings", "", False),
+        ("Overview", "", False), ("Inbox", "1", False), ("Metrics", "", True), ("Insights", "", False), ("Settings", "", False),
     ]  # fmt: skip
 
 

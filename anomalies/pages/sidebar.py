@@ -1,0 +1,213 @@
+"""What stands around the list: tabs with counts, facets with counts, the filters that are on. Two statements count all of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from accounts.models import User
+from anomalies.api.facets import OWN
+from anomalies.models import Anomaly
+from anomalies.pages.listing import LIST_CAP, Listing, capped_count, in_words
+from anomalies.services.facets import Facets, Value, count_facets
+from datastores.models import Container, Datastore
+
+# Facets as people read them, in their order, with the parameter of each.
+SHOWN: Final = {
+    "type": "Type", "datastore": "Datastore", "assignee": "Assignee", "tag": "Tag", "rule": "Rule", "container": "Table",
+}  # fmt: skip
+FIRST: Final = 6  # of a facet's values; the others are folded away
+STATUS: Final = OWN["status"]
+SPANS: Final = {
+    "": "any time",
+    "day": "last day",
+    "week": "last week",
+    "month": "last month",
+    "quarter": "last quarter",
+    "year": "last year",
+}
+LABELS: Final = {
+    "anomaly_type": "type", "rule_type": "rule", "container": "table", "timeframe": "created", "created_date": "created on",
+    "start_date": "created from", "end_date": "created before", "metric": "series", "min_score": "score at least",
+    "related_to_id": "same problem as", "source_enriched": "rows kept", "backfilled": "from history", "quality_check": "check",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TabLink:
+    """A list of one state, the count in it as text, the finer ones that it holds, and the key that leads there after g."""
+
+    label: str
+    address: str
+    current: bool
+    count: str
+    parts: tuple["TabLink", ...] = ()
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One box of a facet."""
+
+    name: str
+    value: str
+    label: str
+    count: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class FacetBox:
+    """One facet; `others` are folded away."""
+
+    label: str
+    choices: tuple[Choice, ...]
+    others: tuple[Choice, ...]
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One filter that is on, and the address without it."""
+
+    label: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Sidebar:
+    """`total` as text; `count` is the number, one more than LIST_CAP when there are more."""
+
+    tabs: tuple[TabLink, ...]
+    facets: tuple[FacetBox, ...]
+    chips: tuple[Chip, ...]
+    spans: tuple[tuple[str, str], ...]
+    count: int
+    total: str
+
+
+def sidebar_of(listing: Listing, user: User) -> Sidebar:
+    """Everything around the list; the number of queries does not grow with what there is."""
+    counts = counts_of(listing, user)
+    names = names_of(listing, counts, user)
+    asleep = capped_count(listing.having(status=(), archived=(), snoozed=("only",)).matching(user), cap=LIST_CAP)
+    total = counts.total + counts.is_capped
+    return Sidebar(
+        tabs=tabs_of(listing, counts, asleep),
+        facets=tuple(box for facet in SHOWN if (box := box_of(facet, listing, counts, names, user)).choices),
+        chips=chips_of(listing, names),
+        spans=spans_of(listing.value("timeframe")),
+        count=total,
+        total=in_words(total, cap=LIST_CAP),
+    )
+
+
+def spans_of(chosen: str) -> tuple[tuple[str, str], ...]:
+    """The usual spans, and the one that an address names by its days."""
+    return tuple((SPANS if chosen in SPANS else {**SPANS, chosen: f"last {chosen} days"}).items())
+
+
+def counts_of(listing: Listing, user: User) -> Facets:
+    """Each facet counted without its own filter; the states without the sleep, which has a tab of its own."""
+    whole = listing.matching(user)
+    sets = {
+        facet: listing.having(**dict.fromkeys(own, ())).matching(user) if set(own) & named(listing) else whole for facet, own in OWN.items()
+    }
+    sets["status"] = listing.having(status=(), archived=("include",), snoozed=()).matching(user)
+    return count_facets(sets, whole, chosen={facet: listing.values(own[0]) for facet, own in OWN.items()})
+
+
+def named(listing: Listing) -> set[str]:
+    return {name for name, _ in listing.filters}
+
+
+def tabs_of(listing: Listing, counts: Facets, asleep: int) -> tuple[TabLink, ...]:
+    """Open with its two states, asleep, archived with its four reasons."""
+    found = {one.value: one.count + one.is_capped for one in counts.by_name["status"].values}
+    group = group_of(listing)
+    return (
+        _group("Open", Anomaly.OPEN, (), found, listing, is_current=group == "open"),
+        TabLink(
+            "Snoozed",
+            listing.having(status=(), archived=(), snoozed=("only",)).address(),
+            group == "snoozed",
+            in_words(asleep, cap=LIST_CAP),
+            key="z",
+        ),
+        _group("Archived", Anomaly.ARCHIVED, ("only",), found, listing, is_current=group == "archived"),
+    )
+
+
+def group_of(listing: Listing) -> str:
+    """Which of the three tabs the list belongs to; empty for one that mixes them."""
+    states = set(listing.values("status"))
+    if "only" in listing.values("snoozed"):
+        return "snoozed"
+    if listing.value("archived") == "only" or (states and states <= set(Anomaly.ARCHIVED)):
+        return "archived"
+    return "open" if states <= set(Anomaly.OPEN) and not listing.value("archived") else ""
+
+
+def _group(
+    label: str, states: Iterable[str], archived: tuple[str, ...], found: Mapping[str, int], listing: Listing, *, is_current: bool
+) -> TabLink:
+    chosen = listing.values("status")
+    parts = tuple(
+        TabLink(
+            str(state),
+            listing.having(status=(str(state),), archived=(), snoozed=()).address(),
+            is_current and chosen == (str(state),),
+            in_words(found.get(state, 0), cap=LIST_CAP),
+        )
+        for state in states
+    )
+    everything = listing.having(status=(), archived=archived, snoozed=()).address()
+    total = in_words(sum(found.get(state, 0) for state in states), cap=LIST_CAP)
+    key = "a" if archived else ""
+    return TabLink(label, everything, is_current, total, (TabLink("All", everything, is_current and not chosen, total), *parts), key)
+
+
+def box_of(facet: str, listing: Listing, counts: Facets, names: Mapping[tuple[str, str], str], user: User) -> FacetBox:
+    """The boxes of a facet, the chosen among the first; one that is chosen and in no anomaly has the count 0."""
+    parameter = OWN[facet][0]
+    chosen, found = listing.values(parameter), {one.value: one for one in counts.by_name[facet].values}
+    values = [*found.values(), *(Value(value, "", 0, False) for value in chosen if value not in found)]
+    values.sort(key=lambda one: one.value not in chosen)
+    label = {str(user.pk): "Me"} if facet == "assignee" else {}
+    choices = tuple(
+        Choice(
+            parameter, one.value, label.get(one.value) or names.get((parameter, one.value), one.name or one.value),
+            f"{one.count:,}{'+' if one.is_capped or counts.is_incomplete else ''}", one.value in chosen,
+        )
+        for one in values
+    )  # fmt: skip
+    first = max(FIRST, len(chosen))
+    return FacetBox(SHOWN[facet], choices[:first], choices[first:])
+
+
+def names_of(listing: Listing, counts: Facets, user: User) -> dict[tuple[str, str], str]:
+    """What chosen numbers are called, by parameter and value. Looks up only what the counts do not name."""
+    names = {(OWN[facet][0], one.value): one.name for facet, box in counts.by_name.items() for one in box.values}
+    lookups = {
+        "datastore": Datastore.objects.visible_to(user),
+        "container": Container.objects.for_org(user.org_id),
+        "assignee": User.objects.for_org(user.org_id),
+    }
+    for name, rows in lookups.items():
+        if missing := [value for value in listing.values(name) if (name, value) not in names and value.isdigit()]:
+            names |= {(name, str(row.pk)): str(row) for row in rows.filter(pk__in=missing)}
+    return names
+
+
+def chips_of(listing: Listing, names: Mapping[tuple[str, str], str]) -> tuple[Chip, ...]:
+    """One per filter that is on, but for what the tabs say."""
+    shown = [(name, value) for name, value in listing.filters if name not in (*STATUS, "snoozed") or not group_of(listing)]
+    return tuple(
+        Chip(label_of(name, value, names), listing.having(**{name: [one for one in listing.values(name) if one != value]}).address())
+        for name, value in shown
+    )
+
+
+def label_of(name: str, value: str, names: Mapping[tuple[str, str], str]) -> str:
+    if name == "search":
+        return f"“{value}”"
+    text = SPANS.get(value, value) if name == "timeframe" else names.get((name, value), value)
+    return f"{LABELS.get(name, name.replace('_', ' '))}: {text}"
