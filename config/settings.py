@@ -21,7 +21,8 @@ DEBUG = env_bool("DEBUG", default=False)
 SECRET_KEY = env_secret("SECRET_KEY", fallback_file=PLUMBLINE_HOME / "secret.key")
 # Keyed hashes of tokens use a pepper of their own, so that SECRET_KEY can be rotated without revoking every token.
 TOKEN_PEPPER = env_secret("TOKEN_PEPPER", fallback_file=PLUMBLINE_HOME / "pepper.key")
-ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+# The supervisor and a container's probe ask by the name localhost, whatever the product is called outside.
+ALLOWED_HOSTS = sorted({*env_list("ALLOWED_HOSTS", "127.0.0.1,[::1]"), "localhost"})
 HOST = env_str("HOST", "127.0.0.1")
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
 BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}")
@@ -142,6 +143,7 @@ SESSION_COOKIE_NAME = "session_id"
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = FORCE_HTTPS
 SECURE_HSTS_SECONDS = 31536000 if FORCE_HTTPS else 0
+SECURE_REDIRECT_EXEMPT = ["^api/health$"]  # probes speak plain HTTP to the port itself
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = FORCE_HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_PROXY", default=False) else None
 CSRF_FAILURE_VIEW = "config.pages.csrf_failure"
