@@ -24,6 +24,7 @@ from anomalies.models import (
     Flow,
     FlowEntry,
     Integration,
+    ListChange,
     Mention,
     Notice,
     NoticeSettings,
@@ -276,6 +277,12 @@ class FlowEntryAdmin(ReadOnlyAdmin):
     list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
     list_select_related = ("org", "flow", "user", "operation")
     search_fields = ("flow__name", "user__email")
+
+
+@admin.register(ListChange)
+class ListChangeAdmin(ReadOnlyAdmin):
+    list_display = ("at", "org_id", "xid")
+    search_fields = ("=xid",)
 
 
 @admin.register(Watch)

@@ -2,7 +2,6 @@
 
 import re
 import uuid
-from dataclasses import dataclass
 from typing import Final
 
 from django.db import connection
@@ -28,19 +27,11 @@ class Searched(Func):
     output_field = TextField()
 
 
-@dataclass(frozen=True)
-class Found:
-    """The condition of a search, and whether it has to look at many rows to be answered."""
-
-    condition: Q
-    is_common: bool
-
-
-def found(text: str, *, org_id: int) -> Found:
-    """The anomalies of the org that hold `text` in message or id, or whose UUID begins with it. One query."""
+def found(text: str, *, org_id: int) -> Q:
+    """The condition for the anomalies of the org that hold `text` in message or id, or whose UUID begins with it. One query."""
     ids = _rare_ids(text, org_id=org_id)
     matching = Q(Contains(Searched(F("message"), F("pk")), Upper(Value(text)))) if ids is None else Q(among(ids))
-    return Found(matching | _uuid_condition(text), is_common=ids is None)
+    return matching | _uuid_condition(text)
 
 
 def _rare_ids(text: str, *, org_id: int) -> list[int] | None:

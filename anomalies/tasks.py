@@ -5,6 +5,7 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
+from anomalies import kept_lists
 from anomalies.models import Anomaly
 from anomalies.services import bulk, erasing, flows, loop, notice_mails, sleep, sources
 from anomalies.services.retention import drop_consumed_log
@@ -98,3 +99,12 @@ def run_flows() -> int:
     with across(Reason.UPKEEP):
         waiting = flows.due(now=now)
     return sum(1 for org_id, flow_id in waiting if within(org_id)(flows.execute_due)(flow_id, now=now) is not None)
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def forget_list_changes() -> int:
+    """Drops what lists that are kept no longer ask for; how many rows went."""
+    now = timezone.now()
+    with across(Reason.UPKEEP):
+        found = kept_lists.orgs_with_old_changes(now=now)
+    return sum(within(org_id)(kept_lists.forget_old_changes)(org_id, now=now) for org_id in found)

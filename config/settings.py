@@ -309,6 +309,7 @@ CELERY_BEAT_SCHEDULE = {
     "drop what detection has consumed": every("anomalies.tasks.drop_consumed", 3600),
     "resume imports that were cut off": every("metrics.tasks.resume_imports", 60),
     "wake what sleeps until a moment": every("anomalies.tasks.wake_sleepers", 10),
+    "forget which lists changed": every("anomalies.tasks.forget_list_changes", 3600),
     "housekeeping": every("anomalies.tasks.run_flows", 3600),
     "mail what people were told": every("anomalies.tasks.mail_notices", 60),
     "resume changes of many that were cut off": every("anomalies.tasks.resume_bulk_changes", 60),

@@ -134,7 +134,6 @@ class AnomalyFilterSet(StrictFilterSet):
     order: ClassVar = ("-created", "-weight", "-pk")
 
     shows_archived: ClassVar = False
-    is_common_search = False
 
     def filter_queryset(self, queryset: AnomalyQuerySet) -> AnomalyQuerySet:
         chosen = self.form.cleaned_data
@@ -160,10 +159,9 @@ class AnomalyFilterSet(StrictFilterSet):
 
     def searched(self, queryset: AnomalyQuerySet, name: str, value: str) -> AnomalyQuerySet:
         text = value.removeprefix("#") if value[1:].isdigit() else value
-        search = once(self.request, ("search", text), lambda: found(text, org_id=self.request.user.org_id))
-        self.is_common_search = search.is_common
+        matching = once(self.request, ("search", text), lambda: found(text, org_id=self.request.user.org_id))
         named = once(self.request, ("series", text), lambda: self.series_named(text))
-        return queryset.filter(search.condition | Q(metric__in=named) if named else search.condition)
+        return queryset.filter(matching | Q(metric__in=named) if named else matching)
 
     def series_named(self, text: str) -> list[int]:
         """Ids of series with this in their names. Looked up first, as no index serves a message beside another table."""

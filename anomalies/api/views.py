@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, cast
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Level, User
-from anomalies import services
+from accounts.permissions import level_needed
+from anomalies import kept_lists, services
 from anomalies.api.documents import document, documents
 from anomalies.api.examples import ANOMALY, ARCHIVE, CHANGE, HISTORY
 from anomalies.api.filtersets import AnomalyFilterSet, RelatedFilterSet
@@ -24,8 +25,8 @@ from anomalies.pictures import span_of
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import Edit
 from config.api.arrays import PAGE_PARAMETERS, page_of
-from config.api.filters import asked_sorts, read_flag
-from config.api.pagination import COUNT_CAP, EnvelopePagination
+from config.api.filters import read_flag
+from config.api.pagination import EnvelopePagination
 from config.api.views import ListMixin, OrgViewSet, reference
 from metrics.api.examples import SVG
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
@@ -42,11 +43,10 @@ ENDS = (
 )
 
 
-# The orders in which an index holds the list; of others a page is found by looking at all rows.
-INDEXED_SORTS: Final = ("created", "weight")
-# An org with more anomalies than this has a search counted less far: each message is looked at.
-WIDE: Final = 20_000
-SEARCH_COUNT_CAP: Final = 1_000
+# What says which page, not which list.
+PLACE: Final = ("page", "size")
+# So long a window that rolls with the clock may stand still.
+ROLLING_S: Final = 10
 
 
 class AnomalyListing(ListMixin, OrgViewSet):
@@ -55,7 +55,6 @@ class AnomalyListing(ListMixin, OrgViewSet):
     queryset = Anomaly.objects.all()
     serializer_class = AnomalySerializer
     filterset_class = AnomalyFilterSet
-    filterset: AnomalyFilterSet
     volatile: ClassVar = ("is_new",)
 
     def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
@@ -72,21 +71,28 @@ class AnomalyListing(ListMixin, OrgViewSet):
     def shown(self, row: Anomaly) -> dict[str, Any]:
         return document(row.pk)
 
-    def shown_page(self, pagination: EnvelopePagination, queryset: QuerySet[Anomaly]) -> Any:
-        sorts = asked_sorts(self.filterset_class, self.request.query_params)
-        ids = pagination.paginate_ids(
-            queryset,
-            self.request,
-            count_cap=SEARCH_COUNT_CAP if self._looks_at_much() else COUNT_CAP,
-            counts_apart=bool(sorts) and sorts[0][0] not in INDEXED_SORTS,
-        )
-        return documents(ids)
+    def list(self, request: Request) -> Response:
+        pagination = cast("EnvelopePagination", self.paginator)
+        start = pagination.begin(request)
+        if "include_deleted" in request.query_params or start + pagination.size > kept_lists.WHOLE:
+            return super().list(request)
+        part = kept_lists.page_of(self._asked(), self._rows, start=start, size=pagination.size)
+        pagination.tell(start, shown=len(part.ids), found=part.found)
+        return self.get_paginated_response(documents(part.ids))
 
-    def _looks_at_much(self) -> bool:
-        """Whether a search has to look at the messages of many rows. One query, if at all."""
-        if not self.filterset.is_common_search:
-            return False
-        return Anomaly.objects.for_org(self.caller.org_id)[: WIDE + 1].count() > WIDE
+    def _asked(self) -> kept_lists.Asked:
+        params = self.request.query_params
+        filters = tuple((name, *values) for name, values in params.lists() if name not in PLACE)
+        clock = time.time() // ROLLING_S if "timeframe" in params else 0
+        words = (self.request.path, filters, clock)
+        return kept_lists.Asked(self.caller, level_needed(self.operation or ""), words)
+
+    def _rows(self) -> QuerySet[Anomaly]:
+        found: QuerySet[Anomaly] = self.filter_queryset(self.get_queryset())
+        return found
+
+    def shown_page(self, pagination: EnvelopePagination, queryset: QuerySet[Anomaly]) -> Any:
+        return documents(pagination.paginate_ids(queryset, self.request))
 
 
 @extend_schema_view(

@@ -6,6 +6,7 @@ from anomalies.models.checks import FailedCheck, FailedField
 from anomalies.models.comments import Comment, Mention
 from anomalies.models.flows import Flow, FlowEntry
 from anomalies.models.history import Change
+from anomalies.models.lists import ListChange
 from anomalies.models.notices import Notice, NoticeSettings, Watch
 from anomalies.models.sources import SourceRow, SourceTable
 from anomalies.models.tags import AnomalyTag, Tag
@@ -26,6 +27,7 @@ __all__ = [
     "Flow",
     "FlowEntry",
     "Integration",
+    "ListChange",
     "Mention",
     "Notice",
     "NoticeSettings",

@@ -142,7 +142,6 @@ class StrictFilterBackend(BaseFilterBackend):
         filterset = filterset_class(request.query_params, queryset=queryset, request=request)
         if errors := [*form_errors(filterset.form), *_sort_errors(request, filterset_class)]:
             raise Invalid("The list cannot be filtered like this.", errors=errors)
-        view.filterset = filterset  # type: ignore[attr-defined]  # for those that want to know what was made of the filters
         return sorted_by(filterset.qs, filterset_class, request.query_params)
 
     def get_schema_operation_parameters(self, view: "APIView") -> list[dict[str, Any]]:
@@ -176,7 +175,7 @@ def _sort_errors(request: Request, filterset_class: type[StrictFilterSet]) -> li
     return [FieldError(("query", SORT + name), "invalid_choice", "Say asc or desc.") for name in wrong]
 
 
-def asked_sorts(filterset_class: type[StrictFilterSet], params: Mapping[str, Any]) -> list[tuple[str, bool]]:
+def _asked_sorts(filterset_class: type[StrictFilterSet], params: Mapping[str, Any]) -> list[tuple[str, bool]]:
     """The columns to sort by and whether down, in the order of the sort parameters in the URL."""
     return [
         (filterset_class.sorts[name[len(SORT) :]], params[name] == "desc")
@@ -187,7 +186,7 @@ def asked_sorts(filterset_class: type[StrictFilterSet], params: Mapping[str, Any
 
 def sorted_by(queryset: QuerySet[Model], filterset_class: type[StrictFilterSet], params: Mapping[str, Any]) -> QuerySet[Model]:
     """In the order of the sort parameters in the URL, then in the default order, so that equal rows keep their places."""
-    asked = asked_sorts(filterset_class, params)
+    asked = _asked_sorts(filterset_class, params)
     if not asked:
         return queryset.order_by(*filterset_class.order)
     columns = [_ordering(queryset, column, down=down) for column, down in asked]

@@ -38,34 +38,28 @@ class EnvelopePagination(BasePagination):
         by_id = {row.pk: row for row in _whole(queryset, ids)}
         return [by_id[pk] for pk in ids if pk in by_id]
 
-    def paginate_ids(self, queryset: Any, request: Request, *, count_cap: int = COUNT_CAP, counts_apart: bool = False) -> list[Any]:
-        """The keys of the page, for lists that make their rows themselves.
-
-        Page and total come from one reading of the list, up to where counting stops; with `counts_apart`, which is for an order that
-        no index has, the total comes from another, which need not sort.
-        """
-        self.page, self.size = _numbers(request)
-        start = (self.page - 1) * self.size
+    def paginate_ids(self, queryset: Any, request: Request) -> list[Any]:
+        """The keys of the page, for lists that make their rows themselves; up to where counting stops, page and total in one reading."""
+        start = self.begin(request)
         keys = queryset.values("pk")
-        if start + self.size <= count_cap and not counts_apart:
-            ids, found = _page_and_count(keys, start, self.size, most=count_cap + 1)
-            self.total, self.capped = min(found, count_cap), found > count_cap
-            return ids
-        ids = list(queryset.values_list("pk", flat=True)[start : start + self.size])
-        self._count(keys, start, len(ids), count_cap)
+        if start + self.size <= COUNT_CAP:
+            ids, found = _page_and_count(keys, start, self.size)
+        else:
+            ids = list(queryset.values_list("pk", flat=True)[start : start + self.size])
+            found = start + len(ids) if ids else keys.order_by()[: COUNT_CAP + 1].count()
+        self.tell(start, shown=len(ids), found=found)
         return ids
 
-    def _count(self, queryset: QuerySet[Any, Any], start: int, found: int, count_cap: int) -> None:
-        """Sets total and capped; a page that is not full has the exact total by itself."""
-        self.capped = False
-        if 0 < found < self.size or (found == 0 and start == 0):
-            self.total = start + found
-            return
-        if found and start + found > count_cap:
-            self.total, self.capped = start + found, True
-            return
-        counted = queryset.order_by()[: count_cap + 1].count()
-        self.total, self.capped = min(counted, count_cap), counted > count_cap
+    def begin(self, request: Request) -> int:
+        """Reads which page is asked for; the place of its first row, from 0. Raises Invalid."""
+        self.page, self.size = _numbers(request)
+        return (self.page - 1) * self.size
+
+    def tell(self, start: int, *, shown: int, found: int) -> None:
+        """Sets the total: what was `found`, which may go on, of which the page shows so many. A deep page that is not full is the last."""
+        is_last = 0 < shown < self.size
+        most = start + shown if start + self.size > COUNT_CAP and shown else COUNT_CAP
+        self.total, self.capped = (start + shown, False) if is_last else (min(found, most), most < found or most > COUNT_CAP)
 
     def get_paginated_response(self, data: Any) -> Response:
         envelope = {"items": data, "total": self.total, "page": self.page, "size": self.size, "pages": -(-self.total // self.size)}
@@ -96,10 +90,10 @@ SELECT (SELECT count(*) FROM found), ARRAY(SELECT * FROM found OFFSET {start} LI
 """
 
 
-def _page_and_count(keys: QuerySet[Any, Any], start: int, size: int, *, most: int) -> tuple[list[Any], int]:
-    """The keys of one page, and how many rows the list has, up to `most`. One statement, which reads the list once."""
+def _page_and_count(keys: QuerySet[Any, Any], start: int, size: int) -> tuple[list[Any], int]:
+    """The keys of one page, and how many rows the list has, up to one more than are counted. One statement, which reads the list once."""
     try:
-        listed, values = keys[:most].query.sql_with_params()
+        listed, values = keys[: COUNT_CAP + 1].query.sql_with_params()
     except EmptyResultSet:
         return [], 0
     with connection.cursor() as cursor:

@@ -38,6 +38,7 @@ OPENINGS: Final = (
     Opening(Reason.UPKEEP, "datastores_operation"),
     Opening(Reason.UPKEEP, "accounts_letter"),
     Opening(Reason.UPKEEP, "anomalies_flow"),
+    Opening(Reason.UPKEEP, "anomalies_listchange"),
     Opening(Reason.UPKEEP, "anomalies_anomaly", where="snooze_until IS NOT NULL"),
     Opening(Reason.UPKEEP, "anomalies_notice", where="mail_due IS NOT NULL"),
     Opening(Reason.UPKEEP, "orgs_delivery"),

@@ -1,0 +1,160 @@
+"""Lists that were read before. Their ids are kept in Redis, and are shown for as long as the database says that nothing has changed.
+
+Triggers write the number of each transaction that changes what an org's lists show (`ListChange`). A list is kept with the snapshot that
+was taken before it was read: it holds until there is a transaction of the org that this snapshot did not see and a reader sees now. That is
+exact, whoever writes: a change shows the moment it is committed. Without Redis each list is read anew.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Final, cast
+
+import orjson
+import redis
+from django.conf import settings
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import QuerySet
+from redis.exceptions import RedisError
+
+from accounts.callers import Caller
+from accounts.models import Level
+from anomalies.models import ListChange
+from config.api.pagination import COUNT_CAP
+from datastores.querysets import sees_whole_org, within_reach
+
+# How many ids are read at once: as far as counting goes, for a page beyond that the list down to where paging by numbers is no use.
+HEAD: Final = COUNT_CAP + 1
+WHOLE: Final = 300_000
+# What takes less is read anew, which costs no more than looking it up.
+WORTH_S: Final = 0.004
+KEPT_S: Final = 300
+# The ids are there as long as what is said about them.
+OUTLIVES_S: Final = 60
+TIMEOUT_S: Final = 0.2
+# Longer than any list is kept, and than any transaction runs.
+NEEDED: Final = timedelta(days=1)
+ID_BYTES: Final = 8
+
+LOOK: Final = """
+SELECT now.seen::text, pg_current_xact_id_if_assigned() IS NULL, {reach}, NOT EXISTS (
+           SELECT FROM anomalies_listchange WHERE org_id = %s AND xid >= (pg_snapshot_xmin(known.seen)::text)::bigint
+              AND NOT pg_visible_in_snapshot(xid::text::xid8, known.seen))
+  FROM (SELECT pg_current_snapshot() AS seen) AS now, LATERAL (SELECT coalesce(%s::pg_snapshot, now.seen) AS seen) AS known
+"""
+READ: Final = """
+WITH found (id) AS MATERIALIZED ({listed}) SELECT (SELECT count(*) FROM found), (SELECT string_agg(int8send(id), ''::bytea) FROM found)
+"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A list as somebody asks for it: `words` are the address and its filters and sorts, without the page."""
+
+    caller: Caller
+    level: Level
+    words: tuple[object, ...]
+
+    @property
+    def key(self) -> str:
+        whole = (self.caller.org_id, self.caller.pk, sees_whole_org(self.caller, level=self.level), self.level, self.words)
+        return f"plumbline:anomalies:list:{hashlib.sha256(repr(whole).encode()).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """The ids of one page, and how many the list has, as far as it was read."""
+
+    ids: list[int]
+    found: int
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What the database says before a list is shown. `is_outside`: this transaction has written nothing itself."""
+
+    snapshot: str
+    is_outside: bool
+    reach: list[int] | None
+    is_unchanged: bool
+
+
+def page_of(asked: Asked, rows: Callable[[], QuerySet[Any, Any]], *, start: int, size: int) -> Part:
+    """The ids from place `start` on. `rows` is called only when the list has to be read. One query more than reading it."""
+    most = HEAD if start + size <= HEAD else WHOLE
+    key = f"{asked.key}:{most}"
+    kept = _kept(key, start, size)
+    look = _look(asked, snapshot=kept[0]["snapshot"] if kept else None)
+    if kept and look.is_unchanged and look.is_outside and kept[0]["reach"] == look.reach:
+        return Part(_numbers(kept[1]), kept[0]["found"])
+    began = time.perf_counter()
+    found, ids = _read(rows(), most)
+    if look.is_outside and time.perf_counter() - began >= WORTH_S:
+        _keep(key, {"snapshot": look.snapshot, "reach": look.reach, "found": found}, ids)
+    return Part(_numbers(ids[start * ID_BYTES : (start + size) * ID_BYTES]), found)
+
+
+def _look(asked: Asked, *, snapshot: str | None) -> _Look:
+    reach, params = "NULL", cast("tuple[Any, ...]", ())
+    if not sees_whole_org(asked.caller, level=asked.level):
+        sql, params = within_reach(asked.caller, level=asked.level).order_by("datastore").query.sql_with_params()
+        reach = f"ARRAY({sql})"
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK.format(reach=reach), [*params, asked.caller.org_id, snapshot])
+        return _Look(*cursor.fetchone())
+
+
+def _read(rows: QuerySet[Any, Any], most: int) -> tuple[int, bytes]:
+    """How many there are, up to `most`, and their ids in order, eight bytes each."""
+    try:
+        listed, params = rows.values("pk")[:most].query.sql_with_params()
+    except EmptyResultSet:
+        return 0, b""
+    with connection.cursor() as cursor:
+        cursor.execute(READ.format(listed=listed), params)
+        found, ids = cursor.fetchone()
+    return found, bytes(ids or b"")
+
+
+def _numbers(ids: bytes) -> list[int]:
+    return [int.from_bytes(ids[at : at + ID_BYTES]) for at in range(0, len(ids), ID_BYTES)]
+
+
+@cache
+def _redis() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
+
+
+def _kept(key: str, start: int, size: int) -> tuple[dict[str, Any], bytes] | None:
+    try:
+        both = _redis().pipeline()
+        both.get(f"{key}:about")
+        both.getrange(f"{key}:ids", start * ID_BYTES, (start + size) * ID_BYTES - 1)
+        about, ids = both.execute()
+    except RedisError:
+        return None
+    return (orjson.loads(about), ids) if about else None
+
+
+def _keep(key: str, about: dict[str, Any], ids: bytes) -> None:
+    try:
+        both = _redis().pipeline()
+        both.set(f"{key}:about", orjson.dumps(about), ex=KEPT_S)
+        both.set(f"{key}:ids", ids, ex=KEPT_S + OUTLIVES_S)
+        both.execute()
+    except RedisError:
+        return
+
+
+def orgs_with_old_changes(*, now: datetime) -> list[int]:
+    """Where there is something to forget."""
+    return list(ListChange.objects.filter(at__lt=now - NEEDED).order_by().values_list("org", flat=True).distinct())
+
+
+def forget_old_changes(org_id: int, *, now: datetime) -> int:
+    """Drops what no list that is kept can be older than; how many went."""
+    return ListChange.objects.filter(org=org_id, at__lt=now - NEEDED).delete()[0]
