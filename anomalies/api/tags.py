@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from anomalies.api.serializers import TagSerializer
 from anomalies.models import Tag
 from anomalies.models.tags import validate_tag_name
-from anomalies.services.tags import change_tag, create_tag, delete_tag
+from anomalies.services.tags import change_tag, create_tag, delete_tag, hold_tag
 from config.api.fields import StrictSerializer, TextField
 from config.api.filters import ListFilter, StrictFilterSet, words
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
@@ -114,7 +114,7 @@ class GlobalTagViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     )
     @transaction.atomic
     def update(self, request: Request, name: str) -> Response:
-        tag = self.locked_object()
+        tag = self._held_object()
         return self.versioned(self.shown(change_tag(tag, user=self.person, **self.body(TagChangeSerializer))))
 
     @extend_schema(
@@ -124,8 +124,14 @@ class GlobalTagViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     )
     @transaction.atomic
     def destroy(self, request: Request, name: str) -> Response:
-        delete_tag(self.locked_object(), user=self.person)
+        delete_tag(self._held_object(), user=self.person)
         return Response(status=204)
+
+    def _held_object(self) -> Tag:
+        hold_tag(self.get_object())
+        tag: Tag = self.get_object()
+        self.check_version(tag)
+        return tag
 
 
 @extend_schema_view(

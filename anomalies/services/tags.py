@@ -19,6 +19,11 @@ from orgs.models import Event
 
 BATCH: Final = 2_000
 
+# So often somebody may put the tag on one more anomaly while its anomalies are locked.
+HOLD_TRIES: Final = 10
+CARRYING: Final = "SELECT anomaly_id FROM anomalies_anomaly_global_tags WHERE org_id = %s AND tag_id = %s"
+HOLD: Final = f"SELECT id FROM anomalies_anomaly WHERE id IN ({CARRYING}) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608 - a constant
+
 # Locked in order of id, as all bulk changes lock.
 CARRIERS: Final = """
 SELECT a.id, a.weight, a.weight_breakdown::text FROM anomalies_anomaly a
@@ -60,8 +65,8 @@ def change_tag(tag: Tag, *, user: User, **changes: Any) -> Tag:
 
     Raises Conflict for a name that is taken.
     """
-    # Whoever tags an anomaly at the same time waits for the modifier that holds then.
-    before = Tag.objects.select_for_update().get(pk=tag.pk).weight_modifier
+    hold_tag(tag)
+    before = Tag.objects.get(pk=tag.pk).weight_modifier
     for name, value in changes.items():
         setattr(tag, name, value)
     stored(tag)
@@ -75,10 +80,32 @@ def change_tag(tag: Tag, *, user: User, **changes: Any) -> Tag:
 @transaction.atomic
 def delete_tag(tag: Tag, *, user: User) -> None:
     """Takes the tag off all anomalies, with its weight and a line of history for each, and forgets it."""
-    Tag.objects.select_for_update().get(pk=tag.pk)
+    hold_tag(tag)
     record_event(tag.org_id, type=Event.Type.SETTINGS, name=f"Tag {tag.name} deleted", user_id=user.pk)
     reweigh(tag, is_going=True, actor=USER, user=user)
     tag.delete()
+
+
+def hold_tag(tag: Tag) -> None:
+    """Keeps others from the tag and from all that carry it until the transaction ends: whoever tags then waits for the modifier that holds.
+
+    First the anomalies, then the tag, as everybody does who tags: two who each have what the other waits for would both wait forever.
+    Raises Conflict when the tag is being put on more and more.
+    """
+    for _ in range(HOLD_TRIES):
+        point = transaction.savepoint()
+        held = _ids(HOLD, tag)
+        Tag.objects.select_for_update().filter(pk=tag.pk).first()
+        if _ids(CARRYING, tag) <= held:
+            return transaction.savepoint_commit(point)
+        transaction.savepoint_rollback(point)
+    raise Conflict(f"The tag {tag.name} is being put on anomalies at this moment. Try again.")
+
+
+def _ids(statement: str, tag: Tag) -> set[int]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [tag.org_id, tag.pk])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def stored(tag: Tag) -> Tag:
