@@ -95,7 +95,9 @@ def person(text: str) -> int | None:
 
 class AnomalyFilterSet(StrictFilterSet):
     id = ListFilter(method="by_id", item=id_or_uuid, help_text="Ids or UUIDs.")
-    search = django_filters.CharFilter(method="searched", help_text="Part of the message or of the series' name, the id or UUID.")
+    search = django_filters.CharFilter(
+        method="searched", help_text="Part of the message, of the series' name or of the id, or the beginning of the UUID."
+    )
     status = ListFilter(item=one_of(Anomaly.Status.values), help_text="Any of these states. An archived one lets archived anomalies in.")
     anomaly_type = ListFilter("type", item=one_of(Anomaly.Type.values), help_text="Any of these types.")
     datastore = ListFilter(item=whole_number, help_text="Ids of datastores.")

@@ -7,6 +7,7 @@ import os
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.figures import Figure, at_least, at_most, measured
@@ -120,9 +121,9 @@ def last_page(total: int) -> int:
 def pages(product: Product, data: dict) -> dict[str, Figure]:
     """Every combination as a member with levels on datastores, its pages up to the hundredth; the first sight of each apart."""
     took, first = {}, {}
-    caller = Caller(product, data["tokens"]["member"])
     for name, query in combinations(data).items():
-        started = time.perf_counter()
+        # A connection that waits while others are measured may be closed.
+        caller, started = Caller(product, data["tokens"]["member"]), time.perf_counter()
         total = json.loads(caller.answer(f"/api/anomalies?{query}"))["total"]
         first[name] = 1000 * (time.perf_counter() - started)
         paths = [f"/api/anomalies?{query}&page={page}" for page in PAGES if page <= last_page(total)]
@@ -229,12 +230,17 @@ def streamed(caller: Caller, path: str) -> int:
 
 def memory(product: Product) -> int:
     """Bytes that the processes of the web server hold, what they share counted once for each."""
-    pages_held = [int((folder / "statm").read_text().split()[1]) for folder in processes(product)]
-    assert pages_held
-    return sum(pages_held) * os.sysconf("SC_PAGE_SIZE")
+    return sum(map(held_by(product.process.pid), Path("/proc").glob("[0-9]*")))
 
 
-def processes(product: Product) -> list[Path]:
-    """The web server is the leader of a session; in `stat`, the number of that stands fourth behind the command's name."""
-    found = {folder: (folder / "stat").read_text().rpartition(")")[2].split() for folder in Path("/proc").glob("[0-9]*")}
-    return [folder for folder, fields in found.items() if int(fields[3]) == product.process.pid]
+def held_by(leader: int) -> Callable[[Path], int]:
+    """The bytes of one process of the session that `leader` began (fourth in `stat` behind the command's name); 0 for any other."""
+
+    def held(folder: Path) -> int:
+        try:
+            session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
+            return int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if session == leader else 0
+        except OSError:
+            return 0  # it has ended meanwhile
+
+    return held
