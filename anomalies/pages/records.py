@@ -107,11 +107,14 @@ def records_for(found: Anomaly, asked: Asked, *, refresh: bool = False, unmasked
 
 
 def shown(found: Anomaly, kept: SourceRecords, rows: Sequence[Sequence[Any]], asked: Asked, *, unmasked: bool) -> Records:
-    places = [place for place, field in enumerate(kept.fields) if is_seen(field, asked, kept.fields)]
+    # What is wrong comes first: a narrow screen shows no more.
+    order = sorted(range(len(kept.fields)), key=lambda place: (not kept.fields[place].anomalous, place))
+    places = [place for place in order if is_seen(kept.fields[place], asked, kept.fields)]
     limits = [limit for limit in LIMITS if limit == LIMITS[0] or kept.total > LIMITS[LIMITS.index(limit) - 1]]
     return Records(
         columns=tuple(
-            Column(field.name, field.type, field.anomalous, field.masked, place in places) for place, field in enumerate(kept.fields)
+            Column(field.name, field.type, field.anomalous, field.masked, place in places)
+            for place, field in ((place, kept.fields[place]) for place in order)
         ),
         rows=tuple(tuple(cell_of(row[place], kept.fields[place], unmasked=unmasked) for place in places) for row in rows),
         total=kept.total,

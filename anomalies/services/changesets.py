@@ -78,6 +78,7 @@ WORDS: Final[Mapping[str, Callable[[Any, Any], Words]]] = {
     "duplicate_of": original_words,
     "assignees": list_words("assigned", "took off"),
     "global_tags": list_words("tagged it", "took away the tag"),
+    "ticket_links": list_words("linked the ticket", "unlinked the ticket"),
     "ended_at": lambda before, after: ("over" if after else "began again", ""),
     "message": lambda before, after: ("now says", str(after)),
     "deleted": lambda before, after: ("deleted it", ""),

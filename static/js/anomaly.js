@@ -25,8 +25,7 @@
 
   function open(menu) {
     menu.open = true;
-    $(`${FIELDS.replaceAll(", ", ":checked, ")}`, menu)?.focus();
-    if (!menu.contains(document.activeElement) || document.activeElement.matches("summary")) $(FIELDS, menu)?.focus();
+    ($("input[type=radio]:checked", menu) || $(FIELDS, menu))?.focus();
   }
 
   // Menus: one at a time; Escape and a click elsewhere close them. What is typed beside a choice makes that choice.
@@ -63,7 +62,7 @@
     const sent = detail.requestConfig?.elt;
     focused = (document.activeElement?.closest("[id]") || sent?.closest("[id]"))?.id || "";
     drafts = {};
-    for (const field of $$("#side textarea[id]")) if (field.value !== field.defaultValue && field.form !== sent) drafts[field.id] = field.value;
+    for (const field of $$("#head textarea[id], #side textarea[id]")) if (field.value !== field.defaultValue && field.form !== sent) drafts[field.id] = field.value;
   });
   document.addEventListener("htmx:afterSettle", () => {
     for (const [id, value] of Object.entries(drafts)) {
