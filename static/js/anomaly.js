@@ -28,6 +28,9 @@
     ($("input[type=radio]:checked", menu) || $(FIELDS, menu))?.focus();
   }
 
+  // From the inbox, "c" leads to the comment.
+  if (location.hash === "#say-text") $("#say-text")?.focus();
+
   // Menus: one at a time; Escape and a click elsewhere close them. What is typed beside a choice makes that choice.
 
   document.addEventListener("toggle", ({ target }) => {
