@@ -83,20 +83,19 @@ def walk_body(body: bytes, version: Version, *, table: SeriesTable, seeds: Seeds
 
 def _walk(body: bytes, version: Version, table: SeriesTable, seeds: Seeds, room: int) -> Walked | None:
     symbols: list[bytes] | None = None
-    buf = np.frombuffer(body, np.uint8)
-    starts, ends, counts, found, times = (np.empty(room, np.int64) for _ in range(5))
-    h1s, h2s, values, tally = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room), np.zeros(2, np.int64)
-    out = (starts, ends, counts, h1s, h2s, found, times, values, tally)
-    if version is Version.V1:
-        series, samples = walk.walk_v1(buf, *seeds, *table.arrays(), *out)
-    else:
+    buf, firsts, lasts = np.frombuffer(body, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64)
+    if version is Version.V2:
         firsts, lasts = np.empty(room, np.int64), np.empty(room, np.int64)
         if (known := _checked(walk.symbols_v2(buf, firsts, lasts))) is None:
             return None
-        symbols = [body[a:b] for a, b in zip(firsts[:known].tolist(), lasts[:known].tolist(), strict=True)]
+        firsts, lasts = firsts[:known], lasts[:known]
+        symbols = [body[a:b] for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)]
         if symbols and symbols[0]:
             raise BadRequest("The first symbol must be the empty string.")
-        series, samples = walk.walk_v2(buf, firsts[:known], lasts[:known], *seeds, *table.arrays(), *out)
+    starts, ends, counts, found, times = (np.empty(room, np.int64) for _ in range(5))
+    h1s, h2s, values, tally = np.empty(room, np.uint64), np.empty(room, np.uint64), np.empty(room), np.zeros(2, np.int64)
+    out = (starts, ends, counts, h1s, h2s, found, times, values, tally)
+    series, samples = walk.walk(symbols is not None, buf, firsts, lasts, *seeds, *table.arrays(), *out)
     if _checked(series) is None:
         return None
     return Walked(

@@ -163,69 +163,6 @@ def _sample(pos, end):
     return np.int64(1), time, bits
 
 
-@njit(
-    _PAIR(_U8, types.uint64, types.uint64, _U64, _U64, _I64, _I64, _I64, _I64, _U64, _U64, _I64, _I64, _F64, _I64),
-    cache=True,
-)
-def walk_v1(  # noqa: C901 - one loop over the bytes: a call per field would cost more than the field
-    buf, seed1, seed2, keys1, keys2, ids, starts, ends, counts, h1s, h2s, found, times, values, tally
-):
-    """A decompressed `prometheus.WriteRequest`.
-
-    Fills per series (shape (series,)): `starts`, `ends` (its message in `buf`), `counts` (its samples), both hashes, `found` (its id or
-    UNKNOWN); per sample (shape (samples,)): `times`, `values`; `tally` = [histograms, exemplars]. Returns (series, samples), or
-    (MALFORMED, position) or (FULL, 0) when an array is too short.
-    """
-    base = np.int64(buf.ctypes.data)
-    pos, end, bits = base, base + buf.size, values.view(np.uint64)
-    series, samples = np.int64(0), np.int64(0)
-    while pos < end:
-        tag, pos = _varint(pos, end)
-        if pos < 0:
-            return np.int64(MALFORMED), np.int64(0)
-        if tag != 10:
-            pos = _skipped(pos, end, tag & 7)
-            if pos < 0 or tag >> 3 == 0:
-                return np.int64(MALFORMED), np.int64(0)
-            continue
-        size, pos = _varint(pos, end)
-        if pos < 0 or size < 0 or size > end - pos:
-            return np.int64(MALFORMED), np.int64(0)
-        if series >= starts.size:
-            return np.int64(FULL), np.int64(0)
-        stop = pos + size
-        starts[series], ends[series] = pos - base, stop - base
-        h1, h2, first = seed1, seed2, samples
-        while pos < stop:
-            tag, pos = _varint(pos, stop)
-            if pos < 0:
-                return np.int64(MALFORMED), np.int64(0)
-            if tag != 10 and tag != 18:
-                tally[0] += tag == 34
-                tally[1] += tag == 26
-                pos = _skipped(pos, stop, tag & 7)
-                if pos < 0 or tag >> 3 == 0:
-                    return np.int64(MALFORMED), np.int64(0)
-                continue
-            size, pos = _varint(pos, stop)
-            if pos < 0 or size < 0 or size > stop - pos:
-                return np.int64(MALFORMED), np.int64(0)
-            if tag == 10:
-                h1, h2 = _hashed(pos, pos + size, h1, h2)
-            else:
-                if samples >= times.size:
-                    return np.int64(FULL), np.int64(0)
-                ok, times[samples], bits[samples] = _sample(pos, pos + size)
-                if ok == 0:
-                    return np.int64(MALFORMED), np.int64(0)
-                samples += 1
-            pos += size
-        counts[series], h1s[series], h2s[series] = samples - first, h1, h2
-        found[series] = find(h1, h2, keys1, keys2, ids)
-        series += 1
-    return series, samples
-
-
 @njit(types.int64(_U8, _I64, _I64), cache=True)
 def symbols_v2(buf, starts, ends):
     """The symbols of a 2.0 request, as places in `buf`. Their number, MALFORMED or FULL."""
@@ -252,30 +189,35 @@ def symbols_v2(buf, starts, ends):
 
 
 @njit(
-    _PAIR(_U8, _I64, _I64, types.uint64, types.uint64, _U64, _U64, _I64, _I64, _I64, _I64, _U64, _U64, _I64, _I64, _F64, _I64),
+    _PAIR(types.bool_, _U8, _I64, _I64, types.uint64, types.uint64, _U64, _U64, _I64, _I64, _I64, _I64, _U64, _U64, _I64, _I64, _F64, _I64),
     cache=True,
 )
-def walk_v2(  # noqa: C901 - as walk_v1
-    buf, symbol_starts, symbol_ends, seed1, seed2, keys1, keys2, ids, starts, ends, counts, h1s, h2s, found, times, values, tally
+def walk(  # noqa: C901 - one loop over the bytes: a call per field would cost more than the field
+    is_v2, buf, symbol_starts, symbol_ends, seed1, seed2, keys1, keys2, ids, starts, ends, counts, h1s, h2s, found, times, values, tally
 ):
-    """A decompressed `io.prometheus.write.v2.Request` whose symbols `symbols_v2` found; fills and returns what `walk_v1` does.
+    """A decompressed `prometheus.WriteRequest` (without symbols), or an `io.prometheus.write.v2.Request` whose symbols `symbols_v2` found.
 
-    A series whose label references point outside the symbols keeps `found` at UNKNOWN and is refused when it is decoded.
+    Fills per series (shape (series,)): `starts`, `ends` (its message in `buf`), `counts` (its samples), both hashes, `found` (its id or
+    UNKNOWN, which a series with a reference to no symbol stays too); per sample (shape (samples,)): `times`, `values`; `tally` =
+    [histograms, exemplars]. Returns (series, samples), or (MALFORMED, position) or (FULL, 0) when an array is too short.
     """
     base = np.int64(buf.ctypes.data)
-    n = symbol_starts.size
-    symbol1, symbol2 = np.empty(n, np.uint64), np.empty(n, np.uint64)
-    for k in range(n):
+    symbol1, symbol2 = np.empty(symbol_starts.size, np.uint64), np.empty(symbol_starts.size, np.uint64)
+    for k in range(symbol_starts.size):
         symbol1[k], symbol2[k] = _hashed(base + symbol_starts[k], base + symbol_ends[k], seed1, seed2)
+    # Labels that are told by reference hash to others than the same labels told in full.
+    if is_v2:
+        seed1, seed2 = ~seed1, ~seed2
+    of_series, of_histogram, of_exemplar = (42, 26, 34) if is_v2 else (10, 34, 26)
     pos, end, bits = base, base + buf.size, values.view(np.uint64)
     series, samples = np.int64(0), np.int64(0)
     while pos < end:
         tag, pos = _varint(pos, end)
         if pos < 0:
             return np.int64(MALFORMED), np.int64(0)
-        if tag != 42:
+        if tag != of_series:
             pos = _skipped(pos, end, tag & 7)
-            if pos < 0:
+            if pos < 0 or tag >> 3 == 0:
                 return np.int64(MALFORMED), np.int64(0)
             continue
         size, pos = _varint(pos, end)
@@ -285,46 +227,41 @@ def walk_v2(  # noqa: C901 - as walk_v1
             return np.int64(FULL), np.int64(0)
         stop = pos + size
         starts[series], ends[series] = pos - base, stop - base
-        h1, h2, first, is_known = ~seed1, ~seed2, samples, True
+        h1, h2, first, is_known = seed1, seed2, samples, True
         while pos < stop:
             tag, pos = _varint(pos, stop)
             if pos < 0:
                 return np.int64(MALFORMED), np.int64(0)
-            if tag == 8:
-                ref, pos = _varint(pos, stop)
-                if pos < 0:
+            if tag == 10 or tag == 18:
+                size, pos = _varint(pos, stop)
+                if pos < 0 or size < 0 or size > stop - pos:
                     return np.int64(MALFORMED), np.int64(0)
-                is_known = is_known and 0 <= ref < n
-                if is_known:
-                    h1, h2 = _mixed(h1, symbol1[ref], _A1, _A2), _mixed(h2, symbol2[ref], _B1, _B2)
-                continue
-            if tag != 10 and tag != 18:
-                tally[0] += tag == 26
-                tally[1] += tag == 34
-                pos = _skipped(pos, stop, tag & 7)
-                if pos < 0 or tag >> 3 == 0:
+                after = pos + size
+            else:
+                after = _skipped(pos, stop, tag & 7)
+                if after < 0 or tag >> 3 == 0:
                     return np.int64(MALFORMED), np.int64(0)
-                continue
-            size, pos = _varint(pos, stop)
-            if pos < 0 or size < 0 or size > stop - pos:
-                return np.int64(MALFORMED), np.int64(0)
-            if tag == 10:
-                inner = pos + size
-                while pos < inner:
-                    ref, pos = _varint(pos, inner)
+            if tag == 18:
+                if samples >= times.size:
+                    return np.int64(FULL), np.int64(0)
+                ok, times[samples], bits[samples] = _sample(pos, after)
+                if ok == 0:
+                    return np.int64(MALFORMED), np.int64(0)
+                samples += 1
+            elif is_v2 and (tag == 10 or tag == 8):
+                while pos < after:
+                    ref, pos = _varint(pos, after)
                     if pos < 0:
                         return np.int64(MALFORMED), np.int64(0)
-                    is_known = is_known and 0 <= ref < n
+                    is_known = is_known and 0 <= ref < symbol1.size
                     if is_known:
                         h1, h2 = _mixed(h1, symbol1[ref], _A1, _A2), _mixed(h2, symbol2[ref], _B1, _B2)
-                continue
-            if samples >= times.size:
-                return np.int64(FULL), np.int64(0)
-            ok, times[samples], bits[samples] = _sample(pos, pos + size)
-            if ok == 0:
-                return np.int64(MALFORMED), np.int64(0)
-            samples += 1
-            pos += size
+            elif tag == 10:
+                h1, h2 = _hashed(pos, after, h1, h2)
+            else:
+                tally[0] += tag == of_histogram
+                tally[1] += tag == of_exemplar
+            pos = after
         counts[series], h1s[series], h2s[series] = samples - first, h1, h2
         found[series] = find(h1, h2, keys1, keys2, ids) if is_known else np.int64(0)
         series += 1
