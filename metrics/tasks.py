@@ -17,6 +17,8 @@ from orgs.tenancy import home_of, within
 
 # Housekeeping finds again what no worker took until it looks again: so work does not pile up while workers are busy or away.
 _NEXT_S: Final = 60
+# Then other work has its turn: imports and all other work share a few processes.
+IMPORT_BUDGET_S: Final = 30.0
 
 
 @shared_task
@@ -67,10 +69,11 @@ def drop_expired() -> int:
     return len(partitions.drop_expired())
 
 
-@shared_task(time_limit=3600, soft_time_limit=3500)
-def run_import(operation_id: int) -> int:
-    """Reads a spooled file to its end. A second run of the same import does nothing twice."""
-    return imports.run(operation_id)
+@shared_task(time_limit=300, soft_time_limit=280)
+def run_import(operation_id: int) -> None:
+    """Reads a spooled file; a second run does nothing twice, and what takes long goes on in another task, behind what waits."""
+    if imports.run(operation_id, budget_s=IMPORT_BUDGET_S):
+        run_import.apply_async((operation_id,), retry=False)
 
 
 @shared_task

@@ -10,6 +10,8 @@ from metrics.points.codec import Floats, Ints
 # A request is bounded before it is read, and again before it is unpacked.
 BODY_LIMIT = 16 * 2**20
 UNPACKED_LIMIT = 64 * 2**20
+# Read into objects of some 60 bytes for 3 of text, and before anybody is known: the key stands inside.
+JSON_LIMIT = 8 * 2**20
 SAMPLE_LIMIT = 500_000
 
 

@@ -4,6 +4,8 @@ So an import that is cut off goes on where it was, and no line is stored twice.
 """
 
 import contextlib
+import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.utils import timezone
 
 from datastores.models import Datastore, Operation
@@ -23,9 +25,12 @@ from metrics.ingest.senders import Sender
 from metrics.points import Rule
 from orgs.tenancy import Reason, across, home_of, within
 
+log = logging.getLogger(__name__)
+
 FILE_LIMIT: Final = 2 * 2**30
 _PIECE: Final = 2**20
 _STEP_LINES: Final = 20_000
+_STEP_BYTES: Final = 8 * 2**20
 _REPORTED_LINES: Final = 100
 _UPLOAD_LIMIT: Final = timedelta(days=1)
 _ORPHAN_S: Final = 3600.0
@@ -110,13 +115,19 @@ def _is_unwanted(path: Path, *, status: str | None) -> bool:
     return path.stat().st_mtime < time.time() - _ORPHAN_S
 
 
-def run(operation_id: int) -> int:
-    """Reads an import to its end, unless somebody aborts it or another process is at it. The number of steps."""
-    steps = 0
+def run(operation_id: int, *, budget_s: float = math.inf) -> bool:
+    """Reads step after step until the import has ended, somebody aborts it, another process is at it or the time is up; whether more is
+    left to do. What can never be stored ends it, with what was stored until then."""
+    until = time.monotonic() + budget_s
     with home_of(Operation, id=operation_id):
-        while _step(operation_id):
-            steps += 1
-    return steps
+        try:
+            while _step(operation_id):
+                if time.monotonic() > until:
+                    return True
+        except (DataError, IntegrityError, BadRequest) as exc:
+            log.exception("import %s failed", operation_id)
+            _end(operation_id, f"It went wrong and was ended; what was stored until then stays. ({type(exc).__name__})")
+    return False
 
 
 def _step(operation_id: int) -> bool:
@@ -129,7 +140,7 @@ def _step(operation_id: int) -> bool:
     try:
         step = _read(operation)
     except FileNotFoundError:
-        _finish(operation, Operation.Status.FAILURE, "The spooled file is gone; send it again.")
+        _end(operation.pk, "The spooled file is gone; send it again.")
         return False
     sender = _sender_of(operation)
     # Before the transaction: the process remembers ids, and what it remembers must not be rolled back.
@@ -200,15 +211,19 @@ def _header(file: IO[bytes], operation: Operation) -> Header | None:
 
 
 def _lines(file: IO[bytes]) -> Iterator[bytes]:
-    """The next lines; one beyond the limit is cut, so that it is refused without being held."""
+    """The next lines, up to either bound of a step; one beyond the limit is cut, so that it is refused without being held."""
+    held = 0
     for _ in range(_STEP_LINES):
         line = file.readline(history.LINE_LIMIT + 2)
+        held += len(line)
         if not line:
             return
         rest = line
         while len(rest) > history.LINE_LIMIT + 1 and not rest.endswith(b"\n"):
             rest = file.readline(history.LINE_LIMIT + 2)
         yield line
+        if held >= _STEP_BYTES:
+            return
 
 
 def _sender_of(operation: Operation) -> Sender:
@@ -249,8 +264,9 @@ def _check_header(operation: Operation, form: Form) -> None:
             history.parse_header(file.readline(history.LINE_LIMIT))
 
 
-def _finish(operation: Operation, status: Operation.Status, message: str) -> None:
-    Operation.objects.filter(pk=operation.pk, status__in=_UNFINISHED).update(status=status, message=message, ended=timezone.now())
+def _end(operation_id: int, message: str) -> None:
+    ended = {"status": Operation.Status.FAILURE, "message": message, "ended": timezone.now()}
+    Operation.objects.filter(pk=operation_id, status__in=_UNFINISHED).update(**ended)
 
 
 def _forget(operation: Operation) -> None:

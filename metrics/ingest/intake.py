@@ -1,10 +1,12 @@
 """The intake: a sender's parsed points -> series ids -> one row of the batch log. What it accepts is on disk when it returns."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import numpy as np
+from django.db import transaction
 
 from metrics import points
 from metrics.ingest import series
@@ -47,7 +49,8 @@ def take(sender: Sender, batch: Batch, *, received_at: datetime, backfill: bool 
     Raises django.db.OperationalError when the database is away; then nothing is stored.
     """
     ready = prepare(sender, batch)
-    store_ready(sender, ready, received_at=received_at, backfill=backfill)
+    with together(ready.refused):
+        store_ready(sender, ready, received_at=received_at, backfill=backfill)
     return Outcome(ready.ids.size, ready.made, ready.refused)
 
 
@@ -56,14 +59,19 @@ def prepare(sender: Sender, batch: Batch) -> Ready:
     resolved = series.resolve(sender, batch.series)
     ids = np.array([resolved.ids.get(one.name, 0) for one in batch.series], np.int64)[batch.index]
     refused = [*batch.refused, *_over_quota(batch, ids)]
-    count_refused(sender, refused)
     known = ids > 0
     refused.sort(key=lambda refusal: refusal.index)
     return Ready(ids[known], batch.timestamps_ms[known], batch.values[known], sorted(resolved.made), refused)
 
 
+def together(refused: list[Refusal]) -> AbstractContextManager[object]:
+    """A transaction for what is counted and stored; points alone are one statement, which needs none."""
+    return transaction.atomic() if refused else nullcontext()
+
+
 def store_ready(sender: Sender, ready: Ready, *, received_at: datetime, backfill: bool) -> None:
-    """Logs prepared points; part of the caller's transaction, if there is one."""
+    """Logs prepared points and counts what was refused, both or neither: part of the caller's transaction."""
+    count_refused(sender, ready.refused)
     store(sender, ready.ids, ready.timestamps_ms, ready.values, received_at=received_at, backfill=backfill)
 
 

@@ -6,7 +6,7 @@ from typing import IO, Final, cast
 
 import cramjam
 
-from metrics.ingest.batch import UNPACKED_LIMIT, BadRequest
+from metrics.ingest.batch import JSON_LIMIT, UNPACKED_LIMIT, BadRequest
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 
@@ -26,9 +26,11 @@ def unpack(body: bytes, encoding: str) -> bytes:
 
 
 def plain(body: bytes, encoding: str) -> bytes:
-    """The plain text of a body that may be gzip, which is recognised where it is not named. Raises BadRequest."""
+    """The JSON text of a body that may be gzip, which is recognised where it is not named. Raises BadRequest, 413 beyond JSON_LIMIT."""
     if is_gzip(encoding) or body[:2] == _GZIP_MAGIC:
-        return unzipped(body)
+        return unzipped(body, limit=JSON_LIMIT)
+    if len(body) > JSON_LIMIT:
+        raise _too_large(JSON_LIMIT)
     return body
 
 
@@ -56,15 +58,15 @@ def unknown_encoding(encoding: str, *, send: str) -> BadRequest:
     return BadRequest(f"Content-Encoding {encoding[:100]!r} is not supported: send {send}.", status=415)
 
 
-def unzipped(body: bytes) -> bytes:
+def unzipped(body: bytes, *, limit: int = UNPACKED_LIMIT) -> bytes:
     """gzip, unpacked up to the limit. Raises BadRequest."""
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        plain = unpacker.decompress(body, UNPACKED_LIMIT)
+        plain = unpacker.decompress(body, limit)
     except zlib.error:
         raise BadRequest("The body is not valid gzip.") from None
     if unpacker.unconsumed_tail:
-        raise _too_large()
+        raise _too_large(limit)
     if not unpacker.eof:
         raise BadRequest("The body is not valid gzip: its end is missing.")
     return plain
@@ -73,11 +75,11 @@ def unzipped(body: bytes) -> bytes:
 def _unsnapped(body: bytes) -> bytes:
     try:
         if cramjam.snappy.decompress_raw_len(body) > UNPACKED_LIMIT:
-            raise _too_large()
+            raise _too_large(UNPACKED_LIMIT)
         return bytes(cramjam.snappy.decompress_raw(body))
     except cramjam.DecompressionError:
         raise BadRequest("The body is not a valid snappy block.") from None
 
 
-def _too_large() -> BadRequest:
-    return BadRequest(f"The unpacked body is larger than {UNPACKED_LIMIT} bytes: send smaller requests.", status=413)
+def _too_large(limit: int) -> BadRequest:
+    return BadRequest(f"The unpacked body is larger than {limit} bytes: send smaller requests.", status=413)

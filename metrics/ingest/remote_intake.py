@@ -6,7 +6,7 @@ import numpy as np
 
 from metrics.ingest import remote_write, series
 from metrics.ingest.batch import Refusal
-from metrics.ingest.intake import OVER_QUOTA, OVER_QUOTA_REASON, Outcome, count_refused, store
+from metrics.ingest.intake import OVER_QUOTA, OVER_QUOTA_REASON, Outcome, count_refused, store, together
 from metrics.ingest.labels import Drop
 from metrics.ingest.remote_write import Judged, Walked
 from metrics.ingest.senders import Sender
@@ -20,14 +20,13 @@ def take_walked(sender: Sender, walked: Walked, *, table: SeriesTable, drop: Dro
     if walked.histograms:
         refused.append(Refusal(0, "", "histogram", "Native histograms are not supported; classic ones are.", walked.histograms))
     refused = [*refused, *judged.refused]
-    count_refused(sender, refused)
     ids = np.repeat(walked.ids, walked.counts)
     is_stored = judged.is_good & (ids > 0)
-    if is_stored.all():
-        store(sender, ids, walked.times, walked.values, received_at=received_at)
-    else:
-        store(sender, ids[is_stored], walked.times[is_stored], walked.values[is_stored], received_at=received_at)
-    return Outcome(int(is_stored.sum()), made, refused)
+    stored = (ids, walked.times, walked.values) if is_stored.all() else (ids[is_stored], walked.times[is_stored], walked.values[is_stored])
+    with together(refused):
+        count_refused(sender, refused)
+        store(sender, *stored, received_at=received_at)
+    return Outcome(stored[0].size, made, refused)
 
 
 def _resolve_unknown(sender: Sender, walked: Walked, judged: Judged, table: SeriesTable, drop: Drop) -> tuple[list[Refusal], list[str]]:

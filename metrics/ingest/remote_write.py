@@ -74,7 +74,7 @@ def _version(name: str) -> Version:
 def walk_body(body: bytes, version: Version, *, table: SeriesTable, seeds: Seeds) -> Walked:
     """Walks an unpacked message. Raises BadRequest when it is no such message (400) or holds too many samples (413)."""
     # Room for messages of ordinary density; a denser one is walked again with room for the densest there can be.
-    for room in (len(body) // 16 + 16, min(len(body) // 2 + 1, SAMPLE_LIMIT + 1)):
+    for room in (min(len(body) // 16 + 16, SAMPLE_LIMIT), min(len(body) // 2 + 1, SAMPLE_LIMIT)):
         walked = _walk(body, version, table, seeds, room)
         if walked is not None:
             return walked

@@ -13,7 +13,8 @@ from orgs.models import Org
 
 _REMEMBERED: Final = 200_000
 
-_remembered: dict[tuple[int, int, str], int] = {}
+# By the digest of the name, so that the names of a sender may be as long as they like and this stays below 50 MB.
+_remembered: dict[tuple[int, int, bytes], int] = {}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Resolved:
 
 def resolve(sender: Sender, wanted: Sequence[Series]) -> Resolved:
     """The ids of these series, remembered ones first; new ones are made while the org's quota lasts."""
-    known = {one.name: found for one in wanted if (found := _remembered.get((sender.datastore_id, sender.epoch, one.name)))}
+    known = {one.name: found for one in wanted if (found := _remembered.get(_key(sender, one.name)))}
     missing = [one for one in wanted if one.name not in known]
     if not missing:
         return Resolved(known, frozenset())
@@ -68,7 +69,7 @@ def count_refused(org_id: int, *, points: int, example: str) -> None:
         cursor.execute(
             "INSERT INTO orgs_refusedseries AS r (org_id, day, refused, example) VALUES (%s, (now() AT TIME ZONE 'UTC')::date, %s, %s)"
             " ON CONFLICT (org_id, day) DO UPDATE SET refused = r.refused + excluded.refused, example = excluded.example",
-            [org_id, points, example[:200]],
+            [org_id, points, _storable(example)[:200]],
         )
 
 
@@ -80,8 +81,13 @@ def count_invalid(org_id: int, *, points: int, example: str) -> None:
             " VALUES (%s, (now() AT TIME ZONE 'UTC')::date, 0, '', %s, %s, now())"
             " ON CONFLICT (org_id, day) DO UPDATE SET invalid = r.invalid + excluded.invalid,"
             " invalid_example = excluded.invalid_example, invalid_at = excluded.invalid_at",
-            [org_id, points, example[:400]],
+            [org_id, points, _storable(example)[:400]],
         )
+
+
+def _storable(text: str) -> str:
+    """What was refused may be refused for its characters: without NUL and half characters, which PostgreSQL takes in no text."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 @transaction.atomic
@@ -103,4 +109,8 @@ def _row(sender: Sender, one: Series) -> Metric:
 def _remember(sender: Sender, ids: dict[str, int]) -> None:
     if len(_remembered) + len(ids) > _REMEMBERED:
         _remembered.clear()
-    _remembered.update({(sender.datastore_id, sender.epoch, name): found for name, found in ids.items()})
+    _remembered.update({_key(sender, name): found for name, found in ids.items()})
+
+
+def _key(sender: Sender, name: str) -> tuple[int, int, bytes]:
+    return sender.datastore_id, sender.epoch, name_digest(name)

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import orjson
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from metrics import points
-from metrics.ingest import senders, trials
+from metrics.ingest import intake, senders, trials
 from metrics.models import Metric
 from orgs import wall
 from orgs.models import IngestKey, Org, RefusedSeries
@@ -88,6 +89,9 @@ class TestWithoutAKey:
         assert answer["WWW-Authenticate"].startswith("Bearer")
         assert Metric.objects.for_org(org).count() == 0
 
+    def test_half_a_character_is_no_key(self, post_json):
+        assert post_json(b'{"key": "\\ud800", "metric": "a", "timestamp": 1, "value": 1}').status_code == 401
+
     def test_an_expired_key_is_401(self, post_json, datastore, now):
         row, secret = factories.make_ingest_key(datastore)
         IngestKey.objects.filter(pk=row.pk).update(expires=timezone.now() - timedelta(seconds=1))
@@ -127,6 +131,22 @@ class TestBadPoints:
         }
         assert stored() == {"a": [(now, 1.0)]}
 
+    @pytest.mark.parametrize("name", ['"a\\u0000b"', '"a\\ud800b"'])
+    def test_a_name_that_no_database_takes_costs_the_good_nothing(self, post_json, key, now, org, stored, name):
+        bad = f'{{"metric": {name}, "timestamp": {now}, "value": 1}}'
+        answer = post_json(f'{{"key": "{key}", "metrics": [{bad}, {{"metric": "good", "timestamp": {now}, "value": 2}}]}}'.encode())
+        assert (answer.status_code, answer.json()["stored"], stored()) == (207, 1, {"good": [(now, 2.0)]})
+        assert RefusedSeries.objects.get(org=org).invalid == 1
+
+    def test_what_is_refused_is_counted_with_what_is_stored_or_not_at_all(self, post_json, key, now, monkeypatch):
+        def away(*args, **options):
+            raise OperationalError
+
+        rows = [{"metric": "a", "timestamp": now, "value": 1}, {"metric": "b", "timestamp": now, "value": "x"}]
+        monkeypatch.setattr(intake, "store", away)
+        assert post_json({"key": key, "metrics": rows}).status_code == 503
+        assert RefusedSeries.objects.count() == 0
+
     def test_if_all_are_bad_it_is_400(self, post_json, key, stored):
         answer = post_json({"key": key, "metric": "a", "timestamp": 5, "value": 1})
         assert (answer.status_code, answer.json()["metrics"][0]["code"]) == (400, "timestamp_out_of_range")
@@ -141,6 +161,10 @@ class TestBadPoints:
 
     def test_a_bomb_is_413(self, post_json):
         assert post_json(gzip.compress(b" " * (65 * 2**20))).status_code == 413
+
+    def test_json_is_smaller_than_other_bodies_because_its_objects_are_larger(self, post_json):
+        beyond = b'{"metrics": [' + b"[]," * (8 * 2**20 // 3) + b"[]]}"
+        assert (post_json(beyond).status_code, post_json(gzip.compress(beyond)).status_code) == (413, 413)
 
     def test_broken_gzip_is_400(self, post_json):
         assert post_json(gzip.compress(b"x" * 100)[:-9], **{"Content-Encoding": "gzip"}).status_code == 400

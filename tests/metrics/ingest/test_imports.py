@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import orjson
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounts.models import Level
@@ -201,9 +201,40 @@ class TestSteps:
         return {"a": [(now - 10 + k, float(k)) for k in range(10)]}
 
     def test_a_file_is_read_in_steps(self, started, stored, everything):
-        assert imports.run(started.pk) == 3
+        assert imports._step(started.pk)
+        started.refresh_from_db()
+        assert (started.status, started.counters["lines"]) == ("running", 3)
+        assert not imports.run(started.pk)
         started.refresh_from_db()
         assert (started.status, started.counters["lines"], stored()) == ("success", 10, everything)
+
+    def test_a_step_is_no_longer_than_its_bytes(self, started, stored, everything, monkeypatch):
+        monkeypatch.setattr(imports, "_STEP_BYTES", 1)
+        assert imports._step(started.pk)
+        started.refresh_from_db()
+        assert started.counters["lines"] == 1
+        imports.run(started.pk)
+        assert stored() == everything
+
+    def test_one_that_takes_long_lets_others_work_and_goes_on(self, started, stored, everything):
+        assert imports.run(started.pk, budget_s=0.0)
+        started.refresh_from_db()
+        assert (started.status, started.counters["lines"]) == ("running", 3)
+        assert not imports.run(started.pk, budget_s=60.0)
+        assert stored() == everything
+
+    def test_what_can_never_be_stored_ends_it(self, started, stored, monkeypatch):
+        imports._step(started.pk)
+
+        def refusing(*args, **options):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1 / 0")
+
+        monkeypatch.setattr(imports.intake, "store_ready", refusing)
+        assert not imports.run(started.pk)
+        started.refresh_from_db()
+        said = "It went wrong and was ended; what was stored until then stays. (DataError)"
+        assert (started.status, started.message, len(stored()["a"])) == ("failure", said, 3)
 
     def test_one_cut_off_goes_on_where_it_was(self, started, stored, everything, monkeypatch):
         store, calls = imports.intake.store_ready, []
@@ -226,14 +257,14 @@ class TestSteps:
     def test_an_aborted_one_stops_and_keeps_what_it_has(self, started, stored):
         imports._step(started.pk)
         abort_operation(started)
-        assert imports.run(started.pk) == 0
+        assert not imports.run(started.pk)
         started.refresh_from_db()
         assert (started.status, len(stored()["a"])) == ("aborted", 3)
         assert not imports.path_of(started).exists()
 
     def test_a_finished_one_is_not_read_again(self, started, stored, everything):
         imports.run(started.pk)
-        assert (imports.run(started.pk), stored()) == (0, everything)
+        assert (imports.run(started.pk), stored()) == (False, everything)
 
     def test_a_lost_file_is_a_failure_that_says_so(self, started):
         imports.path_of(started).unlink()

@@ -132,6 +132,17 @@ def test_too_many_samples_are_413(monkeypatch):
     assert caught.value.status == 413
 
 
+@pytest.mark.parametrize(("samples", "fits"), [(100, True), (101, False)])
+def test_samples_of_ordinary_density_are_counted_too(monkeypatch, samples, fits):
+    monkeypatch.setattr(remote_write, "SAMPLE_LIMIT", 100)
+    message = pb.v1([([("__name__", "a")], [(1_000_000 + k, float(k)) for k in range(samples)])])
+    if fits:
+        assert walked(message).times.size == samples
+    else:
+        with pytest.raises(BadRequest, match="At most 100"):
+            walked(message)
+
+
 def series_named(*names):
     return [([("__name__", name)], [(1, 1.0)]) for name in names]
 
