@@ -84,9 +84,10 @@ class EnvelopePagination(BasePagination):
         ]
 
 
+# The key is the first column; after it come those by which a list of distinct rows is sorted.
 PAGE: Final = """
-WITH found AS MATERIALIZED ({listed})
-SELECT (SELECT count(*) FROM found), ARRAY(SELECT * FROM found OFFSET {start} LIMIT {size})
+WITH found (listed_key) AS MATERIALIZED ({listed})
+SELECT (SELECT count(*) FROM found), ARRAY(SELECT listed_key FROM found OFFSET {start} LIMIT {size})
 """
 
 

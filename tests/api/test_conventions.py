@@ -119,7 +119,7 @@ def test_a_mistake_of_ours_is_a_problem_without_a_trace_and_is_logged(as_, viewe
     def fail(*args, **kwargs):
         raise ZeroDivisionError("a detail that nobody outside may read")
 
-    monkeypatch.setattr("django.db.models.query.QuerySet.values_list", fail)
+    monkeypatch.setattr("django.db.models.query.QuerySet.values", fail)
     answer = client.get("/api/anomalies")
     assert (answer.status_code, answer.json()["type"]) == (500, "/problems/internal")
     assert b"nobody outside" not in answer.content
