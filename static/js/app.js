@@ -68,7 +68,7 @@
   // Facets stand outside their form, which does not hear of them by itself.
 
   document.addEventListener("change", ({ target }) => {
-    if (target.form?.id === "filters" && !target.form.contains(target)) target.form.requestSubmit();
+    if (target.form?.getAttribute("id") === "filters" && !target.form.contains(target)) target.form.requestSubmit();
   });
 
   // A choice that stands for its own button.

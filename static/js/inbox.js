@@ -67,7 +67,8 @@
   // What is sent: the selection of all pages, or else the row on which one stands.
 
   document.addEventListener("htmx:configRequest", ({ detail }) => {
-    if (detail.elt.id !== "list") return;
+    // Not `.id`: the form has fields of that name.
+    if (detail.elt.getAttribute("id") !== "list") return;
     const chosen = selection.size ? [...selection] : [$(".rows tr.here")?.dataset.id].filter(Boolean);
     detail.formData.delete("id");
     detail.formData.set("ids", chosen.join(","));

@@ -108,10 +108,10 @@ def test_keys_can_be_turned_off(desk):
 def test_filters_are_in_the_address_and_the_way_back_works(desk):
     page = desk.go("/app/inbox")
     page.get_by_role("checkbox", name="metric 3").check()
-    expect(page.locator(".chip")).to_contain_text("type: metric")
+    expect(page.locator(".chips .chip")).to_contain_text("type: metric")
     assert page.url.endswith("/app/inbox?anomaly_type=metric")
     page.go_back()
-    expect(page.locator(".chip")).to_have_count(0)
+    expect(page.locator(".chips .chip")).to_have_count(0)
 
 
 def test_new_ones_are_announced_and_the_list_stays(desk, world):
