@@ -18,7 +18,7 @@ def test_log_in_open_acknowledge_and_see_the_history(desk, world):
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.locator(".headline .status")).to_have_text("Acknowledged")
     expect(page.locator(".timeline li").last).to_contain_text("Alice Lee acknowledged it")
-    expect(page.locator("#notice")).to_have_text("Acknowledged.")
+    expect(page.locator("#notice .said span")).to_have_text("Acknowledged.")
     assert Anomaly.objects.get(pk=world.anomalies[0].pk).status == "Acknowledged"
     assert Change.objects.get().changeset == {"status": ["Active", "Acknowledged"]}
 
