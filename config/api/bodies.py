@@ -6,7 +6,7 @@ from typing import IO, Final, cast
 
 from django.http import HttpRequest
 
-from orgs.errors import TooLarge
+from orgs.errors import Malformed, TooLarge
 
 SPOOL_BYTES: Final = 1 << 20
 WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -19,10 +19,26 @@ def is_undeclared(request: HttpRequest) -> bool:
     return "chunked" in request.headers.get("Transfer-Encoding", "").lower() or bool(request.META.get("wsgi.input_terminated"))
 
 
+class Whole:
+    """A body of declared length. Reading it raises Malformed where it ends before, because the sender has gone."""
+
+    def __init__(self, stream: IO[bytes], length: int) -> None:
+        self.stream, self.left = stream, length
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self.stream.read(size)
+        self.left -= len(piece)
+        if self.left > 0 and not piece and size != 0:
+            raise Malformed("The body ended before its Content-Length. Nothing was taken: send it again.")
+        return piece
+
+
 def stream_of(request: HttpRequest) -> IO[bytes]:
     """The body as a stream, whether its length was declared or not. Read it in pieces: nothing bounds one of undeclared length."""
     # Django reads no body without a Content-Length; such a one is read from the server's own stream.
-    return cast("IO[bytes]", request.META["wsgi.input"] if is_undeclared(request) else request)
+    if is_undeclared(request):
+        return cast("IO[bytes]", request.META["wsgi.input"])
+    return cast("IO[bytes]", Whole(cast("IO[bytes]", request), int(request.META.get("CONTENT_LENGTH") or 0)))
 
 
 def hold_body(request: HttpRequest, *, limit: int, told: Callable[[bytes], object] = len) -> None:

@@ -94,13 +94,15 @@ def said(code: int, **fields: object) -> HttpResponse:
 
 
 def body_of(request: HttpRequest) -> bytes:
-    """The body, read up to the limit and no further, chunked or not. Raises BadRequest 413."""
+    """The whole body, read up to the limit and no further, chunked or not. Raises BadRequest: 413, and 400 for one that was cut off."""
     declared = request.META.get("CONTENT_LENGTH") or ""
     if declared.isdigit() and int(declared) > BODY_LIMIT:
         raise _too_large()
     body = stream_of(request).read(BODY_LIMIT + 1)
     if len(body) > BODY_LIMIT:
         raise _too_large()
+    if declared.isdigit() and len(body) < int(declared):
+        raise BadRequest("The body ended before its Content-Length. Nothing was stored: send it again.")
     return body
 
 

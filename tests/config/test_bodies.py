@@ -1,11 +1,16 @@
 """Bodies in chunks reach every kind of view whole, through the product's own web server."""
 
 import http.client
+import io
 import json
+import socket
 import time
 
 import pytest
+from django.test import RequestFactory
 
+from config.api.bodies import stream_of
+from orgs.errors import Malformed
 from tests import factories
 from tests.product import new_product
 
@@ -93,3 +98,26 @@ def test_a_file_of_history(product, send):
     line = json.dumps({"metric": "chunked.history", "timestamp": int(time.time()) - 60, "value": 2.5}).encode()
     status, operation = send("POST", "/api/metrics/import", line, "application/x-ndjson", Authorization=f"Bearer {product.said['key']}")
     assert (status, operation["total"]) == (202, len(line))
+
+
+def test_an_upload_that_was_cut_off_is_not_taken_for_a_whole_one(product, bearer):
+    line = b'{"metric": "cut.off", "timestamp": 1795363200, "value": 1}\n'
+    head = (
+        "POST /api/metrics/import HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
+        f"Authorization: {bearer['Authorization']}\r\nContent-Length: {len(line) * 1000}\r\n\r\n"
+    )
+    before = product.get("/api/operations", **bearer)[1]["total"]
+    with socket.create_connection(("127.0.0.1", product.port)) as connection:
+        connection.sendall(head.encode() + line * 500 + line[:20])
+        time.sleep(1)
+    time.sleep(1)
+    assert product.get("/api/operations", **bearer)[1]["total"] == before
+
+
+def test_reading_says_where_a_declared_body_ends_too_early():
+    request = RequestFactory().post("/", b"", content_type="text/plain")
+    request.META["CONTENT_LENGTH"], request._stream = "10", io.BytesIO(b"1234567")
+    stream = stream_of(request)
+    assert stream.read(4) + stream.read(4) == b"1234567"
+    with pytest.raises(Malformed, match="ended before its Content-Length"):
+        stream.read(4)
