@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.bench.figures import Figure
 
-AREAS = ("nab", "detection", "ingest", "points", "loop", "api", "charts")
+AREAS = ("nab", "detection", "ingest", "points", "loop", "api", "session", "charts")
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = ROOT / "docs" / "benchmarks.md"
 RESULTS = ROOT / "bench.json"
