@@ -10,6 +10,7 @@ from anomalies.models import Anomaly
 from anomalies.services import bulk, erasing, flows, loop, notice_mails, sleep, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
+from orgs.models import Org
 from orgs.tenancy import Reason, across, org_of, within
 
 # Then another task goes on, so that no change of many holds a worker for long.
@@ -19,7 +20,8 @@ RESUME_S = 60
 _WORKERS: dict[int, loop.ShardWorker] = {}
 
 
-@shared_task(ignore_result=True, time_limit=300, soft_time_limit=240)
+# Without a limit of time: its process runs nothing else (pool `solo`), which could not be told to end.
+@shared_task(ignore_result=True)
 def detect(shard: int) -> int:
     """Brings the shard up to the end of the log; the number of points of its last step. Idle when another process has the shard."""
     worker = _WORKERS.setdefault(shard, loop.ShardWorker(shard))
@@ -53,7 +55,17 @@ def resume_bulk_changes() -> int:
     return len(waiting)
 
 
-@shared_task(ignore_result=True, time_limit=3600, soft_time_limit=3500)
+@shared_task(ignore_result=True, time_limit=120, soft_time_limit=110)
+def forget_bulk_changes() -> int:
+    """Each day: the sets and results of changes of many that were made long ago; how many."""
+    now = timezone.now()
+    with across(Reason.UPKEEP):
+        org_ids = list(Org.objects.order_by("pk").values_list("pk", flat=True))
+    return sum(within(org_id)(bulk.drop_old)(now=now) for org_id in org_ids)
+
+
+# Below the 900 s after which the broker gives a task to another process as well.
+@shared_task(ignore_result=True, time_limit=840, soft_time_limit=800)
 def erase_closed() -> int:
     """Each day: orgs that were closed a week ago; how many. One that is cut off goes on the next day."""
     found = erasing.due(now=timezone.now())

@@ -20,7 +20,7 @@ from config.embedded import NoServerError, ensure_servers, stop_servers
 from config.environment import BASE_DIR
 from config.programs import compiler, programs
 from config.running import sole_runner
-from config.supervisor import Supervisor
+from config.supervisor import MARK, Supervisor
 
 HEALTH = "/api/health"
 
@@ -63,9 +63,7 @@ def run(*, before: Callable[[], None] | None = None) -> None:
     with sole_runner(home):
         refuse_taken_port()
         if before:
-            # Begun now, on the second core, it is done when points arrive; the supervisor's own run of it then waits for this one.
-            subprocess.Popen(compiler(), cwd=BASE_DIR, start_new_session=True)
-            before()
+            compile_during(before, mark=str(home))
         refuse_open_wall()
         # The rights to alter tables are for migrations alone: no process that serves anybody shall find them.
         os.environ.pop("DATABASE_OWNER_URL", None)
@@ -80,11 +78,26 @@ def run(*, before: Callable[[], None] | None = None) -> None:
             stop_servers(home)
 
 
+def compile_during(before: Callable[[], None], *, mark: str) -> None:
+    """Begun now, on the second core, the compiler is done when points arrive; the supervisor's own run of it then waits for this one."""
+    compiling = subprocess.Popen(compiler(), cwd=BASE_DIR, start_new_session=True, env={**os.environ, MARK: mark})
+    try:
+        before()
+    except BaseException:
+        compiling.terminate()
+        compiling.wait()
+        raise
+
+
 def refuse_taken_port() -> None:
-    with socket.socket() as probe:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(settings.HOST, settings.PORT, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise PortTakenError(f"HOST={settings.HOST} is no address of this machine ({error.strerror})") from error
+    with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.HOST, settings.PORT))
+            probe.bind(address)
         except OSError as error:
             raise PortTakenError(f"port {settings.PORT} is not free ({error.strerror}): PORT={settings.PORT + 1} make run") from error
 
@@ -98,8 +111,7 @@ def watch_servers(supervisor: Supervisor) -> None:
 
 def answers() -> bool:
     """Whether the web server answers on its health path."""
-    host = "127.0.0.1" if settings.HOST in {"0.0.0.0", "::"} else settings.HOST  # noqa: S104  compared, not bound
-    client = http.client.HTTPConnection(host, settings.PORT, timeout=1)
+    client = http.client.HTTPConnection(settings.REACHED_AT, settings.PORT, timeout=1)
     try:
         client.request("GET", HEALTH, headers={"Host": "localhost"})
         return client.getresponse().status == 200

@@ -24,6 +24,8 @@ TOKEN_PEPPER = env_secret("TOKEN_PEPPER", fallback_file=PLUMBLINE_HOME / "pepper
 # The supervisor and a container's probe ask by the name localhost, whatever the product is called outside.
 ALLOWED_HOSTS = sorted({*env_list("ALLOWED_HOSTS", "127.0.0.1,[::1]"), "localhost"})
 HOST = env_str("HOST", "127.0.0.1")
+# Where this machine itself reaches what listens there.
+REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104  compared, not bound
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
 BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}")
 FORCE_HTTPS = env_bool("FORCE_HTTPS", default=False)
@@ -323,6 +325,7 @@ CELERY_BEAT_SCHEDULE = {
     "let demo visitors go": every("accounts.tasks.drop_visitors", 3600),
     "forget sessions that have ended": every("accounts.tasks.drop_sessions", 3600),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
+    "forget old changes of many": {"task": "anomalies.tasks.forget_bulk_changes", "schedule": crontab(hour="3", minute="40")},
     "erase closed orgs": {"task": "anomalies.tasks.erase_closed", "schedule": crontab(hour="3", minute="10")},
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},

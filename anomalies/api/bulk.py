@@ -30,7 +30,6 @@ from datastores.models import Operation
 from orgs.errors import FieldError, Invalid
 
 SAMPLE: Final = 10
-NAMES_LIMIT: Final = 100
 
 
 class BulkViewSet(OrgViewSet):

@@ -31,7 +31,8 @@ class Client:
         return str(answer.get("id", ""))
 
     def _post(self, path: str, body: bytes, content_type: str) -> dict[str, object]:
-        headers = {"Content-Type": content_type, "Authorization": f"Bearer {self.key}"}
+        # By the name that is always served, whatever address the server listens on.
+        headers = {"Content-Type": content_type, "Authorization": f"Bearer {self.key}", "Host": "localhost"}
         request = urllib.request.Request(self.url + path, data=body, headers=headers)  # noqa: S310 - our own address
         attempt = 0
         while True:

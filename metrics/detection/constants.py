@@ -11,7 +11,6 @@ MINUTE_GRACE_MS: Final = 15_000  # a summed minute is closed this long after its
 
 # Warm-up and regularisation.
 WARM_UP: Final = 150  # points held back until the step between points and the kind of series are known
-CALIBRATION_POINTS: Final = 100  # points a feature's history needs before it can say how rare a value is
 HUGE: Final = 1e290  # a larger value is treated like infinity: differences of two of them would overflow
 SAME_STEP: Final = 0.5  # a point closer than this share of a step to the one before belongs to the same step
 CROWDED: Final = 0.1  # share of crowded gaps in the warm-up from which a series counts as irregular

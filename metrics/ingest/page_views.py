@@ -29,10 +29,18 @@ def events(request: HttpRequest) -> HttpResponse:
     """Takes what a page counted. Nobody is logged in by it, no cookie is read or set; a page of another origin than the key's gets 403."""
     if request.method not in ("POST", "OPTIONS"):
         return not_allowed("POST, OPTIONS")
-    return _with_cors(request, guarded(_preflight if request.method == "OPTIONS" else _counted, request))
+    page: PageSender | None = None
+
+    def answered(asked: HttpRequest) -> HttpResponse:
+        nonlocal page
+        page = _page_of(asked)
+        return _preflight() if asked.method == "OPTIONS" else _counted(asked, page)
+
+    answer = guarded(answered, request)
+    return _with_cors(request, answer, page)
 
 
-def _preflight(request: HttpRequest) -> HttpResponse:
+def _preflight() -> HttpResponse:
     answer = HttpResponse(status=204, headers={"Allow": "POST, OPTIONS"})
     answer["Access-Control-Allow-Methods"] = "POST"
     answer["Access-Control-Allow-Headers"] = "Content-Type"
@@ -40,8 +48,7 @@ def _preflight(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-def _counted(request: HttpRequest) -> HttpResponse:
-    page = _page_of(request)
+def _counted(request: HttpRequest, page: PageSender | None) -> HttpResponse:
     if page is None:
         return said(401, error="The public key is unknown, expired or revoked.")
     if not fits(request.headers.get("Origin", ""), page.origins):
@@ -88,12 +95,12 @@ def _stored(page: PageSender, body: bytes) -> HttpResponse:
     return said(207 if stored else 400, error=f"{len(refused)} entries were refused: {refused[0].reason}", stored=stored, refused=shown)
 
 
-def _with_cors(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+def _with_cors(request: HttpRequest, answer: HttpResponse, page: PageSender | None) -> HttpResponse:
     """Lets the page read the answer, if it is one of the key's. Without credentials: no cookie has a say here."""
     origin = request.headers.get("Origin")
     if origin is not None:
         patch_vary_headers(answer, ("Origin",))
-        if answer.status_code != 503 and (page := _page_of(request)) is not None and fits(origin, page.origins):
+        if page is not None and fits(origin, page.origins):
             answer["Access-Control-Allow-Origin"] = origin
     answer["Cross-Origin-Resource-Policy"] = "cross-origin"
     return answer

@@ -8,7 +8,7 @@ from django.utils import timezone
 from accounts.models import Level, User
 from anomalies.models import Anomaly, BulkChange, BulkResult, Change, Comment, Notice
 from anomalies.services import bulk
-from anomalies.tasks import resume_bulk_changes, run_bulk_change
+from anomalies.tasks import forget_bulk_changes, resume_bulk_changes, run_bulk_change
 from datastores.models import Datastore, Operation
 from tests import factories
 
@@ -322,8 +322,10 @@ def test_nobody_but_the_one_who_began_it_and_admins_see_it(as_, author, editor, 
 def test_sets_and_results_are_forgotten_after_a_month_and_the_operation_stays(as_, author, org, found):
     client = as_(author)
     operation = done(client, {"status": "Acknowledged"})
-    assert bulk.drop_old(now=timezone.now() + timedelta(days=29)) == 0
-    assert bulk.drop_old(now=timezone.now() + timedelta(days=31)) == 1
+    BulkChange.objects.update(created=timezone.now() - timedelta(days=29))
+    assert forget_bulk_changes() == 0
+    BulkChange.objects.update(created=timezone.now() - timedelta(days=31))
+    assert forget_bulk_changes() == 1
     assert (client.get(f"/api/operations/{operation['id']}").status_code, results(client, operation)) == (200, {})
 
 

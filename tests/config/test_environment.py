@@ -97,6 +97,11 @@ def test_the_example_lists_every_variable_and_no_other():
     assert sorted(listed) == sorted(variables_read())
 
 
+def test_every_variable_is_documented():
+    documented = set(re.findall(r"`([A-Z]+(?:_[A-Z]+)*)`", (BASE_DIR / "docs/configuration.md").read_text()))
+    assert variables_read() - documented == set()
+
+
 @pytest.mark.parametrize("path", ["docs/configuration.md", ".env.example"])
 def test_a_documented_variable_exists(path):
     variables = variables_read()

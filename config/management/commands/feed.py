@@ -16,4 +16,5 @@ class Command(BaseCommand):
         path = demo_file()
         if not path.is_file():
             raise CommandError(f"{path} is not there: run `manage.py demo` first.")
-        run(feeds(json.loads(path.read_text()), settings.PLUMBLINE_HOME, f"http://127.0.0.1:{settings.PORT}"))
+        host = f"[{settings.REACHED_AT}]" if ":" in settings.REACHED_AT else settings.REACHED_AT
+        run(feeds(json.loads(path.read_text()), settings.PLUMBLINE_HOME, f"http://{host}:{settings.PORT}"))
