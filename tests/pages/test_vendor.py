@@ -58,7 +58,7 @@ def test_no_template_styles_inline_or_runs_an_attribute(path):
 
 
 def test_the_stylesheet_names_each_vendored_font_by_its_folder():
-    css = (ROOT / "static/css/plumbline.css").read_text()
+    css = (ROOT / "static/css/base.css").read_text()
     urls = re.findall(r'url\("\.\./([^"]+)"\)', css)
     assert sorted(f"static/{url}" for url in urls) == sorted(name for name in MANIFEST if name.endswith(".woff2"))
 
