@@ -1,9 +1,10 @@
 """Partitions: made when they are needed, dropped when they may go, by functions with the rights that the product itself lacks."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import ProgrammingError, connection
+from django.db import ProgrammingError, connection, transaction
 
 from metrics.points import DAY_MS, fold, partitions
 from metrics.points.families import POINTS
@@ -106,3 +107,28 @@ def test_the_product_itself_makes_and_drops_partitions(org, put, today, set_cloc
         with as_owner():
             made(table, 31)
         assert table in partitions.drop_expired()
+
+
+def test_two_that_need_a_partition_at_once_make_it_once(org, in_thread):
+    """The second asks and finds none, waits for the first to end, and must then find it made."""
+    has_asked = threading.Event()
+
+    def second():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT to_regclass('metrics_point_day_k30_20_5')")
+            assert cursor.fetchone() == (None,)
+            has_asked.set()
+            cursor.execute("SELECT metrics_make_partition('metrics_point_day_k30', 20, 5)")
+
+    with transaction.atomic():
+        partitions.ensure_days(POINTS, 30, {20})
+        thread = in_thread(second)
+        assert has_asked.wait(10)
+        thread.join(0.5)
+        assert thread.is_alive()
+    thread.join(10)
+    found = [part.first_day for part in partitions.partitions_of("metrics_point_day_k30")]
+    assert found.count(20) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE metrics_point_day_k30_20_5")
+    partitions.forget()
