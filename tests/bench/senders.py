@@ -97,6 +97,7 @@ class Shard:
     def run(self) -> None:
         job = self.job
         if job["kind"] == "json":
+            job["headers"] = {name: value for name, value in job["headers"].items() if not name.startswith("Content-")}
             queues = json_bodies(job["shard"], job["steps"], job["start_ms"], job["key"])
         else:
             queues = bodies(job["shard"], job["steps"], job["start_ms"])
