@@ -18,6 +18,7 @@ from metrics.detection import engine
 from metrics.models import DetectionBlock, DetectionOrder, DetectionShard, DetectionStep
 from metrics.shards.states import Ints, ShardStates
 from metrics.shards.steps import Order, Step
+from orgs.tenancy import Reason, across
 
 LOCK_SPACE: Final = 0x504C  # of the advisory locks of shards, so that they are no other part's locks
 ORDERS_PER_STEP: Final = 5000
@@ -182,8 +183,12 @@ def load_blocks(shard: int, memory: ShardStates) -> tuple[dict[int, int], dict[i
     return steps, digests
 
 
+@across(Reason.DETECTION)
 def state_of(series: int) -> NDArray[np.void] | None:
-    """The saved state of one series, shape (1,); None when it was not saved yet, or in another layout."""
+    """The saved state of one series, shape (1,); None when it was not saved yet, or in another layout.
+
+    A block holds series of many orgs: whoever asks has made sure that this one may be seen.
+    """
     mine = DetectionBlock.objects.filter(shard=series % settings.DETECT_SHARDS, block__lt=BEYOND, version=engine.VERSION)
     with connection.cursor() as cursor:
         # The server looks for the id among the bytes, so that the ids of all blocks need not be sent; what it finds may lie across two.

@@ -1,5 +1,6 @@
 """Fingerprints: one number per problem, the same in every process, on every machine, from every engine."""
 
+import os
 import subprocess
 import sys
 import uuid
@@ -91,5 +92,7 @@ KNOWN = {
 def test_it_is_the_same_in_another_process(call):
     code = f"from anomalies.services.fingerprints import *; from anomalies.services.fingerprints import canonical; print({call})"
     setup = "import os, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'config.settings'; django.setup(); "
-    said = subprocess.run([sys.executable, "-c", setup + code], env={"PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-c", setup + code], env=os.environ | {"PYTHONHASHSEED": "7"}, capture_output=True, text=True, check=True
+    )
     assert int(said.stdout) == KNOWN[call] == eval(call)

@@ -21,6 +21,12 @@ NOW_S = int(time.time()) // STEP_S * STEP_S
 COUNT = 4 * 144  # four days
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _compiled():
+    """What is asked for before the detector is compiled has a test of its own."""
+    state_after(1)
+
+
 @pytest.fixture
 def metric(datastore):
     return factories.make_metric(datastore, "daily", resolution_s=float(STEP_S))

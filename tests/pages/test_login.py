@@ -1,5 +1,6 @@
 """Coming in and going out."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -28,7 +29,7 @@ def trusting(org):
 
 
 def address(route: URLPattern) -> str:
-    return "/app/" + str(route.pattern).replace("<int:pk>", "1")
+    return "/app/" + re.sub(r"<int:\w+>", "1", str(route.pattern))
 
 
 @pytest.mark.parametrize("route", [route for route in PAGES if route.name not in OPEN], ids=lambda route: route.name)
