@@ -63,8 +63,8 @@ class Feed:
         """Imports everything that is older than now and has not been sent."""
         until = now_ms()
         if until - self.sent_ms > LIVE_AFTER_GAP_MS:
-            operation = self.client.backfill(self.points(until))
-            logger.info("history of %d series sent, operation %s", len(self.sources), operation)
+            ended = self.client.backfill(self.points(until))
+            logger.info("history of %d series: %s", len(self.sources), ended)
             self.sent_ms = until
             self.save()
 
@@ -109,8 +109,13 @@ def feeds(demo: dict[str, object], home: Path, url: str) -> list[Feed]:
     some = [source for source in everything if source.metric in catalogue.OTHER]
     # The database that was fed is part of the name: a fresh one gets its history again.
     return [
-        Feed(Client(url, str(demo["ingest_key"])), everything, home / f"demo-feed-{demo['id']}.json", plants_faults=True),
-        Feed(Client(url, str(other["ingest_key"])), some, home / f"demo-feed-{other['id']}.json"),
+        Feed(
+            Client(url, str(demo["ingest_key"]), str(demo["personal_token"])),
+            everything,
+            home / f"demo-feed-{demo['id']}.json",
+            plants_faults=True,
+        ),
+        Feed(Client(url, str(other["ingest_key"]), str(other["personal_token"])), some, home / f"demo-feed-{other['id']}.json"),
     ]
 
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from config.demo import catalogue, faults
+from config.demo import catalogue, client, faults
 from config.demo.catalogue import MINUTE_MS
+from tests.peer import listening, said
 
 ANCHOR = 1_700_000_000_000
 
@@ -64,3 +65,15 @@ def test_a_planted_fault_leaves_its_label(tmp_path):
         "value": 10.0 + 2.0 * (source.most - source.least),
         "usual": 10.0,
     }
+
+
+def test_history_is_waited_for_until_it_is_imported(monkeypatch):
+    monkeypatch.setattr(client, "POLL_S", 0.01)
+    with listening() as server:
+        states = [("waiting", ""), ("running", "3 points stored."), ("success", "5 points stored.")]
+        server.answers = [said(id=7, status=status, message=message) for status, message in states]
+        ended = client.Client(server.url, "the-key", "the-token").backfill(iter([("a", 1000, 1.0)]))
+    assert ended == "success: 5 points stored."
+    asked = [(one.method, one.path, one.headers["authorization"]) for one in server.sent]
+    progress = ("GET", "/api/operations/7", "Bearer the-token")
+    assert asked == [("POST", "/api/metrics/import", "Bearer the-key"), progress, progress]
