@@ -7,7 +7,7 @@ import pytest
 
 from config.demo import catalogue, client, faults
 from config.demo.catalogue import MINUTE_MS
-from tests.peer import listening, said
+from tests.peer import Answer, listening
 
 ANCHOR = 1_700_000_000_000
 
@@ -71,7 +71,7 @@ def test_history_is_waited_for_until_it_is_imported(monkeypatch):
     monkeypatch.setattr(client, "POLL_S", 0.01)
     with listening() as server:
         states = [("waiting", ""), ("running", "3 points stored."), ("success", "5 points stored.")]
-        server.answers = [said(id=7, status=status, message=message) for status, message in states]
+        server.answers = [Answer(body=json.dumps({"id": 7, "status": status, "message": message}).encode()) for status, message in states]
         ended = client.Client(server.url, "the-key", "the-token").backfill(iter([("a", 1000, 1.0)]))
     assert ended == "success: 5 points stored."
     asked = [(one.method, one.path, one.headers["authorization"]) for one in server.sent]
