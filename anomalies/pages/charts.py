@@ -17,6 +17,8 @@ RANGE_WORDS: Final = {"6h": "6 h", "1d": "1 d", "11d": "11 d", "30d": "30 d"}
 ENOUGH_POINTS: Final = 250
 # Where in the picture an anomaly stands: with what led to it on its left.
 LEAD: Final = 0.72
+# How much of a chart stays free beside an excursion at its edge.
+ROOM: Final = 0.08
 # How much of its length a range shows of what is to come.
 AHEAD: Final = 0.125
 # Events that say why a series changed; the rest of the feed says nothing about it.
@@ -32,6 +34,22 @@ class Stretch:
     start: int
     end: int
     name: str
+
+
+@dataclass(frozen=True)
+class Excursion:
+    """From where to where an anomaly lasts, its peak within; `last` is now while it lasts."""
+
+    start: datetime
+    last: datetime
+
+    @classmethod
+    def of(cls, anomaly: Anomaly, *, now: datetime) -> Self | None:
+        """None for an anomaly that has no place on a series."""
+        if anomaly.started_at is None:
+            return None
+        peak = anomaly.peak_at or anomaly.started_at
+        return cls(min(anomaly.started_at, peak), max(anomaly.started_at, peak, anomaly.ended_at or now))
 
 
 @dataclass(frozen=True)
@@ -76,9 +94,9 @@ class Chart:
 
 
 def chart_of(metric: Metric, params: QueryDict, *, marks: Iterable[Anomaly], main: Anomaly | None, now: datetime, zone: tzinfo) -> Chart:
-    """The chart as the address says it, else the shortest range that shows enough, around `main` or up to now."""
-    center = main.started_at if main else None
-    shown = stretch_of(params, resolution_s=metric.resolution_s, center=center, now=now)
+    """The chart as the address says it, else the shortest range that shows enough, with the whole of `main` or up to now."""
+    held = Excursion.of(main, now=now) if main else None
+    shown = stretch_of(params, resolution_s=metric.resolution_s, held=held, now=now)
     drawn = [mark for anomaly in marks if (mark := Mark.of(anomaly, main=main is not None and anomaly.pk == main.pk))]
     config = {
         "timeseries": f"/api/metrics/{metric.pk}/timeseries",
@@ -93,16 +111,28 @@ def chart_of(metric: Metric, params: QueryDict, *, marks: Iterable[Anomaly], mai
         "now": int(now.timestamp()),
         "marks": [asdict(mark) for mark in drawn],
     }
-    return Chart(metric.pk, shown, links_of(shown, center, now), config)
+    return Chart(metric.pk, shown, links_of(shown, held, now), config)
 
 
-def stretch_of(params: QueryDict, *, resolution_s: float | None, center: datetime | None, now: datetime) -> Stretch:
+def stretch_of(params: QueryDict, *, resolution_s: float | None, held: Excursion | None, now: datetime) -> Stretch:
     """From `from` and `to` (unix seconds), else `range`, else chosen. What is no stretch of time is left out."""
     start, end = (seconds(params.get(name, "")) for name in ("from", "to"))
     if start is not None and end is not None and start < end:
         return Stretch(start, end, "")
     name = params.get("range", "")
-    return around(name if name in RANGES else fitting(resolution_s), center, now)
+    return around(name, held, now) if name in RANGES else chosen(resolution_s, held, now)
+
+
+def chosen(resolution_s: float | None, held: Excursion | None, now: datetime) -> Stretch:
+    """The shortest range with enough points and all of `held`; what lasts longer than any of them gets a stretch of its own."""
+    enough = fitting(resolution_s)
+    if held is None:
+        return around(enough, None, now)
+    lasting = held.last - held.start
+    fits = (name for name, length in RANGES.items() if length >= max(RANGES[enough], lasting / (1 - 2 * ROOM)))
+    if name := next(fits, ""):
+        return around(name, held, now)
+    return Stretch(int((held.start - lasting * ROOM).timestamp()), int((held.last + lasting * ROOM).timestamp()), "")
 
 
 def fitting(resolution_s: float | None) -> str:
@@ -111,17 +141,21 @@ def fitting(resolution_s: float | None) -> str:
     return next((name for name, length in RANGES.items() if length >= wanted), "30d")
 
 
-def around(name: str, center: datetime | None, now: datetime) -> Stretch:
-    """A range up to now and what is expected after it, or one that ends so that `center` does not stand too far left."""
+def around(name: str, held: Excursion | None, now: datetime) -> Stretch:
+    """A range up to now and what is expected after it, or one that ends so that `held` stands in it, its start not too far left.
+
+    Of what is longer than the range the start is shown.
+    """
     length = RANGES[name]
-    if center is None:
+    if held is None:
         return Stretch(int((now - length).timestamp()), int((now + length * AHEAD).timestamp()), name)
-    end = min(now, center + length * (1 - LEAD))
+    led = min(now, held.start + length * (1 - LEAD))
+    end = min(max(led, held.last + length * ROOM), max(led, held.start + length * (1 - ROOM)))
     return Stretch(int((end - length).timestamp()), int(end.timestamp()), name)
 
 
-def links_of(shown: Stretch, center: datetime | None, now: datetime) -> tuple[RangeLink, ...]:
-    every = ((name, around(name, center, now)) for name in RANGES)
+def links_of(shown: Stretch, held: Excursion | None, now: datetime) -> tuple[RangeLink, ...]:
+    every = ((name, around(name, held, now)) for name in RANGES)
     return tuple(RangeLink(name, RANGE_WORDS[name], there.start, there.end, name == shown.name) for name, there in every)
 
 

@@ -204,7 +204,7 @@ def metric_points(request: HttpRequest, pk: int) -> HttpResponse:
     """The figures behind a chart, as a table: at most TABLE_ROWS lines, beyond that the mean of equal steps."""
     user, now = reader(request), timezone.now()
     found = metric_for(user, pk)
-    shown = stretch_of(request.GET, resolution_s=found.resolution_s, center=None, now=now)
+    shown = stretch_of(request.GET, resolution_s=found.resolution_s, held=None, now=now)
     start_ms, end_ms = kept(shown.start * 1000, shown.end * 1000, now_ms=milliseconds(now))
     rows, step_s = table_of(found, start_ms, end_ms)
     context = {"metric": found, "rows": rows, "step_s": step_s, "start": at(start_ms), "end": at(end_ms)}

@@ -79,6 +79,30 @@ def test_an_old_anomaly_is_shown_with_what_came_after(as_, reporter, metric):
     assert shown.start < began.timestamp() < shown.end < timezone.now().timestamp() - 39 * 86400
 
 
+@pytest.mark.parametrize("lasted", [timedelta(hours=5), timedelta(hours=20), timedelta(days=9), timedelta(days=29), timedelta(days=70)])
+@pytest.mark.parametrize("since_end", [timedelta(0), timedelta(days=3)])
+@pytest.mark.parametrize("peak", [0.0, 0.95])
+def test_the_first_chart_holds_start_peak_and_end_with_room(as_, reporter, metric, lasted, since_end, peak):
+    began = timezone.now() - lasted - since_end
+    long = spike(metric, ago=lasted + since_end, peak_at=began + peak * lasted, ended_at=began + lasted)
+    shown = as_(reporter).get(page_of(long)).context["chart"].shown
+    room = 0.04 * (shown.end - shown.start)
+    assert shown.start + room < began.timestamp() < (began + lasted).timestamp() < shown.end - room
+
+
+def test_the_first_chart_of_what_lasts_goes_up_to_now(as_, reporter, metric):
+    ongoing = spike(metric, ago=timedelta(days=2))
+    chart = as_(reporter).get(page_of(ongoing)).context["chart"]
+    assert (chart.shown.name, [link.name for link in chart.links if link.current]) == ("11d", ["11d"])
+    assert chart.shown.start < ongoing.started_at.timestamp() < timezone.now().timestamp() < chart.shown.end
+
+
+def test_a_range_shorter_than_the_anomaly_shows_its_start(as_, reporter, metric):
+    long = spike(metric, ago=timedelta(days=9), ended_at=timezone.now())
+    shown = as_(reporter).get(f"{page_of(long)}?range=6h").context["chart"].shown
+    assert (shown.end - shown.start, shown.start < long.started_at.timestamp() < shown.end) == (6 * 3600, True)
+
+
 def test_opening_it_takes_away_the_mark_of_the_unseen(as_, reporter, anomaly):
     as_(reporter).get(page_of(anomaly))
     anomaly.refresh_from_db()
