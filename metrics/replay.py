@@ -179,9 +179,14 @@ def _alert(series: Series, events: NDArray[np.void], start_ms: int) -> Alert:
         expected=float(top["yhat"]),
         lower=float(top["lower"]),
         upper=float(top["upper"]),
-        score=round(float(within["score"].max()), 2),
+        score=shown_score(within["score"].max()),
         detectors=_detectors(top["detectors"]),
     )
+
+
+def shown_score(score: float) -> float:
+    """A score of 0 to 100 as people read it."""
+    return round(float(score), 2)
 
 
 def _detectors(surprises: NDArray[np.float32]) -> dict[str, float]:
@@ -191,8 +196,8 @@ def _detectors(surprises: NDArray[np.float32]) -> dict[str, float]:
 
 
 def table(found: Replay) -> Iterator[list[Any]]:
-    """One row of `COLUMNS` per row of the file. `score` is the surprise, 0 where nothing was scored; `alert` is 1 where one
-    starts or escalates.
+    """One row of `COLUMNS` per row of the file. `score` is that of the alerts, 0 to 100, 0 where nothing was scored; `alert` is 1
+    where one starts or escalates.
 
     The forecast and the band are empty where there is none.
     """
@@ -203,8 +208,8 @@ def table(found: Replay) -> Iterator[list[Any]]:
     for name, column in cells.items():
         column[found.rows[has_band]] = found.verdicts[name][has_band]
     scored = found.verdicts["status"] == engine.SCORED
-    scores[found.rows[scored]] = found.verdicts["surprise"][scored]
+    scores[found.rows[scored]] = found.verdicts["score"][scored]
     starts[found.rows[found.verdicts["event"] & ALERT != 0]] = 1
     for i in range(count):
         band = ["" if math.isnan(column[i]) else repr(float(column[i])) for column in cells.values()]
-        yield [found.series.texts[i], found.series.raw_values[i], *band, repr(float(scores[i])), int(starts[i])]
+        yield [found.series.texts[i], found.series.raw_values[i], *band, repr(shown_score(scores[i])), int(starts[i])]

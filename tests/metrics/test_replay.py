@@ -91,7 +91,25 @@ def test_scores_have_one_row_per_row_of_the_file(tmp_path):
     assert rows[201] == [plain(int(times(COUNT)[200])), "", "", "", "", "0.0", "0"]
     assert rows[1][2:] == ["", "", "", "0.0", "0"]
     assert next(place for place, row in enumerate(rows[1:]) if row[6] == "1") == FAULT
-    assert float(rows[1 + FAULT][5]) > 2.6
+    assert 50.0 < float(rows[1 + FAULT][5]) < 100.0
+
+
+def test_a_point_has_the_score_of_its_alert(tmp_path):
+    path = write(tmp_path / "a.csv", plain)
+    (alert,) = run(path)
+    within = [row for row in scores(path, tmp_path)[1:] if alert["start"] <= row[0] <= alert["end"]]
+    assert max(float(row[5]) for row in within) == alert["score"]
+
+
+def test_scores_keep_the_order_of_the_surprise(tmp_path):
+    with write(tmp_path / "a.csv", plain).open() as file:
+        found = replay.replay(replay.read(file))
+    rows = list(replay.table(found))
+    scored = found.verdicts["status"] == engine.SCORED
+    by_surprise = found.rows[scored][np.argsort(found.verdicts["surprise"][scored], kind="stable")]
+    in_order = [float(rows[place][5]) for place in by_surprise]
+    assert in_order == sorted(in_order)
+    assert 0.0 <= in_order[0] < in_order[-1] < 100.0
 
 
 def test_scores_of_a_prefix_are_the_prefix_of_the_scores(tmp_path):
