@@ -1,5 +1,6 @@
 """/ping, /status, /misc."""
 
+import sys
 import zoneinfo
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -76,3 +77,9 @@ def test_time_since_is_counted_to_now_or_to_a_given_now(api):
     assert data(api.get("/misc/timesince", {"timestamp": 1000000, "now": 1000060})) == {"timesince": "1 minute ago"}
     assert data(api.get("/misc/timesince", {"timestamp": 0}))["timesince"].startswith("more than 5")
     assert wrong(api.get("/misc/timesince", {"timestamp": 2000, "now": 1000})) == {"timestamp"}
+
+
+def test_where_on_earth_numbers_are_is_not_loaded(api):
+    """It would cost every process of the product ten seconds of its start and 200 MB."""
+    assert data(api.get("/misc/phonecodes"))["phonecodes"]
+    assert [name for name in sys.modules if name.startswith("phonenumbers.geodata.data")] == []
