@@ -72,6 +72,7 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("", overview.overview, name="overview"),
     path("inbox", inbox.inbox, name="inbox"),
     path("inbox/arrivals", inbox.arrivals, name="arrivals"),
+    path("inbox/facets", inbox.facets, name="inbox-facets"),
     path("inbox/change", many.change_many, name="inbox-change"),
     path("inbox/change/start", many.start, name="inbox-start"),
     path("inbox/operations/<int:pk>", many.operation, name="inbox-operation"),

@@ -60,7 +60,7 @@ def places(request: HttpRequest, user: User) -> tuple[Place, ...]:
 
     return (
         place("Overview", "overview", "o"),
-        place("Inbox", "inbox", "i", "anomaly", count=waiting(user)),
+        place("Inbox", "inbox", "i", "anomaly", "inbox-facets", count=waiting(user)),
         place("Metrics", "metrics", "m", "metric"),
         place("Insights", "insights", "n"),
         Place("Settings", reverse("settings"), here.startswith("settings"), "s"),

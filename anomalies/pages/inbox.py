@@ -15,8 +15,9 @@ from anomalies.pages.access import allowed_datastores, reader
 from anomalies.pages.columns import COLUMNS, columns_of
 from anomalies.pages.listing import FILTERS, LIST_CAP, SORTS, Listing, capped_count, in_words, newest_of, whole
 from anomalies.pages.rows import Row, rows_of
-from anomalies.pages.sidebar import Sidebar, group_of, sidebar_of
+from anomalies.pages.sidebar import AT_ONCE, Sidebar, group_of, panel_of, sidebar_of
 from anomalies.pages.views_menu import start_of, views_menu
+from anomalies.services.facets import LOOKED_AT
 from config.api.filters import SORT
 from metrics.models import Metric
 
@@ -69,10 +70,6 @@ class Page:
         return (*((name, value) for name, value in self.listing.filters if name not in fields), *self.listing.sorts)
 
     @property
-    def span(self) -> str:
-        return self.listing.value("timeframe")
-
-    @property
     def every_column(self) -> tuple[tuple[str, str], ...]:
         return tuple(COLUMNS.items())
 
@@ -85,17 +82,34 @@ def inbox(request: HttpRequest) -> HttpResponse:
     if not request.GET and not is_part and (start := start_of(user)):
         return HttpResponseRedirect(f"{reverse('inbox')}?{start}")
     listing = Listing.read(request.GET)
-    context = {"page": page_of(user, listing), "part": is_part, "sorts": sorts_of(listing), "views": views_menu(user, listing)}
-    response = render(request, "anomalies/_inbox.html" if is_part else "anomalies/inbox.html", context)
-    response["Vary"] = "HX-Request"
+    response = answer(request, user, listing, is_part=is_part, look_at=AT_ONCE)
     if request.headers.get("HX-Trigger") == "filters":
         response["HX-Push-Url"] = f"{reverse('inbox')}?{listing.address(page=listing.page)}"
     return response
 
 
-def page_of(user: User, listing: Listing) -> Page:
+@require_GET
+def facets(request: HttpRequest) -> HttpResponse:
+    """The facets of a long list, counted among more than there was time for; the whole page with them when it is not htmx that asks."""
+    user, listing = reader(request), Listing.read(request.GET)
+    if not request.htmx:  # type: ignore[attr-defined]
+        return answer(request, user, listing, is_part=False, look_at=LOOKED_AT)
+    response = render(request, "anomalies/_panel.html", {"panel": panel_of(listing, user, look_at=LOOKED_AT)})
+    response["Vary"] = "HX-Request"
+    return response
+
+
+def answer(request: HttpRequest, user: User, listing: Listing, *, is_part: bool, look_at: int) -> HttpResponse:
+    page = page_of(user, listing, look_at=look_at)
+    context = {"page": page, "part": is_part, "sorts": sorts_of(listing), "views": views_menu(user, listing)}
+    response = render(request, "anomalies/_inbox.html" if is_part else "anomalies/inbox.html", context)
+    response["Vary"] = "HX-Request"
+    return response
+
+
+def page_of(user: User, listing: Listing, *, look_at: int) -> Page:
     """What the inbox shows this user; the number of queries does not grow with the rows."""
-    sidebar = sidebar_of(listing, user)
+    sidebar = sidebar_of(listing, user, look_at=look_at)
     start = (listing.page - 1) * listing.size
     ids = list(listing.matching(user).values_list("pk", flat=True)[start : start + listing.size + 1])
     shown = ids[: listing.size]

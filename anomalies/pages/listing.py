@@ -16,6 +16,7 @@ from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.conditions import once
 from anomalies.models import Anomaly
 from anomalies.querysets import AnomalyQuerySet
+from anomalies.states import latest
 from config.api.filters import SORT, ListFilter, form_errors, sorted_by
 
 PAGE_SIZE: Final = 25
@@ -110,7 +111,10 @@ class Listing:
         return replace(self, filters=tuple(sorted(kept + new, key=lambda pair: FILTERS.index(pair[0]))), page=1)
 
     def matching(self, user: User) -> AnomalyQuerySet:
-        """What the user may see and the list shows, in its order."""
+        """What the user may see and the list shows, in its order. A page asks several things of it: it is made once for the user."""
+        return once(user, self, lambda: self._made(user)).all()
+
+    def _made(self, user: User) -> AnomalyQuerySet:
         visible = Anomaly.objects.visible_to(user)
         if self.wrong:
             return visible.none()
@@ -171,7 +175,7 @@ def in_words(count: int, *, cap: int = CAP) -> str:
 
 def newest_of(user: User) -> int:
     """The id of the newest anomaly that the user can see, 0 for none: what "new" is counted from."""
-    return Anomaly.objects.visible_to(user).order_by("-pk").values_list("pk", flat=True).first() or 0
+    return latest(Anomaly.objects.visible_to(user))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""What stands around the list: tabs with counts, facets with counts, the filters that are on. Two statements count all of it."""
+"""What stands around the list: tabs with counts, facets with counts, the filters that are on.
+
+The facets of a long list are first counted among its newest, and again among many more once the list is there.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,8 +10,9 @@ from typing import Final
 from accounts.models import User
 from anomalies.api.facets import OWN
 from anomalies.models import Anomaly
-from anomalies.pages.listing import LIST_CAP, Listing, capped_count, in_words
-from anomalies.services.facets import Facets, Value, count_facets
+from anomalies.pages.listing import CAP, LIST_CAP, Listing, capped_count, in_words
+from anomalies.services.facets import LOOKED_AT, Facets, Value, count_facets
+from anomalies.states import counts_by_state
 from datastores.models import Container, Datastore
 
 # Facets as people read them, in their order, with the parameter of each.
@@ -16,6 +20,8 @@ SHOWN: Final = {
     "type": "Type", "datastore": "Datastore", "assignee": "Assignee", "tag": "Tag", "rule": "Rule", "container": "Table",
 }  # fmt: skip
 FIRST: Final = 6  # of a facet's values; the others are folded away
+# Of a longer list, the facets are counted among so many before it is shown.
+AT_ONCE: Final = 500
 STATUS: Final = OWN["status"]
 SPANS: Final = {
     "": "any time",
@@ -73,30 +79,58 @@ class Chip:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """The facets, and the spans of which `span` is chosen. `among` is how many of a longer list were looked at, as text, empty for all;
+    `more` the query of a panel that looks at more of them, empty where there is none. `names` are those of chosen values.
+    """
+
+    facets: tuple[FacetBox, ...]
+    spans: tuple[tuple[str, str], ...]
+    span: str
+    among: str
+    more: str
+    names: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
 class Sidebar:
     """`total` as text; `count` is the number, one more than LIST_CAP when there are more."""
 
     tabs: tuple[TabLink, ...]
-    facets: tuple[FacetBox, ...]
+    panel: Panel
     chips: tuple[Chip, ...]
-    spans: tuple[tuple[str, str], ...]
     count: int
     total: str
 
+    @property
+    def facets(self) -> tuple[FacetBox, ...]:
+        return self.panel.facets
 
-def sidebar_of(listing: Listing, user: User) -> Sidebar:
+
+def sidebar_of(listing: Listing, user: User, *, look_at: int) -> Sidebar:
     """Everything around the list; the number of queries does not grow with what there is."""
-    counts = counts_of(listing, user)
-    names = names_of(listing, counts, user)
-    asleep = capped_count(listing.having(status=(), archived=(), snoozed=("only",)).matching(user), cap=LIST_CAP)
-    total = counts.total + counts.is_capped
+    panel = panel_of(listing, user, look_at=look_at)
+    total = capped_count(listing.matching(user), cap=LIST_CAP)
     return Sidebar(
-        tabs=tabs_of(listing, counts, asleep),
-        facets=tuple(box for facet in SHOWN if (box := box_of(facet, listing, counts, names, user)).choices),
-        chips=chips_of(listing, names),
-        spans=spans_of(listing.value("timeframe")),
+        tabs=tabs_of(listing, user),
+        panel=panel,
+        chips=chips_of(listing, panel.names),
         count=total,
         total=in_words(total, cap=LIST_CAP),
+    )
+
+
+def panel_of(listing: Listing, user: User, *, look_at: int) -> Panel:
+    """The facets, counted among the newest `look_at`: AT_ONCE or LOOKED_AT."""
+    counts = counts_of(listing, user, look_at=look_at)
+    names = names_of(listing, counts, user)
+    return Panel(
+        facets=tuple(box for facet in SHOWN if (box := box_of(facet, listing, counts, names, user)).choices),
+        spans=spans_of(listing.value("timeframe")),
+        span=listing.value("timeframe"),
+        among=f"{look_at:,}" if counts.is_incomplete else "",
+        more=listing.address(page=listing.page) if counts.is_incomplete and look_at < LOOKED_AT else "",
+        names=names,
     )
 
 
@@ -105,23 +139,25 @@ def spans_of(chosen: str) -> tuple[tuple[str, str], ...]:
     return tuple((SPANS if chosen in SPANS else {**SPANS, chosen: f"last {chosen} days"}).items())
 
 
-def counts_of(listing: Listing, user: User) -> Facets:
-    """Each facet counted without its own filter; the states without the sleep, which has a tab of its own."""
+def counts_of(listing: Listing, user: User, *, look_at: int) -> Facets:
+    """Each facet that is shown, counted without its own filter."""
     whole = listing.matching(user)
+    own = {facet: OWN[facet] for facet in SHOWN}
     sets = {
-        facet: listing.having(**dict.fromkeys(own, ())).matching(user) if set(own) & named(listing) else whole for facet, own in OWN.items()
+        facet: listing.having(**dict.fromkeys(names, ())).matching(user) if set(names) & named(listing) else whole
+        for facet, names in own.items()
     }
-    sets["status"] = listing.having(status=(), archived=("include",), snoozed=()).matching(user)
-    return count_facets(sets, whole, chosen={facet: listing.values(own[0]) for facet, own in OWN.items()})
+    return count_facets(sets, whole, chosen={facet: listing.values(names[0]) for facet, names in own.items()}, look_at=look_at)
 
 
 def named(listing: Listing) -> set[str]:
     return {name for name, _ in listing.filters}
 
 
-def tabs_of(listing: Listing, counts: Facets, asleep: int) -> tuple[TabLink, ...]:
-    """Open with its two states, asleep, archived with its four reasons."""
-    found = {one.value: one.count + one.is_capped for one in counts.by_name["status"].values}
+def tabs_of(listing: Listing, user: User) -> tuple[TabLink, ...]:
+    """Open with its two states, asleep, archived with its four reasons. Two queries; the states without those that are asleep."""
+    found = counts_by_state(listing.having(status=(), archived=("include",), snoozed=()).matching(user), cap=CAP)
+    asleep = capped_count(listing.having(status=(), archived=(), snoozed=("only",)).matching(user))
     group = group_of(listing)
     return (
         _group("Open", Anomaly.OPEN, (), found, listing, is_current=group == "open"),
@@ -129,7 +165,7 @@ def tabs_of(listing: Listing, counts: Facets, asleep: int) -> tuple[TabLink, ...
             "Snoozed",
             listing.having(status=(), archived=(), snoozed=("only",)).address(),
             group == "snoozed",
-            in_words(asleep, cap=LIST_CAP),
+            in_words(asleep),
             key="z",
         ),
         _group("Archived", Anomaly.ARCHIVED, ("only",), found, listing, is_current=group == "archived"),
@@ -155,12 +191,12 @@ def _group(
             str(state),
             listing.having(status=(str(state),), archived=(), snoozed=()).address(),
             is_current and chosen == (str(state),),
-            in_words(found.get(state, 0), cap=LIST_CAP),
+            in_words(found.get(state, 0)),
         )
         for state in states
     )
     everything = listing.having(status=(), archived=archived, snoozed=()).address()
-    total = in_words(sum(found.get(state, 0) for state in states), cap=LIST_CAP)
+    total = in_words(sum(found.get(state, 0) for state in states))
     key = "a" if archived else ""
     return TabLink(label, everything, is_current, total, (TabLink("All", everything, is_current and not chosen, total), *parts), key)
 

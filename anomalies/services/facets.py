@@ -12,8 +12,9 @@ from django.db import connection
 
 from anomalies.querysets import AnomalyQuerySet
 
-# Of a larger set, so many are looked at, whichever the database finds first; the answer says so.
+# Of a larger set, the newest so many are looked at; the answer says so.
 LOOKED_AT: Final = 50_000
+NEWEST: Final = ("-created", "-weight", "-pk")
 # A count beyond this helps nobody; lists stop there too.
 COUNT_CAP: Final = 10_000
 VALUES_SHOWN: Final = 100
@@ -81,22 +82,30 @@ class Facets:
     by_name: Mapping[str, Facet]
 
 
-def count_facets(sets: Mapping[str, AnomalyQuerySet], whole: AnomalyQuerySet, *, chosen: Mapping[str, Collection[str]]) -> Facets:
-    """The facets, each counted in its own set (`sets`, by facet) and the total in `whole`; `chosen` values are shown however rare."""
+def count_facets(
+    sets: Mapping[str, AnomalyQuerySet], whole: AnomalyQuerySet, *, chosen: Mapping[str, Collection[str]], look_at: int | None = None
+) -> Facets:
+    """The facets, each counted in its own set (`sets`, by facet) and the total in `whole`; `chosen` values are shown however rare.
+
+    A facet without a set has no values. Of each set the newest `look_at` (LOOKED_AT) are looked at.
+    """
+    look_at = look_at or LOOKED_AT
     different: list[Compiled] = []
-    found = {facet: _name_of(rows, different) for facet, rows in {**sets, "": whole}.items()}
+    # Most sets are the whole: each is compiled once.
+    names = {key: _name_of(rows, different, look_at) for key, rows in {id(rows): rows for rows in (*sets.values(), whole)}.items()}
+    found = {facet: names[id(rows)] for facet, rows in {**sets, "": whole}.items()}
     if not different:
         return Facets(0, False, False, {facet: Facet((), False) for facet in FACETS})
     statement, params = _statement(found, different, chosen)
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
-        return _facets(cursor.fetchall(), found)
+        return _facets(cursor.fetchall(), found, look_at)
 
 
-def _name_of(rows: AnomalyQuerySet, different: list[Compiled]) -> str:
+def _name_of(rows: AnomalyQuerySet, different: list[Compiled], look_at: int) -> str:
     """The name of the set in the statement, equal sets being one; empty for a set that is known to be empty."""
     try:
-        compiled = rows.order_by().values_list(*COLUMNS)[: LOOKED_AT + 1].query.sql_with_params()
+        compiled = rows.order_by(*NEWEST).values_list(*COLUMNS)[: look_at + 1].query.sql_with_params()
     except EmptyResultSet:
         return ""
     if compiled not in different:
@@ -112,13 +121,13 @@ def _statement(found: Mapping[str, str], different: Sequence[Compiled], chosen: 
     params: list[Any] = [value for _, values in different for value in values]
     branches = [SIZE.format(found=name) for name in names]
     for facet in FACETS:
-        if name := found[facet]:
+        if name := found.get(facet):
             branches.append(BRANCH.format(facet=facet, counts=COUNTS[facet].format(found=name, cells=CELLS_OF.format(name))))
             params += [list(chosen.get(facet, ())), VALUES_SHOWN + 1]
     return f"WITH {', '.join(parts)} {' UNION ALL '.join(branches)}", params
 
 
-def _facets(rows: Iterable[tuple[str, str, str, int]], found: Mapping[str, str]) -> Facets:
+def _facets(rows: Iterable[tuple[str, str, str, int]], found: Mapping[str, str], look_at: int) -> Facets:
     by_name: dict[str, list[Value]] = {facet: [] for facet in FACETS}
     sizes: dict[str, int] = {}
     for facet, value, name, count in rows:
@@ -128,7 +137,7 @@ def _facets(rows: Iterable[tuple[str, str, str, int]], found: Mapping[str, str])
             sizes[value] = count
     total = sizes.get(found[""], 0)
     shown = {facet: Facet(_sorted(values[:VALUES_SHOWN]), len(values) > VALUES_SHOWN) for facet, values in by_name.items()}
-    return Facets(min(total, COUNT_CAP), total > COUNT_CAP, any(size > LOOKED_AT for size in sizes.values()), shown)
+    return Facets(min(total, COUNT_CAP), total > COUNT_CAP, any(size > look_at for size in sizes.values()), shown)
 
 
 def _sorted(values: Iterable[Value]) -> tuple[Value, ...]:

@@ -7,6 +7,9 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from anomalies.models import Anomaly
+from anomalies.pages import inbox, sidebar
+from anomalies.services import facets
+from anomalies.states import counts_by_state, latest
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -124,6 +127,56 @@ def test_facets_count_each_value_without_their_own_filter(as_, reporter, author,
         "Assignee": [("Al Author", "1", False), ("Nobody", "1", False)], "Tag": [("checkout", "1", False)],
     }  # fmt: skip
     assert boxes(as_(author).get("/app/inbox"))["Assignee"][0] == ("Me", "1", False)
+
+
+def test_facets_of_a_long_list_are_counted_in_its_newest_and_then_in_more(as_, reporter, author, metric, monkeypatch):
+    factories.assign(spike(metric, ago=timedelta(hours=2)), author)
+    for hours in (0, 1):
+        spike(metric, ago=timedelta(hours=hours))
+    monkeypatch.setattr(inbox, "AT_ONCE", 1)
+    monkeypatch.setattr(facets, "LOOKED_AT", 3)
+    client = as_(reporter)
+    answer = client.get("/app/inbox?anomaly_type=metric&page=1")
+    assert (len(ids(answer)), tabs(answer)[0]) == (3, ("Open", "3", True))
+    assert boxes(answer)["Assignee"] == [("Nobody", "2+", False)]
+    page = answer.content.decode()
+    assert 'hx-get="/app/inbox/facets?anomaly_type=metric" hx-trigger="load"' in page
+    assert "Counted in the newest 1." in page
+    assert '<noscript> <a href="/app/inbox/facets?anomaly_type=metric">Count more of them</a></noscript>' in page
+    part = client.get("/app/inbox/facets?anomaly_type=metric", headers=HTMX)
+    assert [(one.label, one.count) for one in part.context["panel"].facets[2].choices] == [("Nobody", "2"), ("Al Author", "1")]
+    assert (b"<html" in part.content, b"hx-get" in part.content, b"Counted in" in part.content) == (False, False, False)
+    assert part["Vary"] == "HX-Request, Cookie"
+    whole = client.get("/app/inbox/facets?anomaly_type=metric")
+    assert boxes(whole)["Assignee"] == [("Nobody", "2", False), ("Al Author", "1", False)]
+    assert (ids(whole), b"Counted in" in whole.content) == (ids(answer), False)
+    assert [place.label for place in whole.context["places"] if place.current] == ["Inbox"]
+
+
+def test_facets_say_when_the_list_is_too_long_to_count(as_, reporter, metric, monkeypatch):
+    for hours in range(3):
+        spike(metric, ago=timedelta(hours=hours))
+    monkeypatch.setattr(inbox, "LOOKED_AT", 1)
+    monkeypatch.setattr(sidebar, "LOOKED_AT", 1)
+    page = as_(reporter).get("/app/inbox/facets?all").content.decode()
+    assert "Counted in the newest 1." in page
+    assert 'hx-trigger="load"' not in page
+    assert "Count more of them" not in page
+
+
+def test_each_state_is_counted_up_to_its_cap(as_, reporter, stranger, metric, other_datastore):
+    for hours in range(3):
+        last = spike(metric, ago=timedelta(hours=hours))
+    spike(metric, ago=timedelta(hours=9), status="Invalid")
+    gone = spike(metric, ago=timedelta(hours=8))
+    Anomaly.objects.filter(pk=gone.pk).update(deleted=timezone.now())
+    theirs = spike(factories.make_metric(other_datastore, "checkout.latency"), ago=timedelta(hours=7))
+    seen = Anomaly.objects.visible_to(reporter)
+    assert {state: count for state, count in counts_by_state(seen, cap=1).items() if count} == {"Active": 2, "Invalid": 1}
+    assert {state: count for state, count in counts_by_state(seen, cap=3).items() if count} == {"Active": 3, "Invalid": 1}
+    assert counts_by_state(seen.none(), cap=3) == {}
+    assert (latest(seen), latest(seen.filter(status="Active")), latest(seen.none())) == (last.pk + 1, last.pk, 0)
+    assert (latest(Anomaly.objects.visible_to(stranger)), theirs.pk > last.pk) == (0, True)
 
 
 def test_a_filter_that_is_on_is_taken_out_by_its_chip(as_, reporter, author, metric):
