@@ -21,8 +21,7 @@ from accounts.models import User
 from accounts.pages import keys_of, theme_of
 from accounts.permissions import has_role
 from accounts.zones import zone_of
-from anomalies.models import Anomaly
-from anomalies.pages.listing import capped_count, in_words
+from anomalies.pages.listing import capped_count, in_words, visible_to
 from anomalies.pages.notifications import unread_count
 from config.api.problems import problem_response
 from config.api.session.endpoint import refused
@@ -46,7 +45,7 @@ class Place:
 
 def waiting(user: User) -> str:
     """How many open anomalies there are; empty for none."""
-    count = capped_count(Anomaly.objects.visible_to(user).open().awake())
+    count = capped_count(visible_to(user).open().awake())
     return in_words(count) if count else ""
 
 
