@@ -102,7 +102,7 @@ class ShardWorker:
             except BaseException:
                 self.memory = None
                 raise
-            yield from self._published()
+            yield from self._published(now)
 
     def _transaction(self, now: datetime, until: int | None) -> Iterator[str]:
         if not saved.try_lock(self.shard):
@@ -167,12 +167,12 @@ class ShardWorker:
         memory.blocks.update(dict.fromkeys(turn, step.seq))
         memory.saved_at.update(dict.fromkeys(turn, memory.taken))
 
-    def _published(self) -> Iterator[str]:
+    def _published(self, now: datetime) -> Iterator[str]:
         """Tells people what was learned about the next few series. Apart from the step: its loss would cost nothing."""
         if self.memory is None or self.result.is_busy:
             return
         with transaction.atomic(durable=True):
-            publish_some(self.memory)
+            publish_some(self.memory, now=now)
         yield "attributes published"
 
 
@@ -254,7 +254,7 @@ def log_verdicts(found: StepVerdicts, *, now: datetime) -> None:
     )
 
 
-def publish_some(memory: Memory) -> None:
+def publish_some(memory: Memory, *, now: datetime) -> None:
     states = memory.states
     if len(memory.published) < states.size:
         grown = np.zeros(states.size, attributes.SHOWN)
@@ -262,7 +262,7 @@ def publish_some(memory: Memory) -> None:
         memory.published = grown
     rows = np.arange(memory.publish_from, min(memory.publish_from + PUBLISHED_PER_STEP, states.size))
     memory.publish_from = 0 if not len(rows) or rows[-1] + 1 >= states.size else int(rows[-1]) + 1
-    gone = attributes.publish(states, rows, memory.published)
+    gone = attributes.publish(states, rows, memory.published, now_ms=round(now.timestamp() * 1000))
     # Points of a series can still be in the log when it is deleted, and make it a state that nobody needs.
     DetectionOrder.objects.bulk_create(DetectionOrder(metric_id=one, op=DetectionOrder.Op.DROP) for one in gone)
 

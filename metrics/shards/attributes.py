@@ -8,11 +8,17 @@ import orjson
 from django.db import connection
 from numpy.typing import NDArray
 
+from metrics import points
 from metrics.detection import engine
 from metrics.models import Metric
 from metrics.shards.states import Ints, ShardStates
+from orgs.tenancy import within
 
-NEWER_MS: Final = 60_000  # a last point that is newer by less is not worth a write
+# A last point that is newer by less than NEWER_MS waits until the series has been quiet for QUIET_MS, or the point is NEWER_MS old.
+NEWER_MS: Final = 60_000
+QUIET_MS: Final = 6_000
+
+Bools = NDArray[np.bool_]
 
 # `sum` is the last value of a series that adds up: it can change while its time stays.
 SHOWN: Final = np.dtype(
@@ -30,7 +36,8 @@ WITH now AS (
 ), moved AS (
     UPDATE metrics_metric AS m
     SET kind = now.kind, state = now.state, is_stale = now.is_stale, resolution_s = now.resolution_s, period_s = now.period_s,
-        last_at = coalesce(now.last_at, m.last_at), last_value = coalesce(now.last_value, m.last_value)
+        last_at = CASE WHEN now.last_value IS NULL THEN m.last_at ELSE now.last_at END,
+        last_value = coalesce(now.last_value, m.last_value)
     FROM now WHERE m.id = now.id
     RETURNING m.id
 )
@@ -38,22 +45,63 @@ SELECT id FROM now EXCEPT SELECT id FROM moved
 """
 
 
-def publish(memory: ShardStates, rows: Ints, published: NDArray[np.void]) -> list[int]:
-    """Writes what is new about the series of these rows; ids of series that no longer exist. One statement at most.
+def publish(memory: ShardStates, rows: Ints, published: NDArray[np.void], *, now_ms: int) -> list[int]:
+    """Writes what is new about the series of these rows; ids of series that no longer exist. One statement at most, and after a start of
+    the process a few more, for the last values of series that have had no point since.
 
     `published`, ndarray[SHOWN] with a place per row, is what was written before, and is brought up to date.
     """
     rows = rows[memory.series[rows] > 0]
     now = shown(memory, rows)
     before = published[rows]
-    changed = now != before
-    only_newer = changed & (with_time_of(now, before) == before)
-    changed &= ~only_newer | (np.abs(now["last_ms"] - before["last_ms"]) >= NEWER_MS)
-    if not changed.any():
+    due = (now != before) & ~can_wait(now, before, memory.states["arrival_ms"][rows], now_ms=now_ms)
+    if not due.any():
         return []
-    gone = write(now[changed], memory.last_values[rows[changed]])
-    published[rows[changed]] = now[changed]
+    rows, now = rows[due], now[due]
+    recall(memory, rows, now["last_ms"])
+    gone = write(now, memory.last_values[rows])
+    published[rows] = now
     return gone
+
+
+def can_wait(now: NDArray[np.void], before: NDArray[np.void], arrival_ms: Ints, *, now_ms: int) -> Bools:
+    """Whether all that is new is a last point a little newer, of a series from which the next one may be about to come."""
+    only_newer = with_time_of(now, before) == before
+    is_little = np.abs(now["last_ms"] - before["last_ms"]) < NEWER_MS
+    is_moving = (now_ms - arrival_ms < QUIET_MS) & (now_ms - now["last_ms"] < NEWER_MS)
+    found: Bools = only_newer & is_little & is_moving
+    return found
+
+
+def recall(memory: ShardStates, rows: Ints, last_ms: Ints) -> None:
+    """Fills in last values that this process has not seen: what was published if it is of that time, else the stored point's."""
+    unknown = np.isnan(memory.last_values[rows]) & (last_ms > 0)
+    if not unknown.any():
+        return
+    rows, last_ms = rows[unknown], last_ms[unknown]
+    told = published_points(memory.series[rows].tolist())
+    times, values = (np.array([told.get(one, (0, np.nan))[i] for one in memory.series[rows].tolist()]) for i in (0, 1))
+    memory.last_values[rows] = np.where(times == last_ms, values, np.nan)
+    behind = np.isnan(memory.last_values[rows])
+    for org_id in np.unique(memory.orgs[rows[behind]]).tolist():
+        mine = behind & (memory.orgs[rows] == org_id)
+        memory.last_values[rows[mine]] = stored_values(org_id, memory.series[rows[mine]], last_ms[mine])
+
+
+def published_points(series: list[int]) -> dict[int, tuple[int, float]]:
+    found = Metric.objects.filter(pk__in=series).values_list("pk", "last_at", "last_value")
+    return {pk: (round(at.timestamp() * 1000), value) for pk, at, value in found if at is not None and value is not None}
+
+
+def stored_values(org_id: int, series: Ints, times_ms: Ints) -> NDArray[np.float64]:
+    """The value of each series at its time; NaN where none is stored. What is read lies between the first and the last of the times."""
+    with within(org_id):
+        found = points.read(org_id, series.tolist(), int(times_ms.min()), int(times_ms.max()) + 1)
+    values = np.full(len(series), np.nan)
+    for place, (one, at) in enumerate(zip(series.tolist(), times_ms.tolist(), strict=True)):
+        here = found[one].values[found[one].timestamps_ms == at]
+        values[place] = here[-1] if len(here) else np.nan
+    return values
 
 
 def shown(memory: ShardStates, rows: Ints) -> NDArray[np.void]:
@@ -94,5 +142,5 @@ def row_of(row: Any, last_value: float) -> dict[str, object]:
         "resolution_s": float(row["step"]) or None,
         "period_s": float(row["period"]) or None,
         "last_at": datetime.fromtimestamp(row["last_ms"] / 1000, UTC) if row["last_ms"] else None,
-        "last_value": last_value,
+        "last_value": last_value if row["last_ms"] else None,
     }
