@@ -26,7 +26,6 @@ api: list[URLPattern | URLResolver] = [  # under /api/
     path("datastores", DatastoreViewSet.as_view({"get": "list"})),
     path("datastores/<str:id>", DatastoreViewSet.as_view({"get": "retrieve"})),
     path("operations", OperationViewSet.as_view({"get": "list"})),
-    path("operations/<str:id>", OperationViewSet.as_view({"get": "retrieve"})),
     path("operations/abort/<str:id>", OperationViewSet.as_view({"put": "abort"})),
     path("teams", TeamViewSet.as_view({"get": "list", "post": "create"})),
     path("teams/<str:id>", TeamViewSet.as_view(CHANGES)),

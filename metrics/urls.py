@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, path
 
 from config.api.session import routes
-from metrics.api.imports import ImportViewSet
+from metrics.api.imports import ImportViewSet, ProgressViewSet
 from metrics.api.views import MetricViewSet
 from metrics.ingest import page_views
 from metrics.ingest import views as ingest
@@ -14,6 +14,7 @@ from metrics.session_api import js, org
 api: list[URLPattern | URLResolver] = [  # under /api/
     path("metrics", MetricViewSet.as_view({"get": "list"})),
     path("metrics/import", ImportViewSet.as_view({"post": "create"})),
+    path("operations/<str:id>", ProgressViewSet.as_view({"get": "retrieve"})),
     path("metrics/<str:id>", MetricViewSet.as_view({"get": "retrieve"})),
     path("metrics/<str:id>/timeseries", MetricViewSet.as_view({"get": "timeseries"})),
     path("metrics/<str:id>/forecast", MetricViewSet.as_view({"get": "forecast"})),

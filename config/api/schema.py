@@ -181,4 +181,5 @@ class IngestKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
     name = "ingestKey"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
-        return {"type": "http", "scheme": "bearer", "description": "An ingest key writes points into its datastore, and nothing else."}
+        description = "An ingest key writes points into its datastore and reads how its imports go; nothing else."
+        return {"type": "http", "scheme": "bearer", "description": description}

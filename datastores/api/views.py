@@ -31,12 +31,9 @@ class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         return super().visible(queryset, level=level).with_level_of(self.request.user)  # type: ignore[attr-defined, no-any-return]
 
 
-@extend_schema_view(
-    list=extend_schema(summary="List long work, newest first", examples=[OPERATION]),
-    retrieve=extend_schema(summary="Get the progress of one operation", examples=[OPERATION]),
-)
-class OperationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
-    operations: ClassVar = {"list": "operation.read", "retrieve": "operation.read", "abort": "operation.abort"}
+@extend_schema_view(list=extend_schema(summary="List long work, newest first", examples=[OPERATION]))
+class OperationViewSet(ListMixin, OrgViewSet):
+    operations: ClassVar = {"list": "operation.read", "abort": "operation.abort"}
     queryset = Operation.objects.select_related("datastore", "user")
     serializer_class = OperationSerializer
     filterset_class = OperationFilterSet

@@ -1,23 +1,25 @@
-"""POST /api/metrics/import: history, by a person who may or by an ingest key."""
+"""POST /api/metrics/import: history, by a person who may or by an ingest key; and how far it is."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Final, cast
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
+from accounts.models import Level, User
 from config.api.addresses import client_address
 from config.api.authentication import SessionAuthentication, TokenAuthentication
 from config.api.bodies import stream_of
 from config.api.permissions import OperationPermission
-from config.api.views import OrgViewSet
+from config.api.views import OrgViewSet, RetrieveMixin
+from datastores.api.examples import OPERATION
 from datastores.api.serializers import OperationSerializer
 from datastores.models import Datastore, Operation
 from metrics.api.examples import CSV, IMPORT, NDJSON
@@ -57,7 +59,7 @@ class IngestKeyAuthentication(BaseAuthentication):
 
 
 class ImportPermission(OperationPermission):
-    """An ingest key may write into its datastore; people need what the permission table says."""
+    """An ingest key may write into its datastore and see what comes of it; people need what the permission table says."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return isinstance(request.auth, Sender) and view.operation is not None or super().has_permission(request, view)
@@ -130,3 +132,27 @@ class ImportViewSet(OrgViewSet):
             raise Invalid("Say which datastore.", errors=(FieldError(("query", "datastore"), "required", "You may import into several."),))
         self.require("metric.import", found[0])
         return found[0]
+
+
+@extend_schema_view(
+    retrieve=extend_schema(
+        summary="Get the progress of one operation",
+        description=(
+            "How far it is and what came of it; for an import also the lines that were refused, in `counters.refused_lines`. An ingest key "
+            "reads the imports into its datastore, whoever started them; everything else is 404 to it."
+        ),
+        examples=[OPERATION],
+    )
+)
+class ProgressViewSet(RetrieveMixin, OrgViewSet):
+    operations: ClassVar = {"retrieve": "operation.read"}
+    queryset = Operation.objects.select_related("datastore", "user")
+    serializer_class = OperationSerializer
+    authentication_classes = (IngestKeyAuthentication, TokenAuthentication, SessionAuthentication)
+    permission_classes = (ImportPermission,)
+
+    def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
+        sender = self.request.auth
+        if not isinstance(sender, Sender):
+            return super().visible(queryset, level=level)
+        return queryset.filter(org=sender.org_id, datastore=sender.datastore_id, kind=Operation.Kind.IMPORT)

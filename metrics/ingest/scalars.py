@@ -42,6 +42,8 @@ def shown_name(name: object) -> str:
 
 def read_value(value: object) -> float:
     """A finite number, also written as text. Raises Unusable."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise Unusable("value_missing", "value: it is missing or empty. For a gap, send no point.")
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise Unusable("value_missing", "value: a number is needed.")
     try:

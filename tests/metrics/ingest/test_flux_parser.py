@@ -54,12 +54,12 @@ def test_values_are_read_as_numbers_or_text(value):
     assert points_of({"metric": "a", "timestamp": NOW, "value": value}).values.tolist() == [1.5]
 
 
-@pytest.mark.parametrize("value", [None, True, [], {}])
+@pytest.mark.parametrize("value", [None, "", " ", True, [], {}])
 def test_a_value_that_is_no_number_is_missing(value):
     assert refusal_of(metric="a", timestamp=NOW, value=value) == "value_missing"
 
 
-@pytest.mark.parametrize("value", ["", "x", "nan", "inf", "1e999", 10**400])
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "1e999", 10**400])
 def test_a_value_that_is_not_finite_is_invalid(value):
     assert refusal_of(metric="a", timestamp=NOW, value=value) == "value_invalid"
 

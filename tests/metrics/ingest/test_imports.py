@@ -11,10 +11,10 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from accounts.models import Level
-from datastores.models import Operation
+from datastores.models import Datastore, Operation
 from datastores.services import abort_operation
 from metrics import points
-from metrics.ingest import history, imports
+from metrics.ingest import history, imports, senders
 from metrics.ingest.history import Form
 from metrics.ingest.senders import Sender, sender_of
 from metrics.models import Metric
@@ -78,6 +78,18 @@ def test_bad_lines_are_reported_by_number_and_good_ones_stored(send, key, now, s
         (7, "value_invalid"),
     ]
     assert (counters["lines"], counters["stored"], counters["refused"], stored()) == (7, 1, 5, {"a": [(now, 1.0)]})
+
+
+@pytest.mark.parametrize("form", [NDJSON, "text/csv"])
+def test_an_empty_value_is_said_to_be_missing(send, key, now, stored, form):
+    body = {
+        NDJSON: lines(("a", now - 2, None), ("a", now - 1, ""), ("a", now, 1)),
+        "text/csv": f"metric,timestamp,value\na,{now - 2},\na,{now - 1}, \na,{now},1\n".encode(),
+    }[form]
+    counters = Operation.objects.get(pk=send(body, secret=key, form=form).json()["id"]).counters
+    reason = "value: it is missing or empty. For a gap, send no point."
+    assert [(line["code"], line["reason"]) for line in counters["refused_lines"]] == [("value_missing", reason)] * 2
+    assert (counters["refused"], stored()) == (2, {"a": [(now, 1.0)]})
 
 
 def test_line_numbers_of_csv_count_the_header(send, key, now):
@@ -167,6 +179,41 @@ class TestWhoMay:
 
     def test_an_org_token_may_not(self, send, org):
         assert send(b"", secret=factories.make_org_token(org)).status_code == 403
+
+
+class TestProgress:
+    @pytest.fixture
+    def sent(self, send, key, now) -> str:
+        """The address of an import with a line that was refused."""
+        return send(lines(("a", now, 1), ("a", 5, 1)), secret=key)["Location"]
+
+    def test_the_key_that_sent_it_reads_it_with_the_refused_lines(self, sent, key):
+        answer = client_with(key).get(sent)
+        (refused,) = answer.json()["counters"]["refused_lines"]
+        assert (answer.status_code, answer.json()["status"], answer.json()["percent"]) == (200, "success", 100.0)
+        assert (refused["line"], refused["code"]) == (2, "timestamp_out_of_range")
+
+    def test_people_read_it_as_before(self, sent, reporter):
+        assert client_with(factories.make_personal_token(reporter)).get(sent).status_code == 200
+
+    def test_a_key_of_another_datastore_or_org_does_not_see_it(self, sent, org):
+        elsewhere = (Datastore.objects.create(org=org, name="Second"), factories.make_org("Other").datastores.get())
+        for place in elsewhere:
+            assert client_with(factories.make_ingest_key(place)[1]).get(sent).status_code == 404
+
+    @pytest.mark.parametrize("kind", sorted(set(Operation.Kind) - {Operation.Kind.IMPORT}))
+    def test_other_work_is_not_a_keys_to_see(self, sent, key, kind):
+        Operation.objects.update(kind=kind)
+        assert client_with(key).get(sent).status_code == 404
+
+    def test_a_revoked_key_reads_nothing(self, sent, key):
+        IngestKey.objects.update(revoked=timezone.now())
+        senders.forget()
+        assert client_with(key).get(sent).status_code == 401
+
+    def test_a_key_neither_lists_nor_aborts(self, sent, key):
+        client, number = client_with(key), sent.rpartition("/")[2]
+        assert (client.get("/api/operations").status_code, client.put(f"/api/operations/abort/{number}").status_code) == (401, 401)
 
 
 class TestForms:
