@@ -93,6 +93,13 @@ def said(code: int, **fields: object) -> HttpResponse:
     return HttpResponse(orjson.dumps(fields), status=code, content_type="application/json")
 
 
+def taken() -> HttpResponse:
+    """204: nothing to say, so of no type either."""
+    answer = HttpResponse(status=204)
+    del answer["Content-Type"]
+    return answer
+
+
 def body_of(request: HttpRequest) -> bytes:
     """The whole body, read up to the limit and no further, chunked or not. Raises BadRequest: 413, and 400 for one that was cut off."""
     declared = request.META.get("CONTENT_LENGTH") or ""

@@ -14,7 +14,7 @@ from config.api.bodies import stream_of
 from config.api.throttling import buckets
 from metrics.ingest import intake, pages
 from metrics.ingest.batch import BadRequest, Refusal
-from metrics.ingest.http import guarded, not_allowed, said
+from metrics.ingest.http import guarded, not_allowed, said, taken
 from metrics.ingest.public_keys import KEY_LIMIT, PageSender, page_sender_of, within_cap
 from metrics.points import Rule
 from orgs.origins import fits
@@ -41,7 +41,8 @@ def events(request: HttpRequest) -> HttpResponse:
 
 
 def _preflight() -> HttpResponse:
-    answer = HttpResponse(status=204, headers={"Allow": "POST, OPTIONS"})
+    answer = taken()
+    answer["Allow"] = "POST, OPTIONS"
     answer["Access-Control-Allow-Methods"] = "POST"
     answer["Access-Control-Allow-Headers"] = "Content-Type"
     answer["Access-Control-Max-Age"] = "600"
@@ -90,7 +91,7 @@ def _stored(page: PageSender, body: bytes) -> HttpResponse:
         outcome = intake.take(replace(page.sender, rule=rule), within_cap(page, batch), received_at=received_at)
         stored, refused = stored + outcome.stored, refused + outcome.refused
     if not refused:
-        return HttpResponse(status=204)
+        return taken()
     shown = [{"metric": one.metric[:200], "code": one.code, "reason": one.reason} for one in refused[:_SHOWN]]
     return said(207 if stored else 400, error=f"{len(refused)} entries were refused: {refused[0].reason}", stored=stored, refused=shown)
 

@@ -11,7 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 from metrics.ingest import flux, intake, trials
 from metrics.ingest.batch import Refusal
 from metrics.ingest.flux import Message
-from metrics.ingest.http import authenticated, body_of, guarded, not_allowed, reads_stream, said, write_path
+from metrics.ingest.http import authenticated, body_of, guarded, not_allowed, reads_stream, said, taken, write_path
 from metrics.ingest.intake import Outcome
 from metrics.ingest.labels import Drop
 from metrics.ingest.packing import plain, unpack
@@ -57,7 +57,7 @@ def remote_write(request: HttpRequest) -> HttpResponse:
     seeds = table.seeds(sender.datastore_id, sender.epoch, sorted(drop.metrics), sorted(drop.labels))
     walked = protocol.walk_body(message, version, table=table, seeds=seeds)
     outcome = remote_intake.take_walked(sender, walked, table=table, drop=drop, received_at=received_at)
-    answer = HttpResponse(status=204) if not outcome.refused else HttpResponse(_told(outcome), status=400, content_type="text/plain")
+    answer = taken() if not outcome.refused else HttpResponse(_told(outcome), status=400, content_type="text/plain")
     for kind, written in (("Samples", outcome.stored), ("Histograms", 0), ("Exemplars", 0)):
         answer[f"X-Prometheus-Remote-Write-{kind}-Written"] = str(written)
     return answer
@@ -75,7 +75,7 @@ def _taken(request: HttpRequest, message: Message) -> HttpResponse:
         return said(200, status="test", stored=0, would_store=outcome.stored, new_series=outcome.made, refused=_shown(outcome.refused))
     outcome = intake.take(sender, batch, received_at=received_at, backfill=message.is_fill)
     if not outcome.refused:
-        return HttpResponse(status=204)
+        return taken()
     return said(207 if outcome.stored else 400, **_partly(message, outcome))
 
 

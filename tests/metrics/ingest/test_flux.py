@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 def test_one_point_is_stored(post_json, key, now, stored):
     answer = post_json({"key": key, "metric": "a.b", "timestamp": now, "value": 1.5})
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (answer.status_code, answer.content, answer.headers.get("Content-Type")) == (204, b"", None)
     assert stored() == {"a.b": [(now, 1.5)]}
 
 

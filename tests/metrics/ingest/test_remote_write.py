@@ -25,7 +25,7 @@ WRITTEN = "X-Prometheus-Remote-Write-{}-Written"
 @pytest.mark.parametrize("path", PATHS)
 def test_samples_are_stored_under_one_canonical_name(write, now, stored, path, version):
     answer = write([(UP, [(now * 1000, 1.0), (now * 1000 + 15_500, 0.5)]), ({"__name__": "x"}, [])], path=path, version=version)
-    assert (answer.status_code, answer.content) == (204, b"")
+    assert (answer.status_code, answer.content, answer.headers.get("Content-Type")) == (204, b"", None)
     assert stored() == {'up{job="node"}': [(now, 1.0), (now + 15.5, 0.5)]}
     assert Metric.objects.get(name='up{job="node"}').labels == UP
 
