@@ -40,11 +40,21 @@ class Command(BaseCommand):
     def _password(self, options: dict[str, Any]) -> str:
         if options["random_password"]:
             return secrets.token_urlsafe(12)
-        password = getpass.getpass("Password: ")
-        if getpass.getpass("The same again: ") != password:
+        password, again = _asked("Password: "), _asked("The same again: ")
+        if password != again:
             raise CommandError("The two passwords differ.")
         validate_password(password, User(email=options["email"], name=options["name"]))
         return password
+
+
+def _asked(prompt: str) -> str:
+    """What somebody types. Raises CommandError where nobody can."""
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise CommandError(
+            "There is nobody to ask for a password. Run this in a terminal, or with --random-password, which makes one and prints it."
+        ) from None
 
 
 @transaction.atomic
