@@ -53,6 +53,7 @@ class Row:
     is_new: bool
     source: str
     at: datetime
+    found: datetime
     is_history: bool
     tags: tuple[str, ...]
     spark: Spark | None
@@ -137,6 +138,7 @@ def _row(anomaly: Anomaly, beside: Beside, allowed: frozenset[int], list_address
         is_new=anomaly.is_new,
         source=source_of(anomaly),
         at=(anomaly.started_at or anomaly.created) if anomaly.is_backfilled else anomaly.created,
+        found=anomaly.created,
         is_history=anomaly.is_backfilled,
         tags=tuple(tag.name for tag in anomaly.global_tags.all()),
         spark=beside.sparks.get(anomaly.pk),

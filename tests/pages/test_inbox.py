@@ -1,5 +1,6 @@
 """The inbox: who sees what, how it is filtered, and the change of many."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -245,6 +246,9 @@ def test_what_was_found_in_history_is_as_old_as_it_is(as_, reporter, metric):
     answer = as_(reporter).get("/app/inbox")
     (row,) = answer.context["page"].rows
     assert (row.at, row.is_history) == (began, True)
+    page = answer.content.decode()
+    assert "Sorted by when it was found." in page
+    assert re.search(r'<div class="small">found <time [^>]+>\d+ s</time> ago</div>', page)
     assert b">3 mo</time>" in answer.content
 
 
