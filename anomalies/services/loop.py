@@ -22,8 +22,8 @@ from anomalies.services.detected import Recorded, record
 from anomalies.services.findings import Finding, findings_of
 from metrics import points
 from metrics.models import DetectionOrder, DetectionShard
-from metrics.points import Points
-from metrics.shards import attributes, saved
+from metrics.points import LogSlice, Points
+from metrics.shards import attributes, late_history, saved
 from metrics.shards.states import BLOCK, ShardStates
 from metrics.shards.steps import Order, Step, StepVerdicts, take_step
 from orgs.tenancy import Reason, across, within
@@ -115,8 +115,10 @@ class ShardWorker:
         yield "remembered"
         if saved.is_of_another_cluster(standing.mark):
             standing.mark = 0
-        obeyed = saved.waiting_orders(self.shard, shards=self.shards)
-        step = self._next_step(standing, obeyed.orders, now, until)
+        read = points.read_log(self.shard, self.shards, standing.mark, limit=POINTS_PER_STEP, until=until)
+        late = late_history.due(self.shard, shards=self.shards, memory=memory.states, log=read, now=now)
+        obeyed = saved.waiting_orders(self.shard, shards=self.shards, late=late)
+        step = self._next_step(standing, obeyed.orders, read, now, is_bounded=until is not None)
         yield "read"
         found = take_step(memory.states, step, history=stored_points(memory.states, now))
         yield "advanced"
@@ -126,6 +128,7 @@ class ShardWorker:
         yield "verdicts logged"
         saved.note_step(self.shard, step)
         DetectionOrder.objects.filter(pk__in=obeyed.ids).delete()
+        late_history.order_for_late(found, now=now)
         yield "step noted"
         self._checkpoint(memory, step)
         yield "blocks saved"
@@ -134,11 +137,10 @@ class ShardWorker:
         self.result = StepResult(points=len(step.log.series), more=step.log.more, recorded=recorded)
         yield "mark moved"
 
-    def _next_step(self, standing: DetectionShard, orders: tuple[Order, ...], now: datetime, until: int | None) -> Step:
-        read = points.read_log(self.shard, self.shards, standing.mark, limit=POINTS_PER_STEP, until=until)
+    def _next_step(self, standing: DetectionShard, orders: tuple[Order, ...], read: LogSlice, now: datetime, *, is_bounded: bool) -> Step:
         return Step(
             seq=standing.seq + 1,
-            now_ms=standing.clock_ms if until else heard_until(read.mark, now),
+            now_ms=standing.clock_ms if is_bounded else heard_until(read.mark, now),
             clock_ms=standing.clock_ms,
             pause_ms=max(PAUSE_MS, PAUSE_STEPS * 1000 * settings.DETECT_INTERVAL_S),
             log=read,

@@ -84,7 +84,9 @@ class ImportViewSet(OrgViewSet):
         description=(
             "A file of history: NDJSON lines `{metric, timestamp, value}`, or CSV with the header `metric,timestamp,value`; times in unix "
             "seconds or ISO 8601; packed with gzip or not (`Content-Encoding`). It is read in the background; the operation tells how far "
-            "it is and which lines were refused, and why. Anomalies found in history are recorded, and nobody is alerted of them."
+            "it is and which lines were refused, and why. Anomalies found in history are recorded, and nobody is alerted of them. A series "
+            "that has newer points already is learned anew with its history, seconds after the import has ended; if it is judged already, "
+            "a minute after."
         ),
         parameters=[OpenApiParameter("datastore", int, description="Where to; needed if you may import into several.")],
         request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},

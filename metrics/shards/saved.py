@@ -17,7 +17,7 @@ from metrics import points
 from metrics.detection import engine
 from metrics.models import DetectionBlock, DetectionOrder, DetectionShard, DetectionStep
 from metrics.shards.states import Ints, ShardStates
-from metrics.shards.steps import Order, Step
+from metrics.shards.steps import HISTORY, Order, Step
 from orgs.tenancy import Reason, across
 
 LOCK_SPACE: Final = 0x504C  # of the advisory locks of shards, so that they are no other part's locks
@@ -72,13 +72,15 @@ def is_of_another_cluster(mark: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def waiting_orders(shard: int, *, shards: int) -> Obeyed:
-    """The oldest orders for the shard's series, in order; only some of those that cost much."""
-    mine = DetectionOrder.objects.annotate(place=F("metric_id") % shards).filter(place=shard)
+def waiting_orders(shard: int, *, shards: int, late: Sequence[tuple[int, int]]) -> Obeyed:
+    """The oldest orders for the shard's series, in order, then those for history that came late (`late`, ids and series); only some of
+    those that cost much."""
+    mine = DetectionOrder.objects.annotate(place=F("metric_id") % shards).filter(place=shard).exclude(op="rebuild", argument=HISTORY)
     rows = list(mine.values_list("pk", "op", "metric_id", "argument")[:ORDERS_PER_STEP])
     costly = [row for row in rows if row[1] == DetectionOrder.Op.REBUILD]
     left = {row[0] for row in costly[REBUILDS_PER_STEP:]}
     taken = [row for row in rows if row[0] not in left]
+    taken += [(pk, DetectionOrder.Op.REBUILD.value, one, HISTORY) for pk, one in late[: max(0, REBUILDS_PER_STEP - len(costly))]]
     return Obeyed(orders=tuple(Order(op, series, argument) for _, op, series, argument in taken), ids=tuple(row[0] for row in taken))
 
 
@@ -213,5 +215,6 @@ def unpacked(states: bytes | memoryview) -> NDArray[np.void]:
 
 
 def order_all_anew(series: Sequence[int]) -> None:
-    waiting = set(DetectionOrder.objects.filter(op=DetectionOrder.Op.REBUILD, metric_id__in=series).values_list("metric_id", flat=True))
+    ordered = DetectionOrder.objects.filter(op=DetectionOrder.Op.REBUILD, argument="", metric_id__in=series)
+    waiting = set(ordered.values_list("metric_id", flat=True))
     DetectionOrder.objects.bulk_create(DetectionOrder(metric_id=one, op=DetectionOrder.Op.REBUILD) for one in series if one not in waiting)

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from metrics.shards.states import UNKNOWN, ShardStates
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+HISTORY: Final = "history"  # argument of an order to rebuild, when the reason is history that came late
 
 # The stored points of a series (id, org id) that are older than a time in ms.
 History = Callable[[int, int, int], Points]
@@ -77,12 +80,12 @@ def take_step(shard: ShardStates, step: Step, *, history: History) -> StepVerdic
 
     `history` is asked only for series that are to be learned anew.
     """
-    obey(shard, step, history)
+    parts = _Parts()
+    obey(shard, step, history, parts)
     newcomers = np.unique(step.log.series)
     newcomers = newcomers[shard.rows_of(newcomers) == UNKNOWN]
     if len(newcomers):
         shard.allot(newcomers, done=step.seq - 1)
-    parts = _Parts()
     take_points(shard, step, parts)
     due = np.flatnonzero((shard.series[: shard.size] > 0) & (shard.done[: shard.size] < step.seq))
     keep(parts, shard, engine.tick(shard.states, step.clock_after_ms, due), backfill=False)
@@ -90,7 +93,7 @@ def take_step(shard: ShardStates, step: Step, *, history: History) -> StepVerdic
     return joined(shard, parts)
 
 
-def obey(shard: ShardStates, step: Step, history: History) -> None:
+def obey(shard: ShardStates, step: Step, history: History, parts: _Parts) -> None:
     for order in step.orders:
         row = int(shard.rows_of(np.array([order.series]))[0])
         if row == UNKNOWN and order.op == "sensitivity":
@@ -104,12 +107,25 @@ def obey(shard: ShardStates, step: Step, history: History) -> None:
             engine.relearn(shard.states, [row])
         elif order.op == "drop":
             shard.drop(np.array([row]))
+        elif order.op == "rebuild" and order.argument == HISTORY:
+            take_late(shard, row, history, parts)
         elif order.op == "rebuild":
             rebuild(shard, row, history)
 
 
-def rebuild(shard: ShardStates, row: int, history: History) -> None:
-    """A fresh state that has seen the stored points up to the newest that the old one had seen; nothing is reported of them."""
+def take_late(shard: ShardStates, row: int, history: History, parts: _Parts) -> None:
+    """Rebuilds. Of a series that was not judged yet, what is found is told as found in history; of another it has been told."""
+    was_judged = bool(shard.states["is_alerting"][row])
+    verdicts = rebuild(shard, row, history)
+    if was_judged:
+        # What is open in the new state nobody was told of: if it goes on, it begins with the next point.
+        shard.states["is_open"][row] = 0
+    else:
+        keep(parts, shard, verdicts[verdicts["event"] != 0], backfill=True)
+
+
+def rebuild(shard: ShardStates, row: int, history: History) -> NDArray[np.void]:
+    """A fresh state that has seen the stored points up to the newest that the old one had seen; their verdicts."""
     old = shard.states[row].copy()
     threshold, is_sum = float(old["threshold"]), bool(old["minutes_sum"])
     until_ms = int(old["newest_ms"]) + 1 if old["seen"] else np.iinfo(np.int64).max
@@ -118,9 +134,10 @@ def rebuild(shard: ShardStates, row: int, history: History) -> None:
     engine.set_sensitivity(shard.states, [row], threshold)
     engine.set_aggregation(shard.states, [row], minutes_sum=is_sum)
     rows = np.full(len(past.values), row)
-    engine.advance(shard.states, rows, past.timestamps_ms, past.values, 0, backfill=True)
+    verdicts = engine.advance(shard.states, rows, past.timestamps_ms, past.values, 0, backfill=True)
     for name in ("arrival_ms", "is_live", "is_silent", "silence_ms"):
         shard.states[name][row] = old[name]
+    return verdicts
 
 
 def take_points(shard: ShardStates, step: Step, parts: _Parts) -> None:
