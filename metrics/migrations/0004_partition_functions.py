@@ -24,7 +24,9 @@ BEGIN
     END IF;
     -- Two processes that need one partition make it once.
     PERFORM pg_advisory_xact_lock(1886151213);
-    IF to_regclass(quote_ident(name)) IS NOT NULL THEN
+    -- The catalog itself is asked: what this session remembers of names may be older than its wait for the lock.
+    PERFORM FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = name AND n.nspname = current_schema();
+    IF FOUND THEN
         RETURN;
     END IF;
     -- Made beside its parent and then attached, which stops neither readers nor writers. A day of a series packs to 2 or 3 kB: beside its

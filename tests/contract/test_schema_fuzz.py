@@ -39,7 +39,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 # Examples per operation and mode.
-FEW, MANY = 3, int(os.environ.get("FUZZ_EXAMPLES", "60"))
+FEW, MANY = 2, int(os.environ.get("FUZZ_EXAMPLES", "60"))
 
 
 @dataclass

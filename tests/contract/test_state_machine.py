@@ -20,7 +20,7 @@ from tests.contract.model import OPEN, REASONS, Person, State, Tag, Wish, World,
 
 pytestmark = pytest.mark.django_db
 ANOMALIES = 3
-FEW, MANY = (12, 25), (int(os.environ.get("MACHINE_EXAMPLES", "150")), 40)
+FEW, MANY = (8, 25), (int(os.environ.get("MACHINE_EXAMPLES", "150")), 40)
 STATUS = {"archived": 409, "not_archived": 409}
 # What a bulk call says instead, of what it has no code for.
 BULK = {"not_archived": "invalid", "no_access": "invalid"}
