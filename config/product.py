@@ -20,7 +20,7 @@ from config.embedded import NoServerError, ensure_servers, stop_servers
 from config.environment import BASE_DIR
 from config.programs import compiler, programs
 from config.running import sole_runner
-from config.supervisor import MARK, Supervisor
+from config.supervisor import Supervisor
 
 HEALTH = "/api/health"
 
@@ -63,7 +63,7 @@ def run(*, before: Callable[[], None] | None = None) -> None:
     with sole_runner(home):
         refuse_taken_port()
         if before:
-            compile_during(before, mark=str(home))
+            compile_during(before)
         refuse_open_wall()
         # The rights to alter tables are for migrations alone: no process that serves anybody shall find them.
         os.environ.pop("DATABASE_OWNER_URL", None)
@@ -78,9 +78,9 @@ def run(*, before: Callable[[], None] | None = None) -> None:
             stop_servers(home)
 
 
-def compile_during(before: Callable[[], None], *, mark: str) -> None:
+def compile_during(before: Callable[[], None]) -> None:
     """Begun now, on the second core, the compiler is done when points arrive; the supervisor's own run of it then waits for this one."""
-    compiling = subprocess.Popen(compiler(), cwd=BASE_DIR, start_new_session=True, env={**os.environ, MARK: mark})
+    compiling = subprocess.Popen(compiler(), cwd=BASE_DIR, start_new_session=True)
     try:
         before()
     except BaseException:

@@ -34,6 +34,11 @@ def new_bearer_token() -> str:
     return f"plb_{secrets.token_hex(4)}_{secrets.token_urlsafe(32).replace('_', '-')}"
 
 
+def is_bearer_token(secret: str) -> bool:
+    """Whether it is made as a person's token is, which no other secret is: no other table need be asked."""
+    return secret.startswith("plb_")
+
+
 def prefix_of(secret: str) -> str:
     """What lists may show of a secret: enough to tell two apart, too little to use."""
-    return secret[:12] if secret.startswith("plb_") else secret[:6]
+    return secret[:12] if is_bearer_token(secret) else secret[:6]

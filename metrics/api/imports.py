@@ -32,6 +32,7 @@ from metrics.points import Rule
 from metrics.tasks import run_import
 from orgs import tenancy
 from orgs.errors import DomainError, FieldError, Invalid, Malformed, TooLarge, UnsupportedForm
+from orgs.keys import is_bearer_token
 from orgs.sources import may_come_from
 
 
@@ -51,7 +52,8 @@ class IngestKeyAuthentication(BaseAuthentication):
     """An ingest key wherever agents put it; anything else is left to the ways of people."""
 
     def authenticate(self, request: Request) -> tuple[Any, Sender] | None:
-        sender = sender_of(secret_of(request._request))
+        secret = secret_of(request._request)
+        sender = None if is_bearer_token(secret) else sender_of(secret)
         if sender is None or not may_come_from(sender.sources, client_address(request._request)):
             return None
         tenancy.enter(sender.org_id)
