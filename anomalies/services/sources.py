@@ -109,11 +109,16 @@ def source_records(anomaly: Anomaly, *, refresh: bool = False) -> SourceRecords:
 
 
 def filled(anomaly: Anomaly, *, asked: datetime) -> SourceRecords:
+    last = remembered(anomaly)
     order(anomaly, asked=asked)
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
         if (found := remembered(anomaly)) is not None and found.cached_at >= asked:
             return found
+        if found != last and cache.get(lock_of(anomaly)) is None:
+            # What was being read when the order came is older than it, and the order was not taken beside it.
+            last = found
+            order(anomaly, asked=asked)
         time.sleep(POLL_S)
     if (read := fill(anomaly, asked=asked)) is None:
         raise Unavailable("The rows are being read at this moment. Ask again shortly.", retry_after_s=2)
@@ -132,7 +137,7 @@ def order(anomaly: Anomaly, *, asked: datetime) -> None:
 
 def fill(anomaly: Anomaly, *, asked: datetime) -> SourceRecords | None:
     """Reads the rows and remembers them, unless they are younger than `asked`; None while another is at it."""
-    lock, token = f"{key_of(anomaly)}:filling", uuid.uuid4().hex
+    lock, token = lock_of(anomaly), uuid.uuid4().hex
     if not cache.add(lock, token, LOCK_S):
         return None
     try:
@@ -145,6 +150,10 @@ def fill(anomaly: Anomaly, *, asked: datetime) -> SourceRecords | None:
     finally:
         if cache.get(lock) == token:
             cache.delete(lock)
+
+
+def lock_of(anomaly: Anomaly) -> str:
+    return f"{key_of(anomaly)}:filling"
 
 
 def read_source(anomaly: Anomaly, *, at: datetime) -> SourceRecords:

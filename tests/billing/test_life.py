@@ -94,6 +94,7 @@ def test_after_the_grace_the_plan_is_free_and_paying_brings_it_back(connected, b
     connected.use_portal(portal(as_(buyer), payment_method="true"), card=FAILING_CARD)
     connected.renew(account.subscription_id)
     wait_until(lambda: account_of(org).status == "past_due", within_s=30, what="past_due")
+    wait_until(connected.is_quiet, within_s=30, what="the events of the failure are dealt with")
     assert end_graces() == 0
 
     long_ago = timezone.now() - timedelta(days=15)
