@@ -25,6 +25,7 @@ RANGE_FLOOR: Final = 0.2  # the scale is at least this share of the running rang
 RANGE_HALF_LIFE_MS: Final = 28 * DAY_MS  # one outlier is forgotten in weeks, not kept for ever
 FAR: Final = 100.0  # scales from the reference at which the coordinates are widened before anything is computed in them
 SMALLEST: Final = 1e-280  # the smallest scale of a series that is constantly zero
+ROUNDING: Final = 1e-5  # of a scale: by how much a limit that is kept in 32 bits may be off
 TINY: Final = 1e-9  # relative resolution below which two values are the same
 
 # Forecast.

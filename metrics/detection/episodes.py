@@ -28,9 +28,10 @@ def begin(s, w, t_ms, x):
     stream = loudest(s, w)
     s.kind = STREAM_KINDS[stream]
     off = w.level if s.kind == lay.LEVEL_SHIFT else x - w.yhat
+    s.direction = 1 if off >= 0.0 else -1
     if w.flat >= w.surprise:
         s.kind = lay.FLAT
-    s.direction = 1 if off >= 0.0 else -1
+        s.direction = 0
     s.episode_ms = t_ms
 
 

@@ -67,7 +67,8 @@ def outlook(state: np.void, *, until_ms: int, most: int) -> Outlook:
     unit = float(state["unit"])
     expected = float(state["reference"]) + unit * y
     if not state["is_counter"]:
-        return Outlook(times, expected, expected + unit * low, expected + unit * high)
+        floor = _least(state)
+        return Outlook(times, *(np.maximum(line, floor) for line in (expected, expected + unit * low, expected + unit * high)))
     return _counted(state, times, ahead, expected, unit * low, unit * high, growth)
 
 
@@ -175,3 +176,9 @@ def _spread(state: np.void) -> float:
     low, _, high = (float(one) for one in state["quantile"])
     tiny = max(k.TINY * abs(float(state["reference"])), k.SMALLEST) / float(state["unit"])
     return max(high - low, k.RANGE_FLOOR * (float(state["top"]) - float(state["bottom"])), tiny)
+
+
+def _least(state: np.void) -> float:
+    """As `scale.least`."""
+    lowest = float(state["reference"]) + float(state["unit"]) * float(state["bottom"])
+    return 0.0 if lowest >= -k.ROUNDING * float(state["unit"]) else -np.inf

@@ -14,6 +14,13 @@ def spread(s):
 
 
 @inline
+def least(s):
+    """The least value to expect of the series: zero where no value of late was below it; else minus infinity."""
+    lowest = s.reference + s.unit * s.bottom
+    return 0.0 if lowest >= -k.ROUNDING * s.unit else -np.inf
+
+
+@inline
 def follow(s, z):
     """Moves range and quantiles by one point at `z`; stochastic approximation of the quantiles (Robbins & Monro, 1951)."""
     fade = 0.6931471805599453 * s.step_ms / k.RANGE_HALF_LIFE_MS

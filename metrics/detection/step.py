@@ -12,7 +12,7 @@ from metrics.detection.explain import explained, keep
 from metrics.detection.forecast import experts, learn
 from metrics.detection.residual import bridge, mean_of, push, residual, time_of_day, unroll
 from metrics.detection.rhythm import find_rhythm
-from metrics.detection.scale import normalise, spread
+from metrics.detection.scale import least, normalise, spread
 from metrics.detection.shapes import novelty
 from metrics.detection.warmup import accept_level
 
@@ -69,6 +69,7 @@ def step(s, w, t_ms, x, raw):
 
     Fills w.yhat, w.lower and w.upper (in the value's unit), w.surprise, w.flat, w.event and w.status.
     """
+    floor = least(s)
     z = normalise(s, x)
     if s.points == 0:
         s.expert[:] = 0.0
@@ -81,13 +82,13 @@ def step(s, w, t_ms, x, raw):
     scale = spread(s)
     reach = width(s, t_ms)
     margin = k.BAND_MARGIN * scale
-    w.lower = s.reference + s.unit * (y + s.band_low * reach - margin)
-    w.upper = s.reference + s.unit * (y + s.band_high * reach + margin)
+    w.lower = max(s.reference + s.unit * (y + s.band_low * reach - margin), floor)
+    w.upper = max(s.reference + s.unit * (y + s.band_high * reach + margin), floor)
     measure(s, w, t_ms, z, y, scale)
     maintain(s)
     w.surprise = surprise(s, w)
     note_flat(s, w, raw)
-    w.yhat = s.reference + s.unit * y
+    w.yhat = max(s.reference + s.unit * y, floor)
     learn(s, w, t_ms, z)
     if s.is_seasonal:
         keep(s, t_ms, z)

@@ -56,6 +56,15 @@ def test_a_day_ahead_it_is_near_and_the_band_holds_the_points(kind, distance):
     assert (seen.expected <= seen.upper).all()
 
 
+def test_nothing_below_zero_is_expected_of_a_series_that_never_was_there():
+    noise = np.random.default_rng(4).standard_normal(COUNT)
+    for values, is_floored in ((np.abs(noise), True), (noise, False)):
+        seen = engine.outlook(run(times(COUNT), values)[1][0], until_ms=int(times(COUNT + 144)[-1]), most=1000)
+        assert (seen.lower.min() == 0.0) == is_floored
+        assert (seen.lower <= seen.expected).all()
+        assert (seen.expected <= seen.upper).all()
+
+
 def test_a_day_ahead_a_daily_series_is_not_its_last_value():
     states, at, values = state_after("daily", COUNT + 36)  # at its highest
     seen = engine.outlook(states[0], until_ms=int(at[71]), most=1000)

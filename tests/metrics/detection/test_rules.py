@@ -121,6 +121,27 @@ def test_a_flat_line_is_an_anomaly_of_its_kind():
     )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_flat_line_goes_neither_up_nor_down(seed):
+    values = 100.0 + np.cumsum(0.2 * np.random.default_rng(seed).standard_normal(900))
+    values[700:] = values[699]
+    verdicts, _ = run(times(900), values)
+    opened = verdicts[verdicts["event"] & engine.OPEN != 0]
+    assert [(engine.KINDS[one["kind"]], one["direction"]) for one in opened if one["timestamp_ms"] >= times(900)[700]] == [("flat", 0)]
+
+
+def test_nothing_below_zero_is_expected_of_a_series_that_never_was_there():
+    noise = np.random.default_rng(4).standard_normal(1000)
+    never, _ = run(times(1000), np.abs(noise))
+    assert (np.nanmin(never["lower"]), np.nanmin(never["yhat"]) >= 0.0) == (0.0, True)
+    assert (never["lower"][never["status"] == engine.SCORED] <= never["upper"][never["status"] == engine.SCORED]).all()
+    often, states = run(times(1000), noise)
+    assert np.nanmin(often["lower"]) < -1.0
+
+    first = run(times(1001)[-1:], np.array([-50.0]), states=run(times(1000), np.abs(noise))[1])[0]
+    assert (first["lower"][0], first["event"][0] & engine.OPEN, first["direction"][0]) == (0.0, engine.OPEN, -1)
+
+
 def test_the_usual_flat_value_is_no_anomaly():
     values = np.where(np.arange(1500) % 100 < 70, 0.0, np.random.default_rng(0).random(1500))
     values[1200:] = 0.0
