@@ -112,6 +112,10 @@ class SettingsView(View):
         """Whether the reader's role allows the change at all."""
         return has_role(self.person, self.changes[do])
 
+    def why_not(self) -> str:
+        """Why the reader can change nothing here; empty when they can change something."""
+        return why_not(self.person, tuple(self.changes.values()))
+
     def context(self) -> Mapping[str, Any]:
         """What the part shows."""
         return {}
@@ -168,7 +172,7 @@ class SettingsView(View):
         every = {f"{name}_form": form if form is not None and name == do else self.form(name) for name in self.form_classes}
         context = {
             "view": self, "title": self.title, "part": self.part, "may": {name: self.may(name) for name in self.changes},
-            "why_not": why_not(self.person, tuple(self.changes.values())), "failed": do if is_error else "",
+            "why_not": self.why_not(), "failed": do if is_error else "",
             "said": said, "is_error": is_error, "done": done, "problems": problems_of(form) if is_error else (), **every, **self.context(),
         }  # fmt: skip
         response = render(self.request, "parts/settings_part.html" if is_part else self.frame, context)

@@ -20,6 +20,8 @@ from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
 from anomalies.pages import acts, detail, inbox, leaving, many, notifications, overview, reveal, series, views_menu, words
 from anomalies.pages.insights import insights_page
+from anomalies.pages.integration_settings import Integrations
+from anomalies.pages.tag_settings import Tags
 from anomalies.session_api import org
 from config.api.session import routes
 
@@ -99,6 +101,8 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("anomalies/<int:pk>/people", words.people, name="anomaly-people"),
     path("anomalies/<int:pk>/markdown", words.markdown, name="anomaly-markdown"),
     path("anomalies/<int:pk>/source", reveal.source, name="anomaly-source"),
+    path("settings/tags", Tags.as_view(), name="settings-tags"),
+    path("settings/integrations", Integrations.as_view(), name="settings-integrations"),
     path("settings/danger", leaving.Danger.as_view(), name="settings-danger"),
     path("settings/danger/export", leaving.export, name="settings-export"),
     path("insights", insights_page, name="insights"),

@@ -72,6 +72,8 @@ SETTINGS: Final = (
     ("Members", "settings-members", ("user.read",)),
     ("Teams", "settings-teams", ("team.read",)),
     ("Keys and tokens", "settings-keys", ("ingest_key.read",)),
+    ("Tags", "settings-tags", ("tag.read",)),
+    ("Integrations", "settings-integrations", ("integration.read",)),
     ("Channels", "settings-channels", ("org.channels",)),
     ("Admin alerts", "settings-alerts", ("org.settings",)),
     ("Events", "settings-events", ("event.read",)),

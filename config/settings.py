@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
         "FlowActionEnum": ["archive", "delete"],
         "IntegrationTypeEnum": "anomalies.models.Integration.Type",
         "AnomalyStatus": ["Active", "Acknowledged", "Resolved", "Duplicate", "Invalid", "Discarded"],
+        "OnlyTrue": [(True, True)],
         "OpenStatus": ["Active", "Acknowledged"],
         "ArchivedStatus": ["Resolved", "Duplicate", "Invalid", "Discarded"],
         "PaidPlanEnum": "billing.plans.PAID_CODES",

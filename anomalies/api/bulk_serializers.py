@@ -31,6 +31,7 @@ class BulkByFilterChangeSerializer(StrictSerializer):
     assignee_ids_add = people("Ids of people who look after them too. Each needs Viewer on the datastore.")
     assignee_ids_remove = people("Ids of people who no longer do.")
     snooze = SnoozeChangeSerializer(required=False)
+    wake = serializers.ChoiceField([True], required=False, help_text="Ends the sleep of those that sleep.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         chosen = [name for name in ("status", "archive", "restore") if name in attrs]
@@ -38,6 +39,8 @@ class BulkByFilterChangeSerializer(StrictSerializer):
             raise serializers.ValidationError(f"Only one of {' and '.join(chosen)} can be done at once.", code="invalid")
         if "archive" in attrs and "snooze" in attrs:
             raise serializers.ValidationError("What is archived does not have to sleep.", code="invalid")
+        if "wake" in attrs and "snooze" in attrs:
+            raise serializers.ValidationError("Only one of snooze and wake can be done at once.", code="invalid")
         if not any(attrs.values()):
             raise serializers.ValidationError("Say what is to be changed.", code="required")
         return attrs

@@ -40,6 +40,7 @@ STEPS: Final[Mapping[str, StepKind]] = MappingProxyType(
         "tag": StepKind("Tag", "tagged", asks="tag"),
         "untag": StepKind("Untag", "untagged", asks="tag"),
         "snooze": StepKind("Snooze", "snoozed", asks="snooze", leaves=True),
+        "wake": StepKind("Un-snooze", "un-snoozed", leaves=True),
         "archive": StepKind("Archive", "archived", asks="reason", leaves=True),
         "restore": StepKind("Restore", "restored", leaves=True),
     }
@@ -66,6 +67,8 @@ def raw_change(name: str, sent: QueryDict, *, now: datetime, zone: tzinfo) -> di
             return {"status": Anomaly.Status.ACTIVE.value}
         case "restore":
             return {"restore": True}
+        case "wake":
+            return {"wake": True}
         case "assign" | "unassign":
             return {"assignee_ids_add" if name == "assign" else "assignee_ids_remove": people}
         case "tag" | "untag":

@@ -60,6 +60,7 @@ class Wanted:
     assignees_add: tuple[int, ...] = ()
     assignees_remove: tuple[int, ...] = ()
     snooze: Snooze | None = None
+    wake: bool = False
     restore: bool = False
     remove: bool = False
 
@@ -77,6 +78,7 @@ class Wanted:
             assignees_add=tuple(change.get("assignee_ids_add", ())),
             assignees_remove=tuple(change.get("assignee_ids_remove", ())),
             snooze=snooze_in(change.get("snooze")),
+            wake=bool(change.get("wake")),
             restore=bool(change.get("restore")),
             remove=bool(change.get("remove")),
         )
@@ -98,6 +100,7 @@ class Wanted:
                 assignees_add=self.assignees_add,
                 assignees_remove=self.assignees_remove,
                 snooze=self.snooze,
+                wake=self.wake,
             )
         ]
 

@@ -139,6 +139,18 @@ def test_restoring_leaves_open_ones_alone_and_says_so(as_, author, found):
     assert results(client, operation, "outcome=skipped&size=2&page=2") == {found[2].pk: ("skipped", "not_archived")}
 
 
+def test_waking_leaves_those_that_are_awake_alone_and_is_taken_back(as_, author, found):
+    client = as_(author)
+    client.post(f"/api/anomalies/{found[0].pk}/snooze", {"count": 3})
+    operation = done(client, {"wake": True}, snoozed="include")
+    assert operation["message"] == "1 changed, 2 skipped: 2 unchanged."
+    found[0].refresh_from_db()
+    assert (found[0].snoozed_at, found[0].changes.order_by("-pk")[0].changeset) == (None, {"snooze": [{"count": 3}, None]})
+    undone(client, operation)
+    found[0].refresh_from_db()
+    assert found[0].snooze_count == 3
+
+
 def test_what_is_not_ones_own_to_change_is_counted_and_skipped(as_, org, author, datastore, found):
     elsewhere = Datastore.objects.create(org=org, name="Elsewhere")
     factories.grant(author, elsewhere, Level.VIEWER)
@@ -182,6 +194,8 @@ def test_what_is_like_that_already_or_gone_is_skipped(as_, author, found):
         ({"filter": {}, "change": {"assignee_ids_add": [999999]}}, ["body", "change", "assignee_ids_add", 0], "not_found"),
         ({"filter": {}, "change": {"snooze": {"count": 1, "weight": 2}}}, ["body", "change", "snooze"], "invalid"),
         ({"filter": {}, "change": {"snooze": {"back_in_band": False}}}, ["body", "change", "snooze"], "invalid"),
+        ({"filter": {}, "change": {"wake": False}}, ["body", "change", "wake"], "invalid_choice"),
+        ({"filter": {}, "change": {"wake": True, "snooze": {"count": 1}}}, ["body", "change"], "invalid"),
         ({"filter": {}, "change": {"restore": False}}, ["body", "change", "restore"], "invalid_choice"),
         ({"filter": {}, "change": {"remove": True}}, ["body", "change", "remove"], "unknown_field"),
         ({"filter": {"colour": "red"}, "change": {"restore": True}}, ["body", "filter", "colour"], "unknown_parameter"),

@@ -12,6 +12,8 @@ from playwright.sync_api import expect
 from accounts import adminalerts
 from accounts import invitations as people
 from accounts.models import User
+from anomalies.services.tags import create_tag
+from anomalies.services.tickets import create_integration
 from billing.models import UsageDay
 from orgs.channels import connect
 from orgs.models import AdminAlert, Channel, Delivery, RefusedSeries
@@ -31,7 +33,8 @@ PAGES = {
 # As an admin sees them, in an org that has something of everything.
 SETTINGS = {
     "settings": "/app/settings", "members": "/app/settings/members", "teams": "/app/settings/teams", "team": "/app/settings/teams/{team}",
-    "keys": "/app/settings/keys", "channels": "/app/settings/channels", "admin-alerts": "/app/settings/alerts",
+    "keys": "/app/settings/keys", "tags": "/app/settings/tags", "integrations": "/app/settings/integrations",
+    "channels": "/app/settings/channels", "admin-alerts": "/app/settings/alerts",
     "events": "/app/settings/events", "quota": "/app/settings/quota", "start": "/app/start",
     "danger": "/app/settings/danger",
 }  # fmt: skip
@@ -84,6 +87,8 @@ def settled(world) -> tuple[User, int]:
         factories.make_ingest_key(store, name=f"agent {number}", sources=["10.0.0.0/8"])
         factories.make_org_token(org)
     create_public_key(store, name="shop", origins=["https://shop.example", "https://*.shop.example"])
+    create_tag(org.pk, name="High", color="#d9480f", weight_modifier=5, category="urgency", description="Somebody looks at it today.")
+    create_integration(org.pk, name="Jira", type="jira", url="https://northwind.example/jira")
     channel = connect(org, Channel.Service.SLACK, name="#ops", url="https://hooks.slack.com/services/T0/B0/x")
     for status in Delivery.Status:
         ended = None if status == "waiting" else timezone.now()

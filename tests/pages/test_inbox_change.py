@@ -252,3 +252,17 @@ def test_queries_do_not_grow_with_the_results(as_, author, metric, queries_of):
     assert queries_of(lambda: client.get(f"/app/inbox/operations/{few.pk}")) == queries_of(
         lambda: client.get(f"/app/inbox/operations/{many.pk}")
     )
+
+
+def test_what_sleeps_is_woken_by_the_bar_of_the_snoozed(as_, author, three):
+    client, ids = as_(author), {"id": [one.pk for one in three[:2]]}
+    send(client, {**ids, "do": "snooze", "snooze": "count", "number": "3"})
+    asleep = client.get("/app/inbox?snoozed=only").content.decode()
+    awake = client.get("/app/inbox?all").content.decode()
+    wake, snooze = (f'name="do" value="{name}" data-key="s"' for name in ("wake", "snooze"))
+    assert [(wake in page, snooze in page) for page in (asleep, awake)] == [(True, False), (False, True)]
+    _, page = send(client, {**ids, "do": "wake", "list": "snoozed=only"})
+    assert "<strong>2 changed.</strong>" in page
+    assert Anomaly.objects.filter(snoozed_at=None).count() == 3
+    _, page = send(client, {**ids, "do": "wake", "list": "snoozed=only"})
+    assert "0 changed, 2 skipped: 2 unchanged." in page
