@@ -74,10 +74,12 @@ def stored_key(key: str) -> str:
 class SessionStore(db.SessionStore):
     """Without Redis anonymous sessions are forgotten at once; those of people go on.
 
-    `person` is whose session it is, with the org, once it has been loaded: one query for all three.
+    `person` is whose session it is, with the org, once it has been loaded, and `services` in which the org had channels then: one query
+    for all of them.
     """
 
     person: "User | None" = None
+    services: frozenset[str] = frozenset()
 
     @classmethod
     def get_model_class(cls) -> "type[Session]":
@@ -106,15 +108,14 @@ class SessionStore(db.SessionStore):
         return _cached(str(self.session_key)) or {}
 
     def _load_row(self) -> dict[str, Any]:
-        model, key = self.get_model_class(), stored_key(str(self.session_key))
-        with tenancy.home_of(model, session_key=key):
-            live = model._default_manager.select_related("user__org").filter(expire_date__gt=timezone.now())
-            row = live.filter(session_key=key).first()
-        if row is None:
+        from accounts.session_rows import live_row
+
+        live = live_row(stored_key(str(self.session_key)), now=timezone.now())
+        if live is None:
             self._session_key = None
             return {}
-        self.person = row.user
-        found: dict[str, Any] = self.decode(row.session_data)
+        self.person, self.services = live.session.user, live.services
+        found: dict[str, Any] = self.decode(live.session.session_data)
         return found
 
     def exists(self, session_key: str) -> bool:

@@ -106,7 +106,7 @@ def database_from_url(url: str, variable: str = "DATABASE_URL") -> dict[str, Any
     options: dict[str, Any] = {key: value for key, value in parts.items() if key not in known}
     # A pool opens connections in the background and hands out only live ones: a restarted server costs no failed request.
     options["pool"] = {"min_size": 1, "max_size": env_int("DATABASE_POOL", 8, minimum=1), "timeout": 3}
-    return {"ENGINE": "config.database", "CONN_HEALTH_CHECKS": True, "OPTIONS": options, **entry}
+    return {"ENGINE": "config.database", "OPTIONS": options, **entry}
 
 
 def owner_from_url(url: str) -> dict[str, Any]:

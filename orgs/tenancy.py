@@ -5,12 +5,12 @@ transaction (`config/database/`), so it can leak through no pool. Without one, n
 everything that reaches past the wall.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.db import connection
 from django.db.models import Model
@@ -106,6 +106,23 @@ def org_of(model: type[Model], **found_by: Any) -> int | None:
         cursor.execute(f"SELECT {finder(model._meta.db_table, name)}(%s)", [value])  # noqa: S608 - names of our models
         found: int | None = cursor.fetchone()[0]
     return found
+
+
+def first_row(statement: str, params: Sequence[Any], model: type[Model], **found_by: Any) -> tuple[Any, ...] | None:
+    """The first row of a SELECT, asked in the name of the org of the row of `model` with this value; whatever the scope.
+
+    Outside a transaction the org is found and told in the same round trip. Only for the columns in `orgs.wall.FOUND_BY`.
+    """
+    if connection.in_atomic_block:
+        with home_of(model, **found_by), connection.cursor() as cursor:
+            cursor.execute(statement, params)
+            return cast("tuple[Any, ...] | None", cursor.fetchone())
+    ((name, value),) = found_by.items()
+    home = f"SELECT set_config('plumbline.org', coalesce({finder(model._meta.db_table, name)}(%s)::text, ''), true)"
+    with apart(), connection.cursor() as cursor:
+        cursor.execute(f"{home}; {statement}", [value, *params])
+        cursor.nextset()
+        return cast("tuple[Any, ...] | None", cursor.fetchone())
 
 
 def finder(table: str, column: str) -> str:

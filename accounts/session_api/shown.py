@@ -7,13 +7,13 @@ from typing import Any
 from accounts.models import User
 from config.api.session import stamps
 from config.api.session.envelope import onboarding_flags
-from orgs.channels import connected_services
-from orgs.models import Org
+from orgs.channels import services_of
+from orgs.models import Channel, Org
 
 
-def user_shown(person: User, *, now: datetime, zone: tzinfo) -> dict[str, Any]:
-    """The object `user`. One query, for the services that the org is connected to."""
-    return person_shown(person, org_of_user_shown(person.org, now=now, zone=zone))
+def user_shown(person: User, *, now: datetime, zone: tzinfo, services: frozenset[str] | None = None) -> dict[str, Any]:
+    """The object `user`. One query, for the services that the org is connected to, unless they are given."""
+    return person_shown(person, org_of_user_shown(person.org, now=now, zone=zone, services=services))
 
 
 def person_shown(person: User, org: dict[str, Any]) -> dict[str, Any]:
@@ -33,15 +33,16 @@ def person_shown(person: User, org: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def org_of_user_shown(org: Org, *, now: datetime, zone: tzinfo) -> dict[str, Any]:
+def org_of_user_shown(org: Org, *, now: datetime, zone: tzinfo, services: frozenset[str] | None = None) -> dict[str, Any]:
     """What everybody in the org may know of it."""
+    connected = services_of(org) if services is None else services
     return {
         "id": org.pk,
         "name": org.name,
         "timezone": org.timezone,
         "alert_muting": muting_shown(org, now=now, zone=zone),
         "onboarding_status": {"id": org.onboarding_status, "name": org.get_onboarding_status_display()},
-        "connected_services": connected_services(org),
+        "connected_services": {service.value: service.value in connected for service in Channel.Service},
     }
 
 

@@ -23,7 +23,8 @@ from orgs.errors import FieldError, Forbidden, Invalid, NotFound
 @endpoint("/user/info", operation="me.read")
 def info(call: Call) -> Data:
     """The person who is logged in, and the org as they see it."""
-    return {"user": user_shown(call.person(), now=call.now, zone=call.zone)}
+    person = call.person()
+    return {"user": user_shown(person, now=call.now, zone=call.zone, services=call.session.services)}
 
 
 @endpoint("/user/ping", operation="me.read")

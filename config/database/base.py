@@ -4,10 +4,13 @@ What is said holds until the transaction ends (`SET LOCAL`), so the next user of
 message with the first statement that needs it and costs no round trip; a statement outside a transaction block is one transaction with it.
 """
 
+import select
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg
 from django.db import transaction
@@ -37,6 +40,34 @@ UNTOLD: Final = Told()
 _checked: set[str] = set()  # aliases of this process; roles do not change under a running one
 # Differs from everything: what was told may have been taken back.
 UNKNOWN: Final = Told("?", "?", "?")
+# A connection that answered so lately is not asked again before it is used, unless its socket has news.
+ASKED_AGAIN_S: Final = 10.0
+_heard: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
+
+
+def is_alive(connection: psycopg.Connection) -> bool:
+    """Whether a connection that waited in the pool still works.
+
+    A server that has ended has closed it, which the socket tells without a round trip; of one that went away without a word this is
+    found out after ASKED_AGAIN_S. Closes what does not work.
+    """
+    now, heard = time.monotonic(), _heard.get(connection, 0.0)
+    if now - heard < ASKED_AGAIN_S and not _has_news(connection):
+        return True
+    try:
+        connection.execute("")
+    except psycopg.Error:
+        connection.close()
+        return False
+    _heard[connection] = now
+    return True
+
+
+def _has_news(connection: psycopg.Connection) -> bool:
+    """Whether something came on the connection although nothing was asked: its end, or a notice."""
+    news = select.poll()
+    news.register(connection.fileno(), select.POLLIN)
+    return bool(news.poll(0))
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -60,6 +91,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.close()
             raise
         _checked.add(self.alias)
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """From the pool one that works; it replaces those that do not."""
+        while True:
+            found, is_good = super().get_new_connection(conn_params), not self.pool
+            try:
+                is_good = is_good or is_alive(found)
+            finally:
+                if not is_good:
+                    self.pool.putconn(found)
+            if is_good:
+                return found
 
     @contextmanager
     def told(self) -> Iterator[None]:

@@ -1,16 +1,21 @@
 """How many requests the session API answers, over HTTP with kept connections, from the product's own web server."""
 
 import json
+import os
 import selectors
 import socket
 import time
+from pathlib import Path
 
 from tests.bench.api import start
 from tests.bench.figures import Figure, at_least
-from tests.product import Product, new_product
+from tests.product import Product, new_product, wait_until
 
 CONNECTIONS = 8
 SECONDS = 5
+WARM_AFTER_S = 12.0
+# CPU seconds in a second of workers that do nothing.
+IDLE_S = 0.05
 MAKE_PERSON = """
 from django.test import Client
 from tests import factories
@@ -23,6 +28,7 @@ print(client.session.session_key)
 def run() -> dict[str, Figure]:
     with new_product() as product:
         start(product)
+        settle(product)
         session = product.as_owner(MAKE_PERSON).split()[-1]
         anonymous = session_of(product)
         return {
@@ -30,6 +36,32 @@ def run() -> dict[str, Figure]:
             "/ping, logged in": at_least(rate(product, "/ping", session), "requests/s", 1500),
             "/user/info": at_least(rate(product, "/user/info", session), "requests/s", 400),
         }
+
+
+def settle(product: Product) -> None:
+    """Waits until the workers have loaded the compiled code, which they begin some seconds after their start."""
+    time.sleep(WARM_AFTER_S)
+    wait_until(lambda: work_of(product) < IDLE_S, within_s=120, what="quiet workers")
+
+
+def work_of(product: Product) -> float:
+    """CPU seconds of the web server and what it started (fields of `stat` behind the command's name), within one second."""
+
+    def used() -> int:
+        return sum(ticks(path, product.process.pid) for path in Path("/proc").glob("[0-9]*/stat"))
+
+    before = used()
+    time.sleep(1)
+    return (used() - before) / os.sysconf("SC_CLK_TCK")
+
+
+def ticks(path: Path, leader: int) -> int:
+    """What one process of the session that `leader` began has used; 0 for any other."""
+    try:
+        told = path.read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0  # it has ended meanwhile
+    return int(told[11]) + int(told[12]) if int(told[3]) == leader else 0
 
 
 def session_of(product: Product) -> str:

@@ -1,12 +1,13 @@
 """How a transaction learns in whose name it is, on a connection of the product's own role and from its pool."""
 
+import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from metrics.points.sql import binary_cursor
 from orgs import wall
 from orgs.models import Channel, Org
-from orgs.tenancy import NOWHERE, Reason, Scope, across, apart, enter, resumed, scope, within
+from orgs.tenancy import NOWHERE, Reason, Scope, across, apart, enter, first_row, resumed, scope, within
 from orgs.wall import WallError
 from orgs.wall.checking import breaches, check
 from tests import factories
@@ -109,6 +110,43 @@ def test_a_failed_statement_leaves_nothing(orgs, product):
     with pytest.raises(IntegrityError), within(orgs[0].pk):
         Org.objects.filter(pk=orgs[0].pk).update(slug=orgs[1].slug)
     assert one(COUNT) == (0, "", "plumbline_app")
+
+
+@pytest.mark.parametrize("in_block", [False, True])
+def test_the_first_row_is_asked_for_at_its_home_whatever_the_scope(orgs, product, in_block):
+    statement = "SELECT name, current_setting('plumbline.org'), (SELECT count(*) FROM orgs_org) FROM orgs_org WHERE slug = %s"
+    with within(orgs[0].pk), transaction.atomic() if in_block else resumed(scope()):
+        assert first_row(statement, [orgs[1].slug], Org, slug=orgs[1].slug) == ("Two", str(orgs[1].pk), 1)
+        assert first_row(statement, [orgs[1].slug], Org, slug=orgs[0].slug) is None
+        assert first_row(statement, ["nobody"], Org, slug="nobody") is None
+        assert one(COUNT)[:2] == (1, str(orgs[0].pk))
+    assert one(COUNT) == (0, "", "plumbline_app")
+
+
+def test_a_connection_that_the_server_has_ended_is_replaced(orgs, product):
+    pid = one("SELECT pg_backend_pid()")[0]
+    connection.close()
+    with connected_as("app"):
+        assert one("SELECT pg_terminate_backend(%s, 2000)", pid) == (True,)
+    assert one("SELECT pg_backend_pid()")[0] != pid
+
+
+def test_a_connection_that_answered_lately_is_not_asked_again(orgs, product, monkeypatch):
+    pid = one("SELECT pg_backend_pid(), 'the last statement'")[0]
+    connection.close()
+    connection.ensure_connection()
+    assert last_statement(pid) == "SELECT pg_backend_pid(), 'the last statement'"
+    connection.close()
+    monkeypatch.setattr("config.database.base.ASKED_AGAIN_S", 0.0)
+    connection.ensure_connection()
+    assert (last_statement(pid), one("SELECT pg_backend_pid()")[0]) == ("", pid)
+
+
+def last_statement(pid: int) -> str:
+    """What a connection asked last, as a superuser sees it."""
+    entry = connection.settings_dict
+    with psycopg.connect(host=entry["HOST"], port=entry["PORT"], dbname=entry["NAME"], user="app") as watcher:
+        return watcher.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone()[0]
 
 
 def test_scopes_nest_and_end():

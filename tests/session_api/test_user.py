@@ -6,7 +6,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import Letter, PersonalToken, Role, Session, User
-from orgs.models import Org
+from orgs.models import Channel, Org
 from tests import factories
 from tests.factories import PASSWORD
 from tests.session_api.conftest import Api, data, last_mail, session_of, token_in, wrong
@@ -31,9 +31,20 @@ def test_info_shows_the_whole_person(as_, viewer, org):
     }  # fmt: skip
 
 
-def test_info_by_get_and_post_alike_in_six_queries(as_, viewer, django_assert_max_num_queries):
+def test_info_tells_where_the_org_has_channels_now(as_, viewer, other_org):
+    Channel.objects.create(org=other_org, service="slack", name="theirs", sealed_url=b"")
     person = as_(viewer)
-    with django_assert_max_num_queries(6):
+    for services in (["ms_teams"], ["slack", "slack"]):
+        for number, service in enumerate(services):
+            Channel.objects.create(org=viewer.org, service=service, name=f"channel {number}", sealed_url=b"")
+        told = data(person.get("/user/info"))["user"]["org"]["connected_services"]
+        assert told == {"slack": services[0] == "slack", "ms_teams": services[0] == "ms_teams"}
+        Channel.objects.filter(org=viewer.org).delete()
+
+
+def test_info_by_get_and_post_alike_in_one_query_beside_that_for_the_org(as_, viewer, django_assert_num_queries):
+    person = as_(viewer)
+    with django_assert_num_queries(2):
         first = data(person.get("/user/info"))
     assert first == data(person.post("/user/info"))
 
