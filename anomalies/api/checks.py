@@ -14,7 +14,8 @@ from config.api.views import OrgViewSet
 CHECK = OpenApiExample(
     "A value that is missing",
     value={
-        "id": 4711, "quality_check": {"id": 778}, "rule_type": "notNull", "message": "customer_id is null.", "fields": ["customer_id"],
+        "id": 778, "quality_check": {"id": 778, "description": "Every order has a customer."},
+        "rule_type": "notNull", "message": "customer_id is null.", "fields": ["customer_id"],
         "suggested_field": "customer_id", "suggested_value": "C-1093", "suggested_score": 0.82,
     },
     response_only=True,
@@ -22,11 +23,16 @@ CHECK = OpenApiExample(
 
 
 class CheckRefSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField(source="quality_check_id")
+    id = serializers.IntegerField()
+    description = serializers.CharField(allow_blank=True, help_text="What the check asserts, as it was when it failed.")
 
 
 class FullFailedCheckSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
+    id = serializers.IntegerField(
+        source="quality_check_id",
+        allow_null=True,
+        help_text="The check, as the filter `quality_check` takes it; null once nobody keeps it.",
+    )
     quality_check = serializers.SerializerMethodField(help_text="The check; null for one that nobody keeps any more.")
     rule_type = serializers.CharField()
     message = serializers.CharField(help_text="What is wrong. Masked values never stand in it.")
@@ -44,8 +50,8 @@ class FullFailedCheckSerializer(serializers.Serializer[Any]):
         return [field.name for field in check.fields.all()]
 
     @extend_schema_field(CheckRefSerializer(allow_null=True))
-    def get_quality_check(self, check: FailedCheck) -> dict[str, int] | None:
-        return None if check.quality_check_id is None else {"id": check.quality_check_id}
+    def get_quality_check(self, check: FailedCheck) -> dict[str, Any] | None:
+        return None if check.quality_check_id is None else {"id": check.quality_check_id, "description": check.description}
 
 
 class FailedCheckViewSet(OrgViewSet):

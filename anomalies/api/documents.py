@@ -36,7 +36,7 @@ SELECT json_build_object(
           FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id WHERE x.anomaly_id = a.id), '[]'),
     'failed_checks', coalesce((
         SELECT json_agg(json_build_object(
-            'id', f.id, 'rule_type', f.rule_type, 'message', f.message,
+            'id', f.quality_check_id, 'rule_type', f.rule_type, 'message', f.message,
             'suggested_field', f.suggested_field, 'suggested_value', f.suggested_value, 'suggested_score', f.suggested_score) ORDER BY f.id)
           FROM anomalies_failedcheck f WHERE f.anomaly_id = a.id), '[]'),
     'datastore', json_build_object('id', d.id, 'name', d.name),

@@ -29,7 +29,11 @@ class PersonSerializer(RefSerializer):
 
 
 class FailedCheckSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
+    id = serializers.IntegerField(
+        source="quality_check_id",
+        allow_null=True,
+        help_text="The check, as the filter `quality_check` takes it; null once nobody keeps it.",
+    )
     rule_type = serializers.CharField()
     message = serializers.CharField()
     suggested_field = serializers.CharField(allow_blank=True)

@@ -13,6 +13,7 @@ class FailedCheck(models.Model):
     anomaly = models.ForeignKey(Anomaly, on_delete=models.CASCADE, related_name="failed_checks")
     quality_check_id = models.BigIntegerField(null=True, blank=True, help_text="The check; null for one that nobody keeps any more.")
     rule_type = models.CharField(max_length=64)
+    description = models.TextField(blank=True, db_default="", default="", help_text="What the check asserts, as it was when it failed.")
     message = models.TextField()
     suggested_field = models.CharField(max_length=500, blank=True)
     suggested_value = models.TextField(blank=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from accounts.models import User
 from anomalies.api.facets import OWN
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, FailedCheck
 from anomalies.pages.listing import CAP, LIST_CAP, Listing, capped_count, in_words
 from anomalies.services.facets import LOOKED_AT, Facets, Value, count_facets
 from anomalies.states import counts_by_state
@@ -230,7 +230,19 @@ def names_of(listing: Listing, counts: Facets, user: User) -> dict[tuple[str, st
     for name, rows in lookups.items():
         if missing := [value for value in listing.values(name) if (name, value) not in names and value.isdigit()]:
             names |= {(name, str(row.pk)): str(row) for row in rows.filter(pk__in=missing)}
-    return names
+    return names | checks_named(listing, user)
+
+
+def checks_named(listing: Listing, user: User) -> dict[tuple[str, str], str]:
+    """What the chosen checks assert, from the anomalies that the person sees. One query, and none without such a filter."""
+    asked = [value for value in listing.values("quality_check") if value.isdigit()]
+    if not asked:
+        return {}
+    seen = FailedCheck.objects.filter(
+        org=user.org_id, quality_check_id__in=asked, anomaly__datastore__in=Datastore.objects.visible_to(user)
+    )
+    latest = seen.order_by("quality_check_id", "-anomaly").distinct("quality_check_id").exclude(description="")
+    return {("quality_check", str(pk)): text for pk, text in latest.values_list("quality_check_id", "description")}
 
 
 def chips_of(listing: Listing, names: Mapping[tuple[str, str], str]) -> tuple[Chip, ...]:

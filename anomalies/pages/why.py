@@ -53,7 +53,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Failure:
-    """One failed check: rule, fields, what it says, what was expected, what was found where, and what would mend it."""
+    """One failed check: rule, fields, what it says, what was expected, what was found where, and what would mend it.
+
+    `asserts` is the check in words, `found_by` the query of the list of everything that it found; both may be empty.
+    """
 
     rule: str
     fields: tuple[str, ...]
@@ -62,6 +65,8 @@ class Failure:
     found: tuple[tuple[str, str], ...]
     suggestion: str
     sureness: str
+    asserts: str = ""
+    found_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,8 @@ def failure_of(check: FailedCheck, values: Mapping[str, str]) -> Failure:
         found=tuple((name, values[name]) for name in names if name in values),
         suggestion=suggestion,
         sureness="" if check.suggested_score is None else f"{check.suggested_score:.0%} sure".replace("%", " %"),
+        asserts=check.description,
+        found_by="" if check.quality_check_id is None else f"quality_check={check.quality_check_id}&archived=include",
     )
 
 

@@ -99,43 +99,43 @@ def row_rules(tags: dict[str, int], people: dict[str, int]) -> list[RowRule]:
     now = timezone.now()
     return [
         RowRule(
-            Check(9001, "notNull", ("value",), "Every reading has a value.", impact, people["Edith Editor"]),
+            Check(1, "notNull", ("value",), "Every reading has a value.", impact, people["Edith Editor"]),
             lambda one: one.value is not None,
             lambda one: "value is null.",
         ),
         RowRule(
-            Check(9002, "notNegative", ("value",), "No reading is below zero.", (), people["Arthur Author"]),
+            Check(2, "notNegative", ("value",), "No reading is below zero.", (), people["Arthur Author"]),
             lambda one: one.value is None or one.value >= 0,
             lambda one: f"value is {one.value}, below 0.",
         ),
         RowRule(
-            Check(9003, "expectedValues", ("unit",), "Units are Percent, Bytes or Count.", (tags["Master-Data"],)),
+            Check(3, "expectedValues", ("unit",), "Units are Percent, Bytes or Count.", (tags["Master-Data"],)),
             lambda one: one.unit in UNITS.values(),
             lambda one: f"unit is {one.unit!r}, none of {', '.join(sorted(set(UNITS.values())))}.",
             Suggestion("unit", "Percent", 0.8),
         ),
         RowRule(
-            Check(9004, "matchesPattern", ("instance",), "Instances are six hexadecimal digits.", high, people["Bob Patel"]),
+            Check(4, "matchesPattern", ("instance",), "Instances are six hexadecimal digits.", high, people["Bob Patel"]),
             lambda one: INSTANCE.fullmatch(one.instance) is not None,
             lambda one: f"instance {one.instance} does not match [0-9a-f]{{6}}.",
         ),
         RowRule(
-            Check(9005, "notFuture", ("measured_at",), "Nothing is measured in the future.", high),
+            Check(5, "notFuture", ("measured_at",), "Nothing is measured in the future.", high),
             lambda one: one.measured_at <= now,
             lambda one: f"measured_at is {one.measured_at:%Y-%m-%d}, in the future.",
         ),
         RowRule(
-            Check(9006, "between", ("value",), "A value is at most 100,000,000,000.", (), people["Arthur Author"]),
+            Check(6, "between", ("value",), "A value is at most 100,000,000,000.", (), people["Arthur Author"]),
             lambda one: one.value is None or one.value <= 1e11,
             lambda one: f"value is {one.value:,.0f}, above 100,000,000,000.",
         ),
     ]
 
 
-UNIQUE: Final = Check(9011, "unique", ("reading_id",), "A reading has an id of its own.")
-SIZE: Final = Check(9012, "minPartitionSize", (), "The table has at least 5,000 readings.")
-HOSTS: Final = Check(9013, "distinctCount", ("instance",), "There are ten instances.")
-REQUIRED: Final = Check(9014, "requiredValues", ("unit",), "Latencies in milliseconds are among the readings.")
+UNIQUE: Final = Check(7, "unique", ("reading_id",), "A reading has an id of its own.")
+SIZE: Final = Check(8, "minPartitionSize", (), "The table has at least 5,000 readings.")
+HOSTS: Final = Check(9, "distinctCount", ("instance",), "There are ten instances.")
+REQUIRED: Final = Check(10, "requiredValues", ("unit",), "Latencies in milliseconds are among the readings.")
 
 
 def shape_failures(table: Sequence[Reading]) -> list[ShapeFailure]:

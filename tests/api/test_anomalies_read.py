@@ -59,11 +59,11 @@ def test_an_item_has_every_field_of_the_contract(as_, reporter, anomaly, metric,
 def test_tags_assignees_and_failed_checks_come_along(as_, viewer, org, anomaly):
     tag = factories.put_tag(anomaly, "High", weight_modifier=3)
     factories.assign(anomaly, viewer)
-    check = FailedCheck.objects.create(org=org, anomaly=anomaly, rule_type="notNull", message="3 are null")
+    FailedCheck.objects.create(org=org, anomaly=anomaly, quality_check_id=778, rule_type="notNull", message="3 are null")
     item = as_(viewer).get(f"/api/anomalies/{anomaly.pk}").json()
     assert item["global_tags"] == [{"id": tag.pk, "name": "High", "color": "#6b747c", "weight_modifier": 3}]
     assert item["assignees"] == [{"id": viewer.pk, "name": "Vic Viewer", "email": viewer.email}]
-    assert [(one["id"], one["rule_type"], one["message"]) for one in item["failed_checks"]] == [(check.pk, "notNull", "3 are null")]
+    assert [(one["id"], one["rule_type"], one["message"]) for one in item["failed_checks"]] == [(778, "notNull", "3 are null")]
 
 
 def test_the_default_order_is_newest_then_heaviest_then_latest(as_, viewer, metric):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 def anomaly(org, datastore) -> Anomaly:
     """A row that fails three checks."""
     container = Container.objects.create(org=org, datastore=datastore, name="orders")
-    checks = tuple(Check(number, f"rule{number}", ("id", "city")[: number - 10]) for number in (11, 12, 13))
+    checks = tuple(Check(number, f"rule{number}", ("id", "city")[: number - 10], f"Rule {number} holds.") for number in (11, 12, 13))
     rows = [
         RowFailures(one.id, 1, (BadRow((7, "Rome"), f"{one.rule_type} fails.", Suggestion("city", "Roma", 0.5)),), "x")
         for one in checks[:2]
@@ -28,15 +28,26 @@ def anomaly(org, datastore) -> Anomaly:
     return Anomaly.objects.get()
 
 
+def named(check_id: int) -> dict[str, object]:
+    about = {"id": check_id, "description": f"Rule {check_id} holds."}
+    return {"id": check_id, "quality_check": about, "rule_type": f"rule{check_id}"}
+
+
+def test_the_id_of_a_failed_check_is_what_the_list_filters_by(as_, reporter, anomaly):
+    client = as_(reporter)
+    shown = client.get(f"/api/anomalies/{anomaly.pk}").json()["failed_checks"]
+    assert [one["id"] for one in shown] == [11, 12, 13]
+    assert [client.get(f"/api/anomalies?quality_check={pk}").json()["total"] for pk in (11, 13, 14)] == [1, 1, 0]
+
+
 def test_a_reporter_reads_the_checks_in_full(as_, reporter, anomaly):
     answer = as_(reporter).get(f"/api/anomalies/{anomaly.uuid}/failed-checks")
-    ids = list(FailedCheck.objects.order_by("pk").values_list("pk", flat=True))
     mended = {"suggested_field": "city", "suggested_value": "Roma", "suggested_score": 0.5}
     unknown = {"suggested_field": "", "suggested_value": "", "suggested_score": None}
     assert answer.json() == [
-        {"id": ids[0], "quality_check": {"id": 11}, "rule_type": "rule11", "message": "rule11 fails.", **mended, "fields": ["id"]},
-        {"id": ids[1], "quality_check": {"id": 12}, "rule_type": "rule12", "message": "rule12 fails.", **mended, "fields": ["id", "city"]},
-        {"id": ids[2], "quality_check": {"id": 13}, "rule_type": "rule13", "message": "rule13 fails.", **unknown, "fields": ["id", "city"]},
+        {**named(11), "message": "rule11 fails.", **mended, "fields": ["id"]},
+        {**named(12), "message": "rule12 fails.", **mended, "fields": ["id", "city"]},
+        {**named(13), "message": "rule13 fails.", **unknown, "fields": ["id", "city"]},
     ]
     assert answer["X-Total-Count"] == "3"
     check(answer, "/api/anomalies/{id}/failed-checks")

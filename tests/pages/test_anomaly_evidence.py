@@ -14,7 +14,7 @@ from datastores.models import AuditEntry, Container
 
 HTMX = {"HX-Request": "true"}
 COLUMNS = (Column("id", "Integral"), Column("email", "String", masked=True), Column("country", "String"), Column("amount", "Fractional"))
-NOT_NULL = Check(11, "notNull", ("country",))
+NOT_NULL = Check(11, "notNull", ("country",), "Every order has a country.")
 PATTERN = Check(12, "containsEmail", ("email",))
 UNIQUE = Check(13, "unique", ("id",))
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,16 @@ def test_why_it_fired_has_each_check_with_what_was_expected_and_found(as_, viewe
         ("not null", ("country",), "a value", (("country", "null"),), "country = DE", "80 % sure"),
         ("contains email", ("email",), "an e-mail address", (("email", "***MASKED***"),), "", ""),
     ]
+
+
+def test_a_check_says_what_it_asserts_and_leads_to_all_that_it_found(as_, viewer, record):
+    client = as_(viewer)
+    text = client.get(f"/app/anomalies/{record.pk}").content.decode()
+    assert f"<dt>Check</dt><dd>{NOT_NULL.description}</dd>" in text
+    assert "/app/inbox?quality_check=11&amp;archived=include" in text
+    found = client.get("/app/inbox?quality_check=11&archived=include").context["page"]
+    assert [row.id for row in found.rows] == [record.pk]
+    assert f"check: {NOT_NULL.description}" in [chip.label for chip in found.sidebar.chips]
 
 
 def test_the_weight_says_what_it_is_made_of(as_, viewer, record):

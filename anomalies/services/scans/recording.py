@@ -142,6 +142,7 @@ def keep_checks(scan: Scan, made: Sequence[tuple[Anomaly, Candidate]]) -> None:
             anomaly=anomaly,
             quality_check_id=failure.check.id,
             rule_type=failure.check.rule_type,
+            description=clean(failure.check.description),
             message=clean(failure.message),
             suggested_field=failure.suggestion.field if failure.suggestion else "",
             suggested_value=clean(failure.suggestion.value) if failure.suggestion else "",
