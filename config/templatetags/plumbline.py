@@ -20,6 +20,7 @@ _FIGURE: Final = r"(?<![\w#.])[-\u2212]?\d(?:[\d,.]*\d)?(?:e[-+]?\d+)?(?: %)?"
 # What a sentence about an anomaly is about: the value, and the range that was expected.
 TELLING: Final = re.compile(rf"({_FIGURE} to {_FIGURE}|{_FIGURE}(?= where | is within |, unlike )|(?<=Stuck at ){_FIGURE})")
 
+CODE: Final = re.compile(r"`([^`]+)`")
 MENTION: Final = re.compile(r"@\[([^\]\n]*)\]\([0-9]{1,18}\)")
 
 
@@ -62,6 +63,13 @@ def emphasise(sentence: str) -> SafeString:
     """The sentence with the value and the expected range in bold, everything escaped."""
     pieces = enumerate(TELLING.split(sentence))
     return format_html_join("", "{}", ((format_html("<strong>{}</strong>", piece) if odd % 2 else piece,) for odd, piece in pieces))
+
+
+@register.filter
+def code_words(sentence: str) -> SafeString:
+    """The sentence with what stands between backticks as code; everything escaped."""
+    pieces = enumerate(CODE.split(sentence))
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", piece) if odd % 2 else piece,) for odd, piece in pieces))
 
 
 @register.filter

@@ -29,6 +29,7 @@ PAGES = {
     "told": "/app/notifications?show=all", "insights": "/app/insights", "profile": "/app/profile",
     "notifications": "/app/profile/notifications", "security": "/app/profile/security",
     "tokens": "/app/profile/tokens", "billing": "/app/settings/billing", "missing": "/app/nowhere",
+    "doc": "/doc", "doc-method": "/doc/method/org/adminalerts", "doc-login": "/doc/method/login",
 }  # fmt: skip
 # As an admin sees them, in an org that has something of everything.
 SETTINGS = {

@@ -54,7 +54,8 @@ def doc_method(call: Call, *, method: str) -> HttpResponse:
     found = next((one for one in described() if one.path == f"/{method}"), None)
     if found is None:
         raise Http404
-    return render(call.request, "doc/method.html", {"one": found, "rows": rows(found), "example": example_of(found)})
+    shown = {"one": found, "paragraphs": found.description.split("\n\n"), "rows": rows(found), "example": example_of(found)}
+    return render(call.request, "doc/method.html", shown)
 
 
 def rows(one: Endpoint) -> list[dict[str, Any]]:
@@ -98,7 +99,8 @@ def curl(one: Endpoint) -> str:
     sent = {name: value for name, value in one.example.items() if not any(p.in_path and p.name == name for p in one.parameters)}
     header = f" \\\n  -H '{credential(one)}'" if one.operation else ""
     if one.kind is Kind.WRITE or any(p.writes and p.name in sent for p in one.parameters):
-        return f"curl -X POST '{address}'{header} \\\n  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(sent)}'"
+        body = json.dumps(sent, ensure_ascii=False)
+        return f"curl -X POST '{address}'{header} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
     return f"curl '{address}{'?' + urlencode(sent) if sent else ''}'{header}"
 
 

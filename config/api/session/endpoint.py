@@ -83,7 +83,8 @@ class Endpoint:
 
     @property
     def description(self) -> str:
-        return (inspect.getdoc(self.view) or "").partition("\n\n")[2].replace("\n", " ")
+        """What follows the summary; paragraphs stand apart by an empty line."""
+        return "\n\n".join(words.replace("\n", " ") for words in (inspect.getdoc(self.view) or "").split("\n\n")[1:])
 
     @property
     def need(self) -> Need | None:
