@@ -13,7 +13,7 @@ import phonenumbers
 from django.utils import timezone
 
 from config import health
-from config.api.session import Answer, Call, Data, endpoint
+from config.api.session import Answer, Call, Data, endpoint, stamps
 from config.api.session.parameters import Timestamp
 from orgs.errors import FieldError, Invalid
 
@@ -33,8 +33,8 @@ def status(call: Call) -> Answer:
     found = health.current()
     ok = found.database.ok
     data: dict[str, Any] = asdict(found) | {"health": found.status, "message": WORDS[found.status]}
-    data["last_detection_timestamp"] = None if found.last_detection is None else int(found.last_detection.timestamp())
-    del data["status"], data["last_detection"]
+    data |= stamps("last_detection", data.pop("last_detection"), call.zone)
+    del data["status"]
     return Answer(data, code=200 if ok else 503, headers=None if ok else {"Retry-After": "5"})
 
 

@@ -1,6 +1,8 @@
 """/org: its settings, people, channels and admin alerts."""
 
+import re
 import zoneinfo
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
 
@@ -10,7 +12,7 @@ from accounts import adminalerts, people
 from accounts.invitations import invite
 from accounts.models import Role, User
 from accounts.session_api.shown import org_of_user_shown, person_shown
-from config.api.session import Call, Data, Kind, endpoint
+from config.api.session import Call, Data, Kind, endpoint, stamps
 from config.api.session.parameters import Choice, Email, Flag, Integer, Numbers, Parameter, Text, Words
 from orgs import channels
 from orgs.errors import Conflict, FieldError, Invalid, NotFound
@@ -94,7 +96,7 @@ def users(call: Call, *, add: str | None, name: str | None, admin: bool | None, 
         change_people(call.person(), add=add, name=name, role=Role.ADMIN if admin else Role.MEMBER, remove=remove)
     shown = org_of_user_shown(call.org, now=call.now, zone=call.zone)
     everybody = User.objects.filter(org=call.org, is_service=False).order_by("name", "pk")
-    return {"users": [person_shown(person, shown) | {"invited": not person.has_usable_password()} for person in everybody]}
+    return {"users": [person_shown(person, shown) | {"invited": person.is_invited} for person in everybody]}
 
 
 @transaction.atomic
@@ -150,16 +152,20 @@ def _of_type(number: int, words: str) -> tuple[Parameter, ...]:
 
 SETTABLE: Final = (AdminAlert.Kind.NO_DATA, AdminAlert.Kind.STALE_METRICS)
 
+ALERT_FIELDS: Final = (*_of_type(1, "All metrics stopped"), *_of_type(2, "Some metrics stopped"))
+UNSETTABLE: Final = "Only types 1 and 2 can be set. Quota (3) and invalid points (5) are always told to every admin."
+
 
 @endpoint(
     "/org/adminalerts",
     kind=Kind.BOTH,
     operation="org.administer",
-    parameters=(*_of_type(1, "All metrics stopped"), *_of_type(2, "Some metrics stopped")),
+    parameters=ALERT_FIELDS,
     example={"type_1_enabled": True, "type_1_wait_seconds": 600},
 )
 def adminalerts_(call: Call, **said: Any) -> Data:
     """The alerts about the org's data itself, and who gets them. Quota and invalid points are always told to every admin."""
+    refuse_unsettable(call.received.values)
     found = {alert.kind: alert for alert in adminalerts.alerts_of(call.org)}
     with transaction.atomic():
         for kind in SETTABLE:
@@ -167,6 +173,13 @@ def adminalerts_(call: Call, **said: Any) -> Data:
             mine = {name.removeprefix(prefix): value for name, value in said.items() if name.startswith(prefix) and value is not None}
             adminalerts.change(found[kind], mine, prefix=prefix, actor_id=call.person().pk if mine else None)
     return {"admin_alerts": [alert_shown(alert, call) for alert in found.values()]}
+
+
+def refuse_unsettable(sent: Collection[str]) -> None:
+    """Raises Invalid for what looks like a setting of an alert and is none, so that nobody believes to have set it."""
+    others = [name for name in sent if re.fullmatch(r"type_\d+_\w+", name) and name not in {one.name for one in ALERT_FIELDS}]
+    if others:
+        raise Invalid("This alert cannot be set like this.", errors=[FieldError((name,), "invalid", UNSETTABLE) for name in others])
 
 
 def alert_shown(alert: AdminAlert, call: Call) -> dict[str, Any]:
@@ -184,7 +197,7 @@ def alert_shown(alert: AdminAlert, call: Call) -> dict[str, Any]:
         "wait_seconds": alert.wait_s,
         "expiration_seconds": alert.expiration_s,
         "alerts": routes,
-        "since_timestamp": None if alert.since is None else int(alert.since.timestamp()),
+        **stamps("since", alert.since, call.zone),
     }
 
 

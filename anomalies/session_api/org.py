@@ -16,13 +16,13 @@ from metrics.charts import CONTENT_TYPES, LOOKS, Form, Picture, Theme, draw
 
 @endpoint("/org/summary", operation="org.overview", parameters=window())
 def summary(call: Call, *, since: int, until: int) -> Data:
-    """What the org has, and what happened between `from` and `until`: anomalies by day and by metric, alerts that were sent."""
+    """What the org has, and what happened between `from` and `until`: anomalies that began, by day and by metric; alerts sent."""
     found = summary_of(call.caller, start=moment(since), end=moment(until), zone=call.zone)  # type: ignore[arg-type]  # the operation lets nobody else in
     return {
         "from": since,
         "until": until,
         "metrics": {"total": found.metrics, "active": found.active, "stale": found.stale},
-        "anomalies": {"total": found.anomalies, "open": found.open_anomalies, "by_day": [day_shown(*day) for day in found.by_day]},
+        "anomalies": {"total": found.anomalies, "open": found.open_anomalies, "by_day": [day_shown(*day, call) for day in found.by_day]},
         "alerts_sent": found.alerts_sent,
         "top_metrics": [top_shown(row, call) for row in found.top_metrics],
         "graph_url": signed_url("/org/graph", call.org, {"series": "anomalies", "from": since, "until": until}, now_s=call.now_s),
@@ -33,8 +33,9 @@ def moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def day_shown(day: datetime, count: int) -> dict[str, Any]:
-    return {"day": f"{day:%Y-%m-%d}", "timestamp": int(day.timestamp()), "count": count}
+def day_shown(day: datetime, count: int, call: Call) -> dict[str, Any]:
+    told = stamps("", day, call.zone)
+    return {"day": f"{day:%Y-%m-%d}", "timestamp": told["_timestamp"], "timestamp_string": told["_string"], "count": count}
 
 
 def top_shown(top: Top, call: Call) -> dict[str, Any]:

@@ -33,9 +33,10 @@ def events(call: Call, *, since: int, until: int, type: str | None, limit: int, 
 
     With `name`, POST adds a marker first; the answer is the feed with it.
     """
-    if name is not None:
-        post_marker(call, name, type=type, **marker)
-        type, until = None, max(until, call.now_s + 1)
+    if name is not None or any(value is not None for value in marker.values()):
+        post_marker(call, name or "", type=type, **marker)
+        at = call.now_s if marker["timestamp"] is None else marker["timestamp"]
+        type, since, until = None, min(since, at), max(until, at)
     found = visible_events(call.caller).between(moment(since), moment(until + 1))  # type: ignore[arg-type, attr-defined]
     rows = (found.filter(type=type) if type else found).order_by("-timestamp", "-pk")[:limit]
     return {"events": [event_shown(event, call) for event in rows]}

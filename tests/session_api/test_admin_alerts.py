@@ -31,6 +31,7 @@ def test_every_kind_is_listed_and_told_to_the_admins(as_, admin, viewer):
     ]  # fmt: skip
     route = {"method": "email", "ref": admin.email, "user": {"id": admin.pk, "name": "Ada Admin"}}
     assert all(one["alerts"] == [route] for one in told.values())
+    assert {(one["since_timestamp"], one["since_string"]) for one in told.values()} == {(None, None)}
 
 
 def test_settings_change_what_is_sent_and_nothing_else(as_, admin, viewer):
@@ -62,6 +63,13 @@ def test_settings_change_what_is_sent_and_nothing_else(as_, admin, viewer):
 def test_settings_that_do_not_do_are_named_and_change_nothing(as_, admin, name, value):
     assert wrong(as_(admin).post("/org/adminalerts", {"type_1_expiration_seconds": 60, name: value})) == {name}
     assert shown(as_(admin).get("/org/adminalerts"))[1]["expiration_seconds"] == 86_400
+
+
+@pytest.mark.parametrize("name", ["type_3_enabled", "type_5_wait_seconds", "type_4_enabled", "type_1_colour"])
+def test_what_cannot_be_set_is_refused_and_nothing_else_of_it_is_done(as_, admin, name):
+    person = as_(admin)
+    assert wrong(person.post("/org/adminalerts", {"type_1_enabled": False, name: False})) == {name}
+    assert [one["enabled"] for one in shown(person.get("/org/adminalerts")).values()] == [True] * 4
 
 
 def test_only_people_of_the_org_are_told_and_by_phone_only_with_a_number(as_, admin, viewer, outsider):

@@ -84,6 +84,13 @@ def test_every_method_has_a_page_with_its_parameters(api, one: Endpoint):
     assert "curl " in page
 
 
+def test_a_page_shows_code_as_code_and_the_example_as_one_types_it(api):
+    page = api.get("/doc/method/login", accept="text/html").content.decode()
+    assert "gets <code>two_factor_required</code>, and has to" in page
+    assert "`" not in page
+    assert "&quot;password&quot;: &quot;…&quot;" in page
+
+
 def test_there_is_no_page_for_a_method_that_does_not_exist(api):
     data(api.get("/doc/method/login/debug"), 404)
 
@@ -93,6 +100,20 @@ UNRECORDED = {
     "/login/validateclient", "/login/resetpassword", "/signup/verify", "/status", "/user/updatepassword", "/user/password", "/user/delete",
     "/misc/timezones", "/misc/phonecodes", "/login", "/billing/getcheckoutsession", "/billing/getportalsession",
 }  # fmt: skip
+
+
+def untold(value):
+    """The times of an answer that have no words beside them, however deep."""
+    if isinstance(value, dict):
+        alone = {name for name in value if name.endswith("timestamp") and not {f"{name}_string", f"{name[:-9]}string"} & value.keys()}
+        return alone.union(*map(untold, value.values()))
+    return set().union(*map(untold, value)) if isinstance(value, list) else set()
+
+
+def test_each_time_of_the_recorded_answers_has_its_words():
+    recorded = json.loads(EXAMPLES.read_text())
+    assert {path: alone for path, answer in recorded.items() if (alone := untold(answer))} == {}
+    assert untold({"a": [{"last_timestamp": 1, "b_timestamp": 2, "b_string": ""}]}) == {"last_timestamp"}
 
 
 def recordable() -> list[Endpoint]:

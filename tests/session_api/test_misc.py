@@ -22,7 +22,7 @@ def test_status_tells_of_every_part(api, settings, monkeypatch):
     assert (told["database"], told["broker"], told["version"]) == ({"ok": True}, {"ok": True}, settings.VERSION)
     assert set(told["workers"]) == {"default", "detect.0", "detect.1"}
     assert (told["health"], told["message"]) == ("degraded", "Points are taken, but they are judged or shown late.")
-    assert told["last_detection_timestamp"] is None
+    assert (told["last_detection_timestamp"], told["last_detection_string"]) == (None, None)
 
 
 def test_status_is_503_without_the_database(api, monkeypatch):

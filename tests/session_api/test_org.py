@@ -163,6 +163,7 @@ def test_the_invited_come_in_with_the_token_of_the_mail(as_, admin, api):
     ]
     text = last_mail("jo@example.com")
     assert "Ada Admin invites you to Acme" in text
+    assert "It works once, within 7 days." in text
     body = {
         "email": "jo@example.com",
         "verification_token": token_in(text),
@@ -171,6 +172,11 @@ def test_the_invited_come_in_with_the_token_of_the_mail(as_, admin, api):
     }
     session = data(api.post("/signup/verify", body))["session"]
     assert (session["user"]["org_id"], session["user"]["admin"]) == (admin.org_id, True)
+
+
+def test_a_demo_user_is_no_invited_one(as_, admin, demo):
+    told = data(as_(admin).get("/org/users"))["users"]
+    assert [(one["id"], one["demo"], one["invited"]) for one in told if one["demo"]] == [(demo.pk, True, False)]
 
 
 def test_an_address_that_somebody_has_is_not_added(as_, admin, outsider):
@@ -238,6 +244,13 @@ def test_a_marker_is_posted_and_shown_with_what_the_org_did(as_, viewer, admin):
     assert data(as_(viewer).get("/org/events", {"from": at + 10}))["events"][0]["type"] == "settings"
 
 
+def test_a_marker_of_long_ago_is_in_the_answer_to_it(as_, viewer):
+    at = int(time.time()) - 9 * 86_400
+    told = data(as_(viewer).post("/org/events", {"name": "checkout 2.13", "timestamp": at}))["events"]
+    assert [(one["name"], one["timestamp"]) for one in told] == [("checkout 2.13", at)]
+    assert data(as_(viewer).get("/org/events"))["events"] == []
+
+
 def test_a_pipeline_posts_markers_with_the_org_token(as_org, org, other_org):
     told = data(as_org.post("/org/events", {"name": "release", "type": "marker"}))["events"]
     assert [(one["type"], one["user_id"]) for one in told if one["name"] == "release"] == [("marker", None)]
@@ -248,6 +261,8 @@ def test_a_pipeline_posts_markers_with_the_org_token(as_org, org, other_org):
     ("said", "named"),
     [
         ({"name": ""}, "name"),
+        ({"description": "blue"}, "name"),
+        ({"timestamp": 1_790_000_000}, "name"),
         ({"name": "x", "url": "javascript:alert(1)"}, "url"),
         ({"name": "x", "type": "settings"}, "type"),
         ({"name": "x", "type": "other"}, "type"),
@@ -352,9 +367,10 @@ def test_summary_counts_what_the_caller_sees(as_, admin, viewer, stranger, datas
     )
     now = timezone.now()
     for minutes in (1, 2, 3):
-        factories.make_anomaly(noisy, created=now - timedelta(minutes=minutes), started_at=now - timedelta(minutes=minutes))
-    factories.make_anomaly(quiet, created=now - timedelta(days=30), status="Resolved")
-    factories.make_anomaly(factories.make_metric(other_datastore, "noisy"), created=now)
+        factories.make_anomaly(noisy, created=now, started_at=now - timedelta(minutes=minutes))
+    factories.make_anomaly(quiet, created=now - timedelta(days=30), started_at=now - timedelta(days=30), status="Resolved")
+    factories.make_anomaly(quiet, created=now, started_at=now - timedelta(days=9), status="Resolved", is_backfilled=True)
+    factories.make_anomaly(factories.make_metric(other_datastore, "noisy"), created=now, started_at=now)
     for caller in (admin, viewer):
         told = data(as_(caller).get("/org/summary"))
         assert told["metrics"] == {"total": 2, "active": 1, "stale": 1}
@@ -371,16 +387,19 @@ def test_summary_counts_what_the_caller_sees(as_, admin, viewer, stranger, datas
 def test_days_of_the_summary_begin_at_midnight_of_the_org(as_, admin, datastore):
     Org.objects.update(timezone="Asia/Tokyo")
     metric = factories.make_metric(datastore)
-    factories.make_anomaly(metric, created=datetime(2026, 3, 1, 16, tzinfo=UTC))
+    found = datetime(2026, 3, 4, tzinfo=UTC)
+    factories.make_anomaly(metric, created=found, started_at=datetime(2026, 3, 1, 16, tzinfo=UTC))
     told = data(as_(admin).get("/org/summary", {"from": 1772323200, "until": 1772496000}))
-    assert told["anomalies"]["by_day"] == [{"day": "2026-03-02", "timestamp": 1772377200, "count": 1}]
+    assert told["anomalies"]["by_day"] == [
+        {"day": "2026-03-02", "timestamp": 1772377200, "timestamp_string": "Mon 02 Mar 2026 @ 00:00 (Asia/Tokyo)", "count": 1}
+    ]
 
 
 def test_graph_is_a_picture_or_the_counts(as_, admin, datastore):
     metric = factories.make_metric(datastore)
     for minute in (5, 10):
         at = datetime(2026, 3, 1, 12, minute, tzinfo=UTC)
-        factories.make_anomaly(metric, created=at, started_at=at)
+        factories.make_anomaly(metric, created=at + timedelta(days=1), started_at=at)
     span = {"from": 1772362800, "until": 1772370000}
     person = as_(admin)
     told = data(person.get("/org/graph", {"format": "json", **span}))
