@@ -41,7 +41,7 @@ def _mail(person: User, inviter: User) -> None:
 @transaction.atomic
 def invite_again(inviter: User, person: User, *, now: datetime) -> None:
     """Mails a new token to somebody who has not come in yet; the former one ends. Raises Conflict for others, and within a minute."""
-    if person.has_usable_password() or not person.is_active:
+    if not person.is_invited or not person.is_active:
         raise Conflict(f"{person} has come in already, or the account was closed.")
     if Letter.objects.filter(user=person, kind=Letter.Kind.INVITE, created__gt=now - AGAIN_AFTER).exists():
         raise Conflict(f"A mail went to {person.email} a moment ago. Wait a minute before the next.")

@@ -111,6 +111,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.role == Role.ADMIN
 
     @property
+    def is_invited(self) -> bool:
+        """Whether this person has yet to choose the first password. A demo user never does."""
+        return not (self.has_usable_password() or self.is_demo)
+
+    @property
     def initials(self) -> str:
         words = self.name.split() or [self.email]
         return (words[0][0] + (words[-1][0] if len(words) > 1 else "")).upper()

@@ -103,7 +103,7 @@ def state_of(person: User, now: datetime) -> str:
     """`active`, `closed`, `invited`, or `expired` for an invitation whose link works no more."""
     if not person.is_active:
         return "closed"
-    if person.has_usable_password():
+    if not person.is_invited:
         return "active"
     invited_at: datetime | None = getattr(person, "invited_at", None)
     return "invited" if invited_at is not None and invited_at > now - INVITED else "expired"

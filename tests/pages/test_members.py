@@ -64,6 +64,14 @@ def test_an_old_invitation_is_shown_as_expired(as_, admin, invited):
     assert b"invitation expired" in as_(admin).get(PAGE).content
 
 
+def test_a_demo_user_is_active_and_was_never_invited(as_, admin):
+    demo = User.objects.create_user("a1@demo.invalid", None, org=admin.org, name="Visitor", is_demo=True)
+    page = as_(admin).get(PAGE, {"search": "visitor"}).content
+    assert (b'<span class="status ok">active</span>' in page, b"Resend" in page) == (True, False)
+    assert b"has come in already" in do(as_(admin), "invite_again", id=demo.pk).content
+    assert mail.outbox == []
+
+
 def test_who_has_come_in_is_not_invited_again(as_, admin, viewer):
     assert b"has come in already" in do(as_(admin), "invite_again", id=viewer.pk).content
     assert mail.outbox == []
