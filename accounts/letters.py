@@ -60,7 +60,7 @@ LINKS: Final = {
     Kind.RESET: "/app/reset?token={token}",
     Kind.ADDRESS: "/app/address?token={token}",
     Kind.SECURITY: "/app/profile/security",
-    Kind.NOTICES: "/app/profile/notifications",
+    Kind.NOTICES: "/app/notifications",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }
 # What is said to whoever asks for a new password, whether or not the address is known.
@@ -178,9 +178,15 @@ def _words(letter: Letter, made: Secrets) -> dict[str, Any]:
     life = LIFE.get(Kind(letter.kind))
     return {
         "letter": letter, "org": letter.org, "user": letter.user, "token": made.token, "code": made.code,
-        "link": settings.BASE_URL + link, "life": life, "hours": round(life.total_seconds() / 3600) if life else 0,
+        "link": settings.BASE_URL + link, "life": _in_words(life) if life else "",
         "host": settings.BASE_URL, "subject": _subject(letter), **letter.details,
     }  # fmt: skip
+
+
+def _in_words(life: timedelta) -> str:
+    """How long a link works: whole days, else whole hours."""
+    count, unit = (life.days, "day") if life.days else (round(life.total_seconds() / 3600), "hour")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def send_waiting(*, now: datetime) -> int:

@@ -42,7 +42,7 @@ def test_a_mention_is_mailed_with_what_was_said(anomaly, author, viewer):
     assert f"/app/anomalies/{anomaly.pk}" in text
     assert "&lt;b&gt;odd&lt;/b&gt;" in html
     assert "<b>odd" not in html
-    assert "/app/profile/notifications#wishes" in html
+    assert "/app/notifications#wishes" in html
 
 
 def test_nothing_is_mailed_before_its_time_or_twice(anomaly, author, viewer):
