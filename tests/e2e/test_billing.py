@@ -37,7 +37,7 @@ def test_a_plan_is_bought_changed_cancelled_and_kept(desk):
     page.get_by_role("button", name="Confirm the change").click()
     page.wait_for_url(f"**{PAGE}?back=portal")
     # The subscription was read a moment ago: the webhook brings what is new.
-    expect(page.get_by_role("listitem").filter(has_text="Business")).to_be_visible()
+    expect(page.get_by_role("heading", name="Business", level=4)).to_be_visible()
     for _ in range(20):
         if page.get_by_role("heading", name="Business active").count():
             break
