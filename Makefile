@@ -12,10 +12,9 @@ test: dev ## everything that CI runs
 	@config/setup/checks
 	@$(PY) -m pytest -n $${PYTEST_WORKERS:-2} --dist loadfile -m "not e2e and not chaos and not agents and not long"
 
-test-all: dev ## and what needs a browser, real agents and a running product to kill
-	@config/setup/checks
+test-all: test ## and what needs a browser, real agents and a running product to kill, or takes long
 	@config/setup/tools
-	@PATH="$(CURDIR)/.cache/tools/usr/bin:$$PATH" $(PY) -m pytest
+	@PATH="$(CURDIR)/.cache/tools/usr/bin:$$PATH" $(PY) -m pytest -m "e2e or chaos or agents or long"
 
 bench: dev ## the figures of docs/benchmarks.md, measured here and now
 	@$(PY) -m tests.bench
