@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from metrics.arrays import Floats, Ints
 from metrics.steps import means, starts_of
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 Form = Literal["png", "svg"]
 Theme = Literal["light", "dark"]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 FONTS: Final = Path(__file__).parent / "fonts"
 DPI: Final = 100

@@ -4,18 +4,15 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from metrics import points, steps
+from metrics.arrays import DAY_MS, Floats, Ints
 from metrics.detection.engine import Outlook
 from metrics.models import Metric
 from metrics.points.partitions import KEEP_DAYS
 
 Aggregation = Literal["mean", "min", "max"]
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
-DAY_MS: Final = 86_400_000
 DEFAULT_MAX_POINTS: Final = 2_000
 HARD_MAX_POINTS: Final = 50_000
 # Nothing is kept for longer. A range beyond it is rolled up, so that an estimate that is wrong does not read years of points.

@@ -15,9 +15,9 @@ from django.core.cache import cache
 from numpy.typing import NDArray
 
 from metrics import points
+from metrics.arrays import DAY_MS
 from metrics.detection import constants, engine
 from metrics.models import Metric
-from metrics.points import DAY_MS
 from metrics.shards import saved
 
 log = logging.getLogger(__name__)

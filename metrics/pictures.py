@@ -11,13 +11,12 @@ import redis
 from django.core.cache import cache
 
 from metrics import charts, points
+from metrics.arrays import DAY_MS, HOUR_MS
 from metrics.charts import Form, Span, Theme
 from metrics.models import Metric
 
 log = logging.getLogger(__name__)
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
 # How much is shown before an anomaly: enough points to see what is usual, within what a picture can hold.
 POINTS_BEFORE: Final = 480
 LEAST_BEFORE_MS: Final = 6 * HOUR_MS

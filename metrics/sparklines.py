@@ -6,8 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from metrics.arrays import Floats, Ints
 
 WIDTH: Final = 132
 HEIGHT: Final = 32

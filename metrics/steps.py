@@ -1,10 +1,8 @@
 """Columns in parts, such as even steps of time: arrays in, arrays out, no Django. A part begins at each of `starts`, rising from 0."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from metrics.arrays import Floats, Ints
 
 
 def starts_of(keys: Ints) -> Ints:

@@ -24,7 +24,8 @@ from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
 from anomalies.querysets import AnomalyQuerySet
 from metrics import points
-from metrics.columns import DAY_MS, MOST_RAW_MS
+from metrics.arrays import DAY_MS
+from metrics.columns import MOST_RAW_MS
 from metrics.models import NAME_KEY, Metric
 from metrics.sparklines import Spark, Window
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from anomalies.services.detected import Recorded, record
 from anomalies.services.findings import Finding, findings_of
 from metrics import points
+from metrics.arrays import DAY_MS
 from metrics.models import DetectionOrder, DetectionShard
 from metrics.points import LogSlice, Points
 from metrics.shards import attributes, late_history, saved
@@ -227,7 +228,7 @@ def heard_until(mark: int, now: datetime) -> int:
 
 def stored_points(states: ShardStates, now: datetime) -> Callable[[int, int, int], Points]:
     """How a series' past is read to learn it anew."""
-    far_ms = round(now.timestamp() * 1000) + points.DAY_MS
+    far_ms = round(now.timestamp() * 1000) + DAY_MS
 
     def history(series: int, org_id: int, until_ms: int) -> Points:
         with within(org_id):

@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from anomalies.models import Anomaly
 from datastores.models import Datastore
 from metrics import points
-from metrics.columns import DAY_MS
+from metrics.arrays import DAY_MS
 from metrics.models import Metric
 from orgs.models import Event, Org
 

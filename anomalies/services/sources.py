@@ -27,7 +27,7 @@ from anomalies.services.scans.masking import MASK
 from anomalies.services.scans.rows import PURPOSE, as_kept
 from anomalies.services.scans.values import ROWS_MAX
 from metrics import points
-from metrics.points.codec import Floats, Ints
+from metrics.arrays import Floats, Ints
 from orgs.errors import Conflict, Unavailable
 from orgs.sealing import UnsealedError, unseal
 

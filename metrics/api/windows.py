@@ -11,7 +11,8 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from config.api.fields import parse_moment
-from metrics.columns import DAY_MS, HARD_MAX_POINTS, Aggregation, Ints, Window
+from metrics.arrays import DAY_MS, Ints
+from metrics.columns import HARD_MAX_POINTS, Aggregation, Window
 from metrics.outlook import DEFAULT_S, MOST_S
 from orgs.errors import FieldError, Invalid
 

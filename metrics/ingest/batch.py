@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from metrics.points.codec import Floats, Ints
+from metrics.arrays import Floats, Ints
 
 # A request is bounded before it is read, and again before it is unpacked.
 BODY_LIMIT = 16 * 2**20

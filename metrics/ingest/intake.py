@@ -9,11 +9,11 @@ import numpy as np
 from django.db import transaction
 
 from metrics import points
+from metrics.arrays import MINUTE_MS, Floats, Ints
 from metrics.ingest import series
 from metrics.ingest.batch import Batch, Refusal
 from metrics.ingest.senders import Sender
-from metrics.points import MINUTE_MS, Rule
-from metrics.points.codec import Floats, Ints
+from metrics.points import Rule
 
 OVER_QUOTA: Final = "over_quota"
 OVER_QUOTA_REASON: Final = "The org's limit of series is reached; series that exist go on."

@@ -9,12 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from metrics.arrays import Floats, Ints
 from metrics.ingest import walk
 from metrics.ingest.batch import SAMPLE_LIMIT, BadRequest, Refusal, Series
 from metrics.ingest.labels import Drop, Pairs, labels_v1, labels_v2, series_of
 from metrics.ingest.scalars import EARLIEST_MS, LATEST_AHEAD_MS, Unusable
 from metrics.ingest.table import DROPPED, Seeds, SeriesTable, Words
-from metrics.points.codec import Floats, Ints
 
 # Prometheus marks the end of a series with this NaN; it is no value (storage/remote and model/value in Prometheus).
 STALE_BITS: Final = 0x7FF0000000000002

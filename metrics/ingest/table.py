@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from metrics.arrays import Ints
 from metrics.ingest import walk
-from metrics.points.codec import Ints
 
 Words = npt.NDArray[np.uint64]
 Seeds = tuple[np.uint64, np.uint64]

@@ -3,12 +3,12 @@
 Times are int64 unix milliseconds (UTC), values float64 with NaN for a gap, series the ids of `metrics.Metric`.
 """
 
-from metrics.points.families import DAY_MS, HOUR_MS, MINUTE_MS, POINTS, VERDICTS, Rule
+from metrics.points.families import POINTS, VERDICTS, Rule
 from metrics.points.log import LogSlice, append, append_verdicts, append_verdicts_of, drop_consumed, first_received, read_log
 from metrics.points.reads import Newest, Points, Verdicts, last, read, read_verdicts
 from metrics.points.rollups import Rollup, rollup
 
 __all__ = [
-    "DAY_MS", "HOUR_MS", "LogSlice", "MINUTE_MS", "Newest", "POINTS", "Points", "Rollup", "Rule", "VERDICTS", "Verdicts", "append",
+    "LogSlice", "Newest", "POINTS", "Points", "Rollup", "Rule", "VERDICTS", "Verdicts", "append",
     "append_verdicts", "append_verdicts_of", "drop_consumed", "first_received", "last", "read", "read_log", "read_verdicts", "rollup",
 ]  # fmt: skip

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metrics.points.codec import Floats, Ints, pack_floats, pack_ints, unpack_floats, unpack_ints
-from metrics.points.families import BLOCK, BLOCK_BITS, DAY_MS, HOUR_MS
+from metrics.arrays import DAY_MS, HOUR_MS, Floats, Ints
+from metrics.points.codec import pack_floats, pack_ints, unpack_floats, unpack_ints
+from metrics.points.families import BLOCK, BLOCK_BITS
 from metrics.points.merge import Run
 
 

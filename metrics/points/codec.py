@@ -8,10 +8,8 @@ from typing import Final
 
 import cramjam
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from metrics.arrays import Floats, Ints
 
 _RAW: Final = 0
 _DELTA: Final = 0x10

@@ -7,9 +7,6 @@ from typing import Final
 # Series per hour chunk: neighbours share a row, so a fold each minute rewrites few rows, and a row's fixed cost is spread over many points.
 BLOCK_BITS: Final = 6
 BLOCK: Final = 1 << BLOCK_BITS
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
-MINUTE_MS: Final = 60_000
 
 
 class Rule(IntEnum):

@@ -14,12 +14,13 @@ from django.utils import timezone
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from metrics.arrays import DAY_MS, HOUR_MS, Bools, Ints
 from metrics.points import chunks, partitions
 from metrics.points.chunks import DayChunk, HourChunk
-from metrics.points.codec import Ints, unpack_floats
-from metrics.points.families import BLOCK_BITS, DAY_MS, HOUR_MS, VERDICTS, Family
+from metrics.points.codec import unpack_floats
+from metrics.points.families import BLOCK_BITS, VERDICTS, Family
 from metrics.points.log import LogRows, next_mark, read_rows
-from metrics.points.merge import Bools, Run, merge
+from metrics.points.merge import Run, merge
 from metrics.points.sql import IS_OUR_MARK, BinaryCursor, binary_cursor, rows
 from orgs.models import Org
 from orgs.tenancy import Reason, across

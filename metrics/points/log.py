@@ -10,19 +10,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from metrics.arrays import Bools, Floats, Ints
 from metrics.points import partitions
-from metrics.points.codec import Floats, Ints, pack_floats, pack_ints, unpack_floats, unpack_ints
+from metrics.points.codec import pack_floats, pack_ints, unpack_floats, unpack_ints
 from metrics.points.families import POINTS, VERDICTS, Family, Rule
 from metrics.points.sql import BinaryCursor, binary_cursor, org_to_tell, rows, untold_cursor
 from orgs.tenancy import within
-
-Bools = npt.NDArray[np.bool_]
 
 # Points that one read of the log takes at most (but for one transaction larger than that): bounds memory, about 100 MB.
 READ_LIMIT: Final = 2_000_000

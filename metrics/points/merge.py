@@ -5,9 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from metrics.points.codec import Floats, Ints
-
-Bools = npt.NDArray[np.bool_]
+from metrics.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)

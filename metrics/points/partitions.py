@@ -13,7 +13,8 @@ from typing import Final
 from django.db import connection, transaction
 from django.utils import timezone
 
-from metrics.points.families import DAY_MS, FAMILIES, Family
+from metrics.arrays import DAY_MS
+from metrics.points.families import FAMILIES, Family
 
 KEEP_DAYS: Final = (30, 90, 400)
 # Days of points per partition of the day chunks. About an eighth of the class: few partitions to plan over, little kept too long.

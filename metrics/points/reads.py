@@ -9,10 +9,11 @@ from django.utils import timezone
 from psycopg import sql
 from psycopg.rows import TupleRow
 
+from metrics.arrays import DAY_MS, HOUR_MS, Bools, Floats, Ints
 from metrics.points import chunks
-from metrics.points.codec import Floats, Ints, unpack_floats, unpack_ints
-from metrics.points.families import BLOCK_BITS, DAY_MS, HOUR_MS, POINTS, VERDICTS, Family
-from metrics.points.merge import Bools, Run, merge
+from metrics.points.codec import unpack_floats, unpack_ints
+from metrics.points.families import BLOCK_BITS, POINTS, VERDICTS, Family
+from metrics.points.merge import Run, merge
 from metrics.points.sql import IS_OUR_MARK, binary_cursor
 from metrics.points.tail import shorten
 

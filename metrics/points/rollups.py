@@ -8,8 +8,8 @@ import numpy as np
 from psycopg import sql
 from psycopg.rows import TupleRow
 
-from metrics.points.codec import Floats, Ints
-from metrics.points.families import DAY_MS, POINTS
+from metrics.arrays import DAY_MS, Floats, Ints
+from metrics.points.families import POINTS
 from metrics.points.merge import Run
 from metrics.points.reads import assembled, fetched, parts_of, read_run, read_statement, within
 from metrics.steps import starts_of

@@ -9,16 +9,16 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from metrics import points
+from metrics.arrays import Bools, Ints
 from metrics.detection import engine
 from metrics.models import Metric
-from metrics.shards.states import Ints, ShardStates
+from metrics.shards.states import ShardStates
 from orgs.tenancy import within
 
 # A last point that is newer by less than NEWER_MS waits until the series has been quiet for QUIET_MS, or the point is NEWER_MS old.
 NEWER_MS: Final = 60_000
 QUIET_MS: Final = 6_000
 
-Bools = NDArray[np.bool_]
 
 # `sum` is the last value of a series that adds up: it can change while its time stays.
 SHOWN: Final = np.dtype(

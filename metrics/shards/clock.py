@@ -1,9 +1,8 @@
 """The detector's clock. Silence counts only while it runs, so a stop of the product is not a silence of every series."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from metrics.arrays import Ints
 
 
 def holes(received_ms: Ints, *, clock_ms: int, now_ms: int, pause_ms: int) -> list[tuple[int, int]]:

@@ -14,9 +14,10 @@ from django.db.models import F
 from numpy.typing import NDArray
 
 from metrics import points
+from metrics.arrays import Ints
 from metrics.detection import engine
 from metrics.models import DetectionBlock, DetectionOrder, DetectionShard, DetectionStep
-from metrics.shards.states import Ints, ShardStates
+from metrics.shards.states import ShardStates
 from metrics.shards.steps import HISTORY, Order, Step
 from orgs.tenancy import Reason, across
 

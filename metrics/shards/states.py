@@ -5,9 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.arrays import Ints
 from metrics.detection import engine
-
-Ints = NDArray[np.int64]
 
 BLOCK: Final = 256  # rows that are saved together: 2 MB of states at most
 GROWTH: Final = 1.25  # room is made in proportion, so that a new series costs constant time on average

@@ -8,14 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from metrics.arrays import Bools, Ints
 from metrics.detection import constants, engine
 from metrics.detection.layout import CLOSE, SILENCE
 from metrics.points import LogSlice, Points
 from metrics.shards.clock import clock_after, holes
 from metrics.shards.states import UNKNOWN, ShardStates
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 HISTORY: Final = "history"  # argument of an order to rebuild, when the reason is history that came late
 

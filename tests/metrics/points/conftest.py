@@ -8,7 +8,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, settings
 
 from metrics import points
-from metrics.points import DAY_MS
+from metrics.arrays import DAY_MS
 from tests.metrics.threads import in_thread
 
 __all__ = ["in_thread"]

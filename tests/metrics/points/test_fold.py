@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from config.celery import app as celery_app
 from metrics import points
-from metrics.points import DAY_MS, HOUR_MS, MINUTE_MS, Rule, fold, partitions
+from metrics.arrays import DAY_MS, HOUR_MS, MINUTE_MS
+from metrics.points import Rule, fold, partitions
 from metrics.points.families import POINTS, VERDICTS
 from metrics.tasks import fold as fold_task
 from metrics.tasks import fold_day, fold_org

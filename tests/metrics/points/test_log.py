@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from metrics import points
+from metrics.arrays import DAY_MS
 from metrics.points import Rule, fold, partitions
 from metrics.points.families import POINTS
 
@@ -151,4 +152,4 @@ class TestDropConsumed:
         put([(2, today, 1.0)])
         fold.fold_all(org.pk, POINTS)
         points.drop_consumed(2**62)
-        assert f"metrics_batch_{today // points.DAY_MS}_1" in [p.table for p in partitions.partitions_of("metrics_batch")]
+        assert f"metrics_batch_{today // DAY_MS}_1" in [p.table for p in partitions.partitions_of("metrics_batch")]

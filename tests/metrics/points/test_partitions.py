@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import ProgrammingError, connection, transaction
 
-from metrics.points import DAY_MS, fold, partitions
+from metrics.arrays import DAY_MS
+from metrics.points import fold, partitions
 from metrics.points.families import POINTS
 from orgs.models import Org
 from orgs.tenancy import within

@@ -6,7 +6,8 @@ from django.db import connection
 from kombu.exceptions import OperationalError
 
 from metrics import points
-from metrics.points import DAY_MS, HOUR_MS, MINUTE_MS, fold, tail
+from metrics.arrays import DAY_MS, HOUR_MS, MINUTE_MS
+from metrics.points import fold, tail
 from metrics.points.families import POINTS
 from tests import factories
 
