@@ -1,14 +1,15 @@
 """Personal tokens: making one, finding whose it is, ending it."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from django.db.models import Q
 
 from accounts.models import PersonalToken, User
 from accounts.permissions import SCOPES_HELD
-from orgs import keys, tenancy
+from config.database.prepared import Query
+from orgs import keys
 from orgs.errors import FieldError, Forbidden, Invalid
 from orgs.models import OrgToken, StoredSecret
 from orgs.services import MAX_LIFE_DAYS, expiry_of, store_secret, wrong_life
@@ -63,18 +64,27 @@ def check_grant(by: StoredSecret | None, *, scopes: Sequence[str], sources: Sequ
         raise Forbidden("A token that is bound to networks makes only tokens that are bound to these, or to parts of them.")
 
 
+# Every request with a token begins with one of these.
+_PERSONAL: Final = Query(
+    lambda digest, now: PersonalToken.objects.live(now).select_related("user").filter(digest=digest, user__is_active=True).order_by(),
+    digest=b"digest",
+    now=datetime(2001, 1, 1, tzinfo=UTC),
+)
+_OF_ORG: Final = Query(
+    lambda digest, now: OrgToken.objects.live(now).select_related("org").filter(digest=digest).order_by(),
+    digest=b"digest",
+    now=datetime(2001, 1, 1, tzinfo=UTC),
+)
+
+
 def personal_token_of(secret: str, *, now: datetime) -> PersonalToken | None:
     """The live token with this secret and an active user, the user loaded with it; None if there is none."""
-    digest = keys.digest_of(secret)
-    with tenancy.home_of(PersonalToken, digest=digest):
-        return PersonalToken.objects.live(now).select_related("user").filter(digest=digest, user__is_active=True).first()
+    return _PERSONAL.first_at_home(PersonalToken, "digest", digest=keys.digest_of(secret), now=now)
 
 
 def org_token_of(secret: str, *, now: datetime) -> OrgToken | None:
     """The live org token with this secret, its org loaded with it; None if there is none."""
-    digest = keys.digest_of(secret)
-    with tenancy.home_of(OrgToken, digest=digest):
-        return OrgToken.objects.live(now).select_related("org").filter(digest=digest).first()
+    return _OF_ORG.first_at_home(OrgToken, "digest", digest=keys.digest_of(secret), now=now)
 
 
 def mark_used(token: StoredSecret, *, now: datetime) -> None:

@@ -21,11 +21,13 @@ from django.db import connection
 from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
-from accounts.callers import Caller
+from accounts.callers import Caller, OrgCaller
 from accounts.models import Level
 from anomalies.models import ListChange
 from config.api.pagination import COUNT_CAP
-from datastores.querysets import sees_whole_org, within_reach
+from config.database.prepared import Statement
+from datastores.querysets import sees_whole_org
+from datastores.reach import reach_sql
 
 # How many ids are read at once: as far as counting goes, for a page beyond that the list down to where paging by numbers is no use.
 HEAD: Final = COUNT_CAP + 1
@@ -99,13 +101,20 @@ def page_of(asked: Asked, rows: Callable[[], QuerySet[Any, Any]], *, start: int,
 
 
 def _look(asked: Asked, *, snapshot: str | None) -> _Look:
-    reach, params = "NULL", cast("tuple[Any, ...]", ())
-    if not sees_whole_org(asked.caller, level=asked.level):
-        sql, params = within_reach(asked.caller, level=asked.level).order_by("datastore").query.sql_with_params()
+    if sees_whole_org(asked.caller, level=asked.level):
+        reach, params = "NULL::bigint[]", cast("list[Any]", [])
+    elif isinstance(asked.caller, OrgCaller):
+        reach, params = "'{}'::bigint[]", []
+    else:
+        sql, params = reach_sql(asked.caller, level=asked.level)
         reach = f"ARRAY({sql})"
-    with connection.cursor() as cursor:
-        cursor.execute(LOOK.format(reach=reach), [*params, asked.caller.org_id, snapshot])
-        return _Look(*cursor.fetchone())
+    (found,) = _look_statement(reach).rows(*params, asked.caller.org_id, snapshot)
+    return _Look(*found)
+
+
+@cache
+def _look_statement(reach: str) -> Statement:
+    return Statement(LOOK.format(reach=reach))
 
 
 def _read(rows: QuerySet[Any, Any], most: int) -> tuple[int, bytes]:

@@ -121,6 +121,8 @@ DATABASE_URL = env_str("DATABASE_URL", f"postgresql://plumbline_app@/plumbline?h
 DATABASE_OWNER_URL = env_str("DATABASE_OWNER_URL", "")
 REDIS_URL = env_str("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock")
 DATABASES = {"default": database_from_url(DATABASE_URL)}
+# Statements that are asked all day are planned once per connection; not where a pooler gives each transaction another one.
+DATABASE_PREPARE = env_bool("DATABASE_PREPARE", default=True)
 DATABASE_OWNER = owner_from_url(DATABASE_OWNER_URL) if DATABASE_OWNER_URL else None
 if DATABASE_OWNER and DATABASE_OWNER.get("NAME") != DATABASES["default"].get("NAME"):
     raise ImproperlyConfigured("DATABASE_OWNER_URL and DATABASE_URL must name the same database, as two roles.")

@@ -111,17 +111,14 @@ def org_of(model: type[Model], **found_by: Any) -> int | None:
 def first_row(statement: str, params: Sequence[Any], model: type[Model], **found_by: Any) -> tuple[Any, ...] | None:
     """The first row of a SELECT, asked in the name of the org of the row of `model` with this value; whatever the scope.
 
-    Outside a transaction the org is found and told in the same round trip. Only for the columns in `orgs.wall.FOUND_BY`.
+    The org is found and told in the same round trip. Only for the columns in `orgs.wall.FOUND_BY`.
     """
-    if connection.in_atomic_block:
-        with home_of(model, **found_by), connection.cursor() as cursor:
-            cursor.execute(statement, params)
-            return cast("tuple[Any, ...] | None", cursor.fetchone())
     ((name, value),) = found_by.items()
     home = f"SELECT set_config('plumbline.org', coalesce({finder(model._meta.db_table, name)}(%s)::text, ''), true)"
     with apart(), connection.cursor() as cursor:
         cursor.execute(f"{home}; {statement}", [value, *params])
         cursor.nextset()
+        connection.forget_told()  # type: ignore[attr-defined]  # that of `config.database`
         return cast("tuple[Any, ...] | None", cursor.fetchone())
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
-from django.db import connection
+
+from config.database.prepared import Statement
 
 # A problem that comes back for years has thousands; the list has a filter for all of them.
 MAX_DUPLICATES: Final = 100
@@ -21,7 +22,7 @@ def _finite(column: str) -> str:
     return f"CASE WHEN {column} > '-Infinity' AND {column} < 'Infinity' THEN {column} END"
 
 
-DOCUMENTS: Final = f"""
+DOCUMENTS: Final = Statement(f"""
 SELECT json_build_object(
     'id', a.id, 'uuid', a.uuid, 'type', a.type, 'status', a.status, 'archived', a.status NOT IN ('Active', 'Acknowledged'),
     'is_new', a.is_new, 'weight', a.weight, 'weight_breakdown', a.weight_breakdown, 'message', a.message,
@@ -66,7 +67,7 @@ SELECT json_build_object(
   LEFT JOIN datastores_container c ON c.id = a.container_id
   LEFT JOIN metrics_metric m ON m.id = a.metric_id
  ORDER BY wanted.place
-"""  # noqa: S608 - column names of this module
+""")  # noqa: S608 - column names of this module
 
 
 def documents(ids: Sequence[int]) -> list[orjson.Fragment]:
@@ -83,6 +84,4 @@ def document(pk: int) -> dict[str, Any]:
 def _texts(ids: Sequence[int]) -> list[str]:
     if not ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(DOCUMENTS, [list(ids)])
-        return [text for (text,) in cursor.fetchall()]
+    return [text for (text,) in DOCUMENTS.rows(list(ids))]

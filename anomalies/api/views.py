@@ -24,6 +24,7 @@ from anomalies.models import Anomaly
 from anomalies.pictures import span_of
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import Edit
+from anomalies.singles import single
 from config.api.arrays import PAGE_PARAMETERS, page_of
 from config.api.filters import read_flag
 from config.api.pagination import EnvelopePagination
@@ -122,10 +123,16 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
     }
     deletes_with_body: ClassVar = ("destroy", "bulk_destroy")
 
-    def get_queryset(self) -> QuerySet[Anomaly]:
-        found: QuerySet[Anomaly] = super().get_queryset()
-        # For a change: as it is now, and kept from others until the change is done.
-        return found.select_for_update(no_key=True) if self.action in ("update", "destroy") else found
+    def get_object(self) -> Anomaly:
+        """For a change: as it is now, and kept from others until the change is done."""
+        if read_flag(self.request.query_params, "include_deleted"):
+            return cast("Anomaly", super().get_object())
+        ((column, key),) = reference(self.kwargs["id"], Anomaly).items()
+        found = single(self.caller, column, key, is_kept=self.action in ("update", "destroy"))
+        if found is None:
+            raise Http404
+        self.require(self.operation or "", found)
+        return found
 
     def require(self, operation: str, row: Model) -> None:
         super().require(operation, row)
@@ -160,7 +167,7 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
         if "description" in change:
             self.require("anomaly.describe", anomaly)
         self.check_version(anomaly)
-        services.edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, **edit_parts(change)), user=self.person)
+        services.do_edit(anomaly.org_id, Edit(anomaly_id=anomaly.pk, **edit_parts(change)), user=self.person)
         return self.versioned(self.shown(anomaly))
 
     @extend_schema(
@@ -177,7 +184,7 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
         anomaly = self.get_object()
         self.check_version(anomaly)
         ending = ending_of(self.body(ArchiveSerializer), query=request.query_params)
-        services.edit_anomaly(anomaly, self.edit_of(anomaly, ending), user=self.person)
+        services.do_edit(anomaly.org_id, self.edit_of(anomaly, ending), user=self.person)
         return Response(status=204)
 
     def edit_of(self, anomaly: Anomaly, ending: Ending) -> Edit:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import CASCADE
 from django.utils import timezone
 
@@ -18,6 +18,7 @@ from anomalies.services.history import USER, Line, write_history
 from anomalies.services.plans import Context, planned, refusals, told
 from anomalies.services.sleep import AWAKE
 from anomalies.services.states import State, directory, locked_states
+from config.database.prepared import Statement
 from orgs.errors import FieldError, Invalid
 
 COLUMNS: Final = {
@@ -26,17 +27,27 @@ COLUMNS: Final = {
     "snooze_weight": "integer", "snooze_back_in_band": "boolean",
 }  # fmt: skip
 
-CHANGE: Final = f"""
+CHANGE: Final = Statement(f"""
 UPDATE anomalies_anomaly AS a SET updated = %s, is_new = false, {", ".join(f"{name} = now.{name}" for name in COLUMNS)}
   FROM json_to_recordset(%s) AS now (id bigint, {", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())})
  WHERE a.id = now.id
-"""  # noqa: S608 - column names of this module
+""")  # noqa: S608 - column names of this module
 
 PAIRS: Final = "json_to_recordset(%s) AS pair (anomaly_id bigint, other bigint)"
 UNLINK: Final = "DELETE FROM {table} AS x USING {pairs} WHERE x.anomaly_id = pair.anomaly_id AND x.{column} = pair.other"
-LINK: Final = "INSERT INTO {table} (org_id, anomaly_id, {column}) SELECT %s, anomaly_id, other FROM {pairs} ON CONFLICT DO NOTHING"
-TAGS: Final = {"table": "anomalies_anomaly_global_tags", "column": "tag_id", "pairs": PAIRS}
-ASSIGNEES: Final = {"table": "anomalies_anomaly_assignees", "column": "user_id", "pairs": PAIRS}
+LINK: Final = "INSERT INTO {table} (org_id, anomaly_id, {column}) SELECT %s::bigint, anomaly_id, other FROM {pairs} ON CONFLICT DO NOTHING"
+
+
+class Links:
+    """What anomalies are linked to: the statements that take links away and make them."""
+
+    def __init__(self, table: str, column: str) -> None:
+        self.unlink = Statement(UNLINK.format(table=table, column=column, pairs=PAIRS))
+        self.link = Statement(LINK.format(table=table, column=column, pairs=PAIRS))
+
+
+TAGS: Final = Links("anomalies_anomaly_global_tags", "tag_id")
+ASSIGNEES: Final = Links("anomalies_anomaly_assignees", "user_id")
 
 # What says what was wrong goes; what says that there was something, and keeps detection from finding it again, stays.
 EMPTIED: Final[Mapping[str, Any]] = {
@@ -55,7 +66,6 @@ class Step:
     draft: Draft | None = None
 
 
-@transaction.atomic
 def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, actor: str = USER, strict: bool = True) -> Outcome:
     """Does the edits, each on what the ones before it left, under one transaction id, with a line of history for each that changed.
 
@@ -63,10 +73,12 @@ def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, act
     raises Invalid with every FieldError. Otherwise those that cannot be done are left out, and the outcome tells why.
     """
     now = timezone.now()
-    steps, refused = _planned(org_id, edits, user=user, now=now)
-    if refused and strict:
-        raise Invalid("Nothing was changed.", errors=[error for place in sorted(refused) for error in refused[place]])
-    return Outcome(*_write(org_id, steps, user=user, actor=actor, now=now), refused=refused)
+    # A caller may go on after Invalid, which only a strict one gets; else its own transaction is enough.
+    with transaction.atomic(savepoint=strict):
+        steps, refused = _planned(org_id, edits, user=user, now=now)
+        if refused and strict:
+            raise Invalid("Nothing was changed.", errors=[error for place in sorted(refused) for error in refused[place]])
+        return Outcome(*_write(org_id, steps, user=user, actor=actor, now=now), refused=refused)
 
 
 @transaction.atomic
@@ -142,8 +154,7 @@ def _lines(org_id: int, steps: Sequence[Step], *, user: User | None, now: dateti
 
 def _write_states(states: Sequence[State], *, now: datetime) -> None:
     if states:
-        with connection.cursor() as cursor:
-            cursor.execute(CHANGE, [now, packed([_row(state) for state in states])])
+        CHANGE.run(now, packed([_row(state) for state in states]))
 
 
 def _row(state: State) -> dict[str, Any]:
@@ -171,11 +182,10 @@ def _write_links(org_id: int, changes: Sequence[tuple[State, State]]) -> None:
     for kind, found in ((TAGS, tags), (ASSIGNEES, people)):
         gone = [{"anomaly_id": pk, "other": one} for pk, before, after in found for one in before - after]
         came = [{"anomaly_id": pk, "other": one} for pk, before, after in found for one in after - before]
-        with connection.cursor() as cursor:
-            if gone:
-                cursor.execute(UNLINK.format(**kind), [packed(gone)])
-            if came:
-                cursor.execute(LINK.format(**kind), [org_id, packed(came)])
+        if gone:
+            kind.unlink.run(packed(gone))
+        if came:
+            kind.link.run(org_id, packed(came))
 
 
 def _ids(things: frozenset[Any]) -> set[int]:

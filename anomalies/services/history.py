@@ -10,6 +10,7 @@ from django.db import connection
 
 from accounts.models import User
 from anomalies.services import notices
+from config.database.prepared import Statement
 
 DETECTOR: Final = "detector"
 SCAN: Final = "scan"
@@ -19,11 +20,14 @@ USER: Final = "user"
 
 Changeset = Mapping[str, tuple[object, object]]
 
-WRITE: Final = """
+# Numbers the call itself, unless it goes on with one that has a number.
+WRITE: Final = Statement("""
+WITH call AS (SELECT coalesce(%s::bigint, nextval('anomalies_transaction_id')) AS number)
 INSERT INTO anomalies_change (org_id, anomaly_id, transaction_id, user_id, actor, timestamp, changeset)
-SELECT org_id, anomaly_id, %s, %s, %s, %s, changeset
-  FROM json_to_recordset(%s) AS line (org_id bigint, anomaly_id bigint, changeset jsonb)
-"""
+SELECT org_id, anomaly_id, call.number, %s::bigint, %s::text, %s::timestamptz, changeset
+  FROM json_to_recordset(%s) AS line (org_id bigint, anomaly_id bigint, changeset jsonb), call
+RETURNING transaction_id
+""")
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,16 @@ def write_history(
 ) -> int | None:
     """One entry per line, all under one transaction id, which is returned; lines without a change are left out, and without any it is None.
 
-    A call that writes in several steps hands over the `transaction_id` of all. Whom the lines concern is told of them. At most four
+    A call that writes in several steps hands over the `transaction_id` of all. Whom the lines concern is told of them. At most three
     statements, however many lines.
     """
     told = [line for line in lines if line.changeset]
     if not told:
         return None
-    transaction_id = transaction_id or next_transaction_id()
     rows = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "changeset": line.changeset} for line in told]
-    with connection.cursor() as cursor:
-        cursor.execute(WRITE, [transaction_id, user.pk if user else None, actor, at, orjson.dumps(rows).decode()])
-    notices.tell(told, transaction_id=transaction_id, user=user, actor=actor, at=at)
-    return transaction_id
+    number: int = WRITE.rows(transaction_id, user.pk if user else None, actor, at, orjson.dumps(rows).decode())[0][0]
+    notices.tell(told, transaction_id=number, user=user, actor=actor, at=at)
+    return number
 
 
 def next_transaction_id() -> int:

@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from django.db import connection
 
 from accounts.models import User
 from anomalies.models import Notice
+from config.database.prepared import Statement
 
 if TYPE_CHECKING:
     from anomalies.services.history import Line
@@ -23,19 +23,19 @@ DRIFTING: Final = frozenset({"score", "weight", "weight_breakdown", "peak_value"
 # Asked for by name comes before being among those who watch.
 RANKS: Final = {Notice.Kind.MENTIONED: 1, Notice.Kind.ASSIGNED: 2, Notice.Kind.WATCHED: 3}
 
-JOIN: Final = """
+JOIN: Final = Statement("""
 INSERT INTO anomalies_watch (org_id, anomaly_id, user_id, is_on, created)
-SELECT j.org_id, j.anomaly_id, j.user_id, true, %(at)s
+SELECT j.org_id, j.anomaly_id, j.user_id, true, %(at)s::timestamptz
   FROM json_to_recordset(%(joining)s) AS j (org_id bigint, anomaly_id bigint, user_id bigint)
   JOIN accounts_user u ON u.id = j.user_id AND u.org_id = j.org_id AND u.is_active AND NOT u.is_service AND NOT u.is_demo
   LEFT JOIN anomalies_noticesettings s ON s.user_id = j.user_id
  WHERE coalesce(s.auto_watch, true)
  ORDER BY j.anomaly_id, j.user_id
 ON CONFLICT (anomaly_id, user_id) DO NOTHING
-"""
+""")
 
 # Of an anomaly that sleeps, only what people do is news.
-TELL: Final = """
+TELL: Final = Statement("""
 WITH line AS (
     SELECT * FROM json_to_recordset(%(lines)s) AS l (org_id bigint, anomaly_id bigint, changeset jsonb, comment text, is_news boolean)
 ), told AS (
@@ -57,8 +57,9 @@ WITH line AS (
 )
 INSERT INTO anomalies_notice (org_id, user_id, anomaly_id, kind, transaction_id, by_id, actor, changeset, comment, changes, created,
                               in_app, mail_due)
-SELECT line.org_id, w.user_id, w.anomaly_id, w.kind, %(transaction_id)s, %(by)s, %(actor)s, line.changeset, line.comment, 1, %(at)s,
-       coalesce(w.in_app, true), CASE WHEN coalesce(w.by_mail, true) THEN %(at)s END
+SELECT line.org_id, w.user_id, w.anomaly_id, w.kind, %(transaction_id)s::bigint, %(by)s::bigint, %(actor)s::text, line.changeset,
+       line.comment, 1, %(at)s::timestamptz,
+       coalesce(w.in_app, true), CASE WHEN coalesce(w.by_mail, true) THEN %(at)s::timestamptz END
   FROM wanted w
   JOIN line ON line.anomaly_id = w.anomaly_id
   JOIN accounts_user u ON u.id = w.user_id AND u.org_id = line.org_id AND u.is_active AND NOT u.is_service AND NOT u.is_demo
@@ -73,7 +74,7 @@ ON CONFLICT (user_id, anomaly_id) WHERE kind = 'watched' AND acknowledged IS NUL
            SELECT jsonb_object_agg(key, CASE WHEN anomalies_notice.changeset ? key
                                              THEN jsonb_build_array(anomalies_notice.changeset -> key -> 0, value -> 1) ELSE value END)
              FROM jsonb_each(EXCLUDED.changeset))
-"""
+""")
 
 
 def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, actor: str, at: datetime) -> None:
@@ -86,12 +87,11 @@ def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, act
     commented = [{"org_id": line.org_id, "anomaly_id": line.anomaly_id, "user_id": user.pk} for line in lines if line.comment and user]
     joining = [one for line in lines for one in named_in(line)] + commented
     rows = [row_of(line, is_news=is_news(line)) for line in lines]
-    with connection.cursor() as cursor:
-        if joining:
-            cursor.execute(JOIN, {"joining": packed(joining), "at": at})
-        if named or any(row["is_news"] for row in rows):
-            values = {"lines": packed(rows), "named": packed(named), "by": user.pk if user else None}
-            cursor.execute(TELL, values | {"transaction_id": transaction_id, "actor": actor, "at": at})
+    if joining:
+        JOIN.run(joining=packed(joining), at=at)
+    if named or any(row["is_news"] for row in rows):
+        values = {"lines": packed(rows), "named": packed(named), "by": user.pk if user else None}
+        TELL.run(**values, transaction_id=transaction_id, actor=actor, at=at)
 
 
 def one_each(lines: Sequence["Line"]) -> list["Line"]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection
+import orjson
 
 from accounts.models import Level, User
 from anomalies.models import Anomaly
 from anomalies.services.edits import Edit, Snooze
+from config.database.prepared import Statement
 from datastores.levels import Holders, holders
 
 COLUMNS: Final = (
@@ -17,15 +18,22 @@ COLUMNS: Final = (
     "duplicate_of_id", "snoozed_at", "snoozed_by_id", "snooze_until", "snooze_count", "snooze_weight", "snooze_back_in_band",
 )  # fmt: skip
 
-TAGS: Final = """
+LOCK: Final = Statement(f"""
+SELECT {", ".join(COLUMNS)} FROM anomalies_anomaly
+ WHERE org_id = %s::bigint AND id = ANY(%s::bigint[]) AND deleted IS NULL ORDER BY id FOR NO KEY UPDATE
+""")  # noqa: S608 - column names of this module
+TAGS: Final = Statement("""
 SELECT x.anomaly_id, t.id, t.name, t.weight_modifier FROM anomalies_anomaly_global_tags x JOIN anomalies_tag t ON t.id = x.tag_id
- WHERE x.anomaly_id = ANY(%s)
-"""
-ASSIGNEES: Final = """
-SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id WHERE x.anomaly_id = ANY(%s)
-"""
+ WHERE x.anomaly_id = ANY(%s::bigint[])
+""")
+ASSIGNEES: Final = Statement("""
+SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id
+ WHERE x.anomaly_id = ANY(%s::bigint[])
+""")
 # Held, so that no tag goes or counts anew between this and its being put on.
-WORDS: Final = "SELECT id, name, weight_modifier FROM anomalies_tag WHERE org_id = %s AND name = ANY(%s) ORDER BY id FOR KEY SHARE"
+WORDS: Final = Statement(
+    "SELECT id, name, weight_modifier FROM anomalies_tag WHERE org_id = %s AND name = ANY(%s::text[]) ORDER BY id FOR KEY SHARE"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -81,8 +89,7 @@ class Directory:
 def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
     """The anomalies that the edits are about or point to, by id, locked in order of id; those that are gone are left out."""
     ids = {edit.anomaly_id for edit in edits} | {edit.duplicate_of for edit in edits if edit.duplicate_of is not None}
-    rows = Anomaly.objects.for_org(org_id).filter(pk__in=ids, deleted=None).order_by("pk").select_for_update(no_key=True)
-    found = list(rows.values_list(*COLUMNS))
+    found = LOCK.rows(org_id, list(ids))
     tags = _tags([edit.anomaly_id for edit in edits if edit.touches_tags])
     people = _assignees([edit.anomaly_id for edit in edits if edit.touches_assignees])
     return {row[0]: _state(row, tags, people) for row in found}
@@ -90,6 +97,7 @@ def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
 
 def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[int, set[Named]]) -> State:
     read = dict(zip(COLUMNS, row, strict=True))
+    read["weight_breakdown"] = orjson.loads(read["weight_breakdown"])
     snooze = Snooze(*(read.pop(f"snooze_{part}") for part in ("until", "count", "weight", "back_in_band")))
     return State(
         **{name.removesuffix("_id"): value for name, value in read.items()},
@@ -113,12 +121,8 @@ def _assignees(ids: Sequence[int]) -> dict[int, set[Named]]:
     return found
 
 
-def _rows(statement: str, ids: Sequence[int]) -> list[Any]:
-    if not ids:
-        return []
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [list(ids)])
-        return list(cursor.fetchall())
+def _rows(statement: Statement, ids: Sequence[int]) -> list[Any]:
+    return statement.rows(list(ids)) if ids else []
 
 
 def directory(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -> Directory:
@@ -135,11 +139,7 @@ def directory(org_id: int, edits: Sequence[Edit], states: Mapping[int, State]) -
 
 
 def _words(org_id: int, names: Collection[str]) -> dict[str, Word]:
-    if not names:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(WORDS, [org_id, list(names)])
-        return {name: Word(name, pk, points) for pk, name, points in cursor.fetchall()}
+    return {name: Word(name, pk, points) for pk, name, points in WORDS.rows(org_id, list(names))} if names else {}
 
 
 def _people(org_id: int, ids: Collection[int]) -> dict[int, Named]:

@@ -24,11 +24,17 @@ REFUSALS: Final[Mapping[str, type[DomainError]]] = {
 }
 
 
-def edit_anomaly(anomaly: Anomaly, edit: Edit, *, user: User) -> Outcome:
-    """Does one edit, and brings `anomaly` up to date. What `edit.seen` names must still be as it says."""
-    outcome = edit_anomalies(anomaly.org_id, [edit], user=user, strict=False)
+def do_edit(org_id: int, edit: Edit, *, user: User) -> Outcome:
+    """Does one edit. What `edit.seen` names must still be as it says."""
+    outcome = edit_anomalies(org_id, [edit], user=user, strict=False)
     if outcome.refused:
         raise _refusal(outcome.refused[0])
+    return outcome
+
+
+def edit_anomaly(anomaly: Anomaly, edit: Edit, *, user: User) -> Outcome:
+    """As `do_edit`, and brings `anomaly` up to date."""
+    outcome = do_edit(anomaly.org_id, edit, user=user)
     if outcome.changed and not edit.remove:
         anomaly.refresh_from_db()
     return outcome

@@ -23,6 +23,7 @@ from config.api.parsers import MAX_BYTES, BodyRequest
 from config.api.problems import problem_response
 from config.api.throttling import BucketThrottle, rate_headers
 from datastores.models import Datastore
+from datastores.reach import has_level
 from orgs.errors import Forbidden
 
 
@@ -130,7 +131,7 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
         if level == Level.REPORTER or self.caller.is_admin:
             return
         datastore = row.pk if isinstance(row, Datastore) else row.datastore_id
-        if not Datastore.objects.visible_to(self.caller, level=level).filter(pk=datastore).exists():
+        if not has_level(self.caller, datastore, level=level):
             raise Forbidden(f"This needs the level {Level(level).label} on the datastore.")
 
     def body(self, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:

@@ -118,6 +118,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 self._tell()
                 yield
 
+    def forget_told(self) -> None:
+        """A statement has told the running transaction something by itself."""
+        if self.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+            self._told = UNKNOWN
+
     def org_to_tell(self) -> str | None:
         """The org, where no transaction is open and nothing but the org has to be told; else None."""
         wanted = self._wanted()

@@ -19,7 +19,7 @@ from tests.api.conftest import client_with
 pytestmark = pytest.mark.django_db(transaction=True)
 FILTERS = "tag=High&rule_type=between&field=total&search=higher"
 # Whose the token is, the token, what has changed, the anomalies of the page.
-QUERIES_OF_A_KEPT_LIST = 4
+QUERIES_OF_A_KEPT_LIST = 3
 
 
 @pytest.fixture

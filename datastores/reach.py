@@ -1,0 +1,46 @@
+"""What a caller reaches, as nearly every request asks it: queries that are written once."""
+
+from typing import Any, Final
+
+from accounts.callers import Caller, OrgCaller
+from accounts.models import Level, Role, User
+from config.database.prepared import Query
+from datastores.models import Datastore
+from datastores.querysets import sees_whole_org, within_reach
+
+# Stand for a person, an org, a level and a datastore while a query is written.
+EXAMPLES: Final = {"user": 30_011, "org": 30_013, "level": 30_029}
+
+
+def somebody(*, user: int, org: int) -> User:
+    """A person without a role, of whom only the levels count."""
+    return User(pk=user, org_id=org, role=Role.MEMBER)
+
+
+_REACH: Final[Query[Any]] = Query(
+    lambda user, org, level: within_reach(somebody(user=user, org=org), level=level).order_by("datastore"), **EXAMPLES
+)
+_LEVELS: Final[Query[Any]] = Query(
+    lambda user, org, level, datastore: (
+        Datastore.objects.visible_to(somebody(user=user, org=org), level=level).filter(pk=datastore).order_by().values_list("pk")
+    ),
+    **EXAMPLES,
+    datastore=30_047,
+)
+
+
+def values_of(caller: Caller, *, level: Level) -> dict[str, Any]:
+    """What queries that are written with EXAMPLES take."""
+    return {"user": caller.pk, "org": caller.org_id, "level": int(level)}
+
+
+def reach_sql(caller: Caller, *, level: Level) -> tuple[str, list[Any]]:
+    """The query for the ids of datastores that the caller reaches through teams, in their order; see `sees_whole_org` for the others."""
+    return _REACH.sql(**values_of(caller, level=level))
+
+
+def has_level(caller: Caller, datastore: int, *, level: Level) -> bool:
+    """Whether the caller, who sees the datastore, has at least `level` on it."""
+    if sees_whole_org(caller, level=level):
+        return True
+    return not isinstance(caller, OrgCaller) and bool(_LEVELS.all(**values_of(caller, level=level), datastore=datastore))
