@@ -169,3 +169,14 @@ def new_product(**variables: str) -> Iterator[Product]:
     finally:
         product.stop()
         reaper.communicate()
+
+
+@contextmanager
+def kept_product(home: Path, **variables: str) -> Iterator[Product]:
+    """A product that has not been started, in a folder that stays, with what its database holds."""
+    home.mkdir(mode=0o755, parents=True, exist_ok=True)
+    product = Product(home, **variables)
+    try:
+        yield product
+    finally:
+        product.stop()
