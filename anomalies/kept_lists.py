@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 import redis
@@ -101,15 +101,19 @@ def page_of(asked: Asked, rows: Callable[[], QuerySet[Any, Any]], *, start: int,
 
 
 def _look(asked: Asked, *, snapshot: str | None) -> _Look:
-    if sees_whole_org(asked.caller, level=asked.level):
-        reach, params = "NULL::bigint[]", cast("list[Any]", [])
-    elif isinstance(asked.caller, OrgCaller):
-        reach, params = "'{}'::bigint[]", []
-    else:
-        sql, params = reach_sql(asked.caller, level=asked.level)
-        reach = f"ARRAY({sql})"
+    reach, params = _reach(asked)
     (found,) = _look_statement(reach).rows(*params, asked.caller.org_id, snapshot)
     return _Look(*found)
+
+
+def _reach(asked: Asked) -> tuple[str, list[Any]]:
+    """The datastores of the list as an array, NULL for all of the org; and the values that this takes."""
+    if sees_whole_org(asked.caller, level=asked.level):
+        return "NULL::bigint[]", []
+    if isinstance(asked.caller, OrgCaller):
+        return "'{}'::bigint[]", []
+    sql, params = reach_sql(asked.caller, level=asked.level)
+    return f"ARRAY({sql})", params
 
 
 @cache

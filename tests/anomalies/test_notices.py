@@ -134,7 +134,7 @@ def test_telling_of_many_lines_takes_two_statements_more(datastore, author, view
     for anomaly in found:
         watch(anomaly, viewer)
     lines = [Line(one.org_id, one.pk, {"assignees": ([], people(editor))}) for one in found]
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         write_history(lines, actor=USER, user=author, at=timezone.now())
     assert Notice.objects.filter(user=viewer, kind="watched").count() == Notice.objects.filter(user=editor, kind="assigned").count() == 30
 

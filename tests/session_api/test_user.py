@@ -42,9 +42,9 @@ def test_info_tells_where_the_org_has_channels_now(as_, viewer, other_org):
         Channel.objects.filter(org=viewer.org).delete()
 
 
-def test_info_by_get_and_post_alike_in_one_query_beside_that_for_the_org(as_, viewer, django_assert_num_queries):
+def test_info_by_get_and_post_alike_in_one_query(as_, viewer, django_assert_num_queries):
     person = as_(viewer)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         first = data(person.get("/user/info"))
     assert first == data(person.post("/user/info"))
 
