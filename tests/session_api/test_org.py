@@ -148,7 +148,7 @@ def test_users_lists_the_org_and_nobody_else(as_, cast):
 
 def test_users_costs_the_same_however_many_there_are(as_, admin, django_assert_num_queries):
     person = as_(admin)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         person.get("/org/users")
     for _ in range(20):
         factories.make_user(admin.org)
