@@ -1,3 +1,4 @@
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -32,6 +33,11 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
         datastores = ArraySubquery(Datastore.objects.visible_to(user, level=level).order_by().values("pk"))
         return self.filter(AnyOf(F("datastore"), datastores))
 
+    def standing_in(self, datastores: Collection[int] | None) -> Self:
+        """Without the deleted, in these datastores; in all of them for None."""
+        standing = self.filter(deleted=None)
+        return standing if datastores is None else standing.filter(datastore__in=sorted(datastores))
+
     def awake(self) -> Self:
         return self.filter(snoozed_at=None)
 
@@ -52,6 +58,11 @@ class NoticeQuerySet(OrgQuerySet["Notice"]):
         from anomalies.models import Anomaly
 
         return self.for_org(user.org_id).filter(user=user.pk, in_app=True, anomaly__in=Anomaly.objects.visible_to(user, level=level))
+
+    def told_to(self, user: Caller, *, within: Collection[int] | None) -> Self:
+        """The same for who may read histories in these datastores; in all of them for None."""
+        mine = self.for_org(user.org_id).filter(user=user.pk, in_app=True, anomaly__deleted=None)
+        return mine if within is None else mine.filter(anomaly__datastore__in=sorted(within))
 
     def unread(self) -> Self:
         return self.filter(acknowledged=None)

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from accounts.models import User
+from accounts.models import Level, User
+from anomalies import kept_lists
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, reader
 from anomalies.pages.columns import COLUMNS, columns_of
@@ -109,9 +110,9 @@ def answer(request: HttpRequest, user: User, listing: Listing, *, is_part: bool,
 
 def page_of(user: User, listing: Listing, *, look_at: int) -> Page:
     """What the inbox shows this user; the number of queries does not grow with the rows."""
-    sidebar = sidebar_of(listing, user, look_at=look_at)
     start = (listing.page - 1) * listing.size
-    ids = list(listing.matching(user).values_list("pk", flat=True)[start : start + listing.size + 1])
+    ids, total = ids_of(user, listing, start)
+    sidebar = sidebar_of(listing, user, total=total, look_at=look_at)
     shown = ids[: listing.size]
     allowed = allowed_datastores(user, "anomaly.update")
     rows = rows_of(whole_rows(shown), user, now=timezone.now(), allowed=allowed, list_address=listing.address(page=listing.page))
@@ -134,6 +135,16 @@ def page_of(user: User, listing: Listing, *, look_at: int) -> Page:
         has_metrics=bool(rows) or Metric.objects.visible_to(user).exists(),
         known=(*FILTERS, *SORTS) if listing.wrong else (),
     )
+
+
+def ids_of(user: User, listing: Listing, start: int) -> tuple[list[int], int]:
+    """The ids of a page from place `start` on, with the one after it, and how many the list has, up to one more than LIST_CAP."""
+    asked, size = kept_lists.Asked(user, Level.REPORTER, listing.words), listing.size + 1
+    if start + size > kept_lists.WHOLE:
+        rows = listing.matching(user)
+        return list(rows.values_list("pk", flat=True)[start : start + size]), capped_count(rows, cap=LIST_CAP)
+    part = kept_lists.page_of(asked, lambda: listing.matching(user), start=start, size=size)
+    return part.ids, min(part.found, LIST_CAP + 1)
 
 
 def whole_rows(ids: list[int]) -> list[Anomaly]:

@@ -4,6 +4,7 @@ The address takes the filters and sorts of `/api/anomalies` by the same names, s
 it finds are always the same set.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -11,10 +12,11 @@ from typing import Any, Final, Self
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
-from accounts.models import User
+from accounts.models import Level, User
 from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.conditions import once
 from anomalies.models import Anomaly
+from anomalies.pages.access import reach_of
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.states import latest
 from config.api.filters import SORT, ListFilter, form_errors, sorted_by
@@ -26,6 +28,8 @@ MAX_PAGE: Final = 100_000
 CAP: Final = 1000
 LIST_CAP: Final = 10_000
 SEARCH_LIMIT: Final = 200
+# The beginning of a span that ends now is as old as this, at most.
+ROLLING_S: Final = 10
 # What the API's default order says too: newest, then heaviest, then latest id.
 ORDER: Final = AnomalyFilterSet.order
 # What stands for "no filter at all" in an address: an empty one begins with the person's default view.
@@ -90,6 +94,12 @@ class Listing:
         return params
 
     @property
+    def words(self) -> tuple[object, ...]:
+        """What names the list, whichever page of it is shown; one of a span of time is another list a little later."""
+        clock = time.time() // ROLLING_S if self.value("timeframe") else 0
+        return ("inbox", self.filters, self.sorts, self.wrong, clock)
+
+    @property
     def export(self) -> str:
         """Filters and sorts as the API takes them; empty for a list of everything open."""
         return replace(self, size=PAGE_SIZE).address() if self.filters or self.sorts else ""
@@ -146,7 +156,7 @@ def wrong_in(filters: Pairs, sorts: Pairs, params: QueryDict) -> Iterator[Wrong]
 
 def visible_to(user: User) -> AnomalyQuerySet:
     """All that the user may see. Half a dozen parts of a page begin with it: it is made once for the user."""
-    return once(user, "visible", lambda: Anomaly.objects.visible_to(user)).all()
+    return once(user, "visible", lambda: Anomaly.objects.for_org(user.org_id).standing_in(reach_of(user, Level.REPORTER))).all()
 
 
 def filtered(rows: AnomalyQuerySet, params: QueryDict, user: User) -> AnomalyQuerySet:

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import User
+from accounts.models import Level, User
 from accounts.permissions import has_role
 from anomalies.models import Notice, NoticeSettings
-from anomalies.pages.access import reader
+from anomalies.pages.access import reach_of, reader
 from anomalies.pages.listing import whole
 from anomalies.pages.rows import anomaly_address, title_of
 from anomalies.services import following
@@ -72,7 +72,8 @@ class Page:
 
 def unread_count(user: User) -> str:
     """As the bell says it: "", "3", "99+"."""
-    count = Notice.objects.visible_to(user).unread().order_by()[: CAP + 1].count()
+    mine = Notice.objects.told_to(user, within=reach_of(user, Level.VIEWER))
+    count = mine.unread().order_by()[: CAP + 1].count()
     return f"{CAP}+" if count > CAP else str(count or "")
 
 

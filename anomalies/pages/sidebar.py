@@ -107,10 +107,9 @@ class Sidebar:
         return self.panel.facets
 
 
-def sidebar_of(listing: Listing, user: User, *, look_at: int) -> Sidebar:
-    """Everything around the list; the number of queries does not grow with what there is."""
+def sidebar_of(listing: Listing, user: User, *, total: int, look_at: int) -> Sidebar:
+    """Everything around a list of `total` anomalies; the number of queries does not grow with what there is."""
     panel = panel_of(listing, user, look_at=look_at)
-    total = capped_count(listing.matching(user), cap=LIST_CAP)
     return Sidebar(
         tabs=tabs_of(listing, user),
         panel=panel,
