@@ -152,7 +152,7 @@ def test_users_costs_the_same_however_many_there_are(as_, admin, django_assert_n
         person.get("/org/users")
     for _ in range(20):
         factories.make_user(admin.org)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert len(data(person.get("/org/users"))["users"]) == 21
 
 
