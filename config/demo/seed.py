@@ -1,5 +1,6 @@
 """Makes the demo's orgs, people and secrets, and writes what a newcomer needs into one private file."""
 
+import itertools
 import json
 import secrets
 from dataclasses import asdict, dataclass
@@ -41,7 +42,8 @@ def demo_file() -> Path:
 def seed() -> bool:
     """Makes the demo unless it is there already with its file; True when something was made.
 
-    A database without the file (or the other way round) gets the demo's orgs anew: a secret that nobody knows is of no use.
+    A database without the file (or the other way round) gets the demo's orgs anew: a secret that nobody knows is of no use. While the
+    org of the file is there it stays, whoever of its people has left or has another address.
     """
     path = demo_file()
     known = json.loads(path.read_text()) if path.is_file() else None
@@ -63,8 +65,8 @@ def seed() -> bool:
 
 
 def _is_there(known: dict[str, Any]) -> bool:
-    with tenancy.home_of(User, id=known["id"]):
-        return bool(User.objects.filter(pk=known["id"], email=known["email"], org__slug=DEMO_SLUG).exists())
+    with tenancy.home_of(Org, slug=DEMO_SLUG):
+        return bool(Org.objects.filter(pk=known.get("org", {}).get("id"), slug=DEMO_SLUG).exists())
 
 
 def _write(path: Path, content: dict[str, object]) -> None:
@@ -117,12 +119,18 @@ def _public_key(org: Org) -> str:
     return create_public_key(Datastore.objects.get(org=org, type=Datastore.Type.METRICS), name="demo pages", origins=origins)[1]
 
 
+def _free_address(local: str, org: Org) -> str:
+    """The first of alice.lee@, alice.lee-2@ … that nobody has, in whatever org: addresses are unique."""
+    addresses = (f"{local}{f'-{number}' if number > 1 else ''}@{org.slug}.example" for number in itertools.count(1))
+    return next(address for address in addresses if tenancy.org_of(User, email=address) is None)
+
+
 FIRST_NAMES = ("Rita", "Victor", "Dana", "Arthur", "Edith")
 
 
 def _person(org: Org, name: str, role: Role, level: Level | None, *, operator: bool = False) -> Login:
     password = secrets.token_urlsafe(12)
-    email = f"{name.lower().replace(' ', '.')}@{org.slug}.example"
+    email = _free_address(name.lower().replace(" ", "."), org)
     user = User.objects.create_user(email, password, name=name, org=org, role=role, is_staff=operator, is_superuser=operator)
     if level is not None:
         _join(user, level)

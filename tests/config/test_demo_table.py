@@ -1,10 +1,15 @@
 """The demo's table: its faults are found, each as the anomaly that it is, by the service that scans use."""
 
+import json
+
 import pytest
 
+from accounts import people
+from accounts.models import User
 from anomalies.models import Anomaly, Comment, Integration, SourceRow, TicketLink
 from config.demo import seed, table
 from orgs.models import Org
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +37,26 @@ def test_seeding_again_makes_nothing_more(demo):
     before = Anomaly.objects.count()
     assert not seed.seed()
     assert Anomaly.objects.count() == before
+
+
+def test_a_demo_whose_people_have_left_or_moved_stays_as_it_is(demo):
+    alice, bob = demo.users.get(name="Alice Lee"), demo.users.get(name="Bob Patel")
+    people.change_self(bob, email="bob@acme.example")
+    people.remove_user(alice, actor_id=None)
+    assert not seed.seed()
+    assert Org.objects.get(slug=seed.DEMO_SLUG).pk == demo.pk
+    assert User.objects.filter(email="bob@acme.example").exists()
+
+
+def test_a_demo_made_anew_takes_no_address_that_somebody_has(demo, other_org):
+    demo.users.get(name="Alice Lee").delete()
+    factories.make_user(other_org, "Alice Lee", email="alice.lee@northwind.example")
+    seed.demo_file().unlink()
+    assert seed.seed()
+    assert json.loads(seed.demo_file().read_text())["email"] == "alice.lee-2@northwind.example"
+    assert set(User.objects.filter(name="Alice Lee").values_list("email", flat=True)) == {
+        "alice.lee@northwind.example", "alice.lee-2@northwind.example",
+    }  # fmt: skip
 
 
 def test_whoever_is_of_a_level_has_it_on_the_table_too(demo):
