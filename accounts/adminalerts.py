@@ -86,8 +86,13 @@ def _has_ended(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: dat
 
 
 def sentence(alert: AdminAlert, details: Mapping[str, Any]) -> str:
-    names = [str(name)[:120].rstrip(".") for name in details.get("metrics", [])][:5]
+    names = [printable(str(name)[:120].rstrip(".")) for name in details.get("metrics", [])][:5]
     return f"{NAMES[Kind(alert.kind)]}{': ' + ', '.join(names) if names else ''}."
+
+
+def printable(text: str) -> str:
+    """The text with what cannot be seen, such as a control character, in sight as U+FFFD: it goes into subjects of mails."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def _tell(alert: AdminAlert, org: Org, words: str, advice: str, *, now: datetime) -> None:

@@ -60,6 +60,7 @@ LINKS: Final = {
     Kind.RESET: "/app/reset?token={token}",
     Kind.ADDRESS: "/app/address?token={token}",
     Kind.SECURITY: "/app/profile/security",
+    Kind.ADMIN_ALERT: "/app/settings/alerts",
     Kind.NOTICES: "/app/notifications",
     Kind.CHALLENGE: "/login/validateclient?code={code}&token={token}",
 }

@@ -282,6 +282,15 @@ def send_invalid(datastore):
     assert Client().post("/flux/metric_data_post", body, content_type="application/json").status_code == 400
 
 
+def test_the_mail_of_an_alert_leads_to_the_alerts_and_shows_what_cannot_be_seen(datastore, admin):
+    body = {"key": factories.make_ingest_key(datastore)[1], "metrics": [{"metric": "cpu\x01load", "timestamp": 1_790_000_000, "value": 1}]}
+    assert Client().post("/flux/metric_data_post", body, content_type="application/json").status_code == 400
+    look(int((timezone.now() - NOW).total_seconds()))
+    (message,) = mail.outbox
+    assert message.subject.startswith("Acme: Points were refused as invalid: cpu\ufffdload: ")
+    assert message.body.rstrip().endswith("/app/settings/alerts")
+
+
 def test_invalid_points_are_told_at_once_and_over_when_none_came_for_an_hour(datastore, admin):
     send_invalid(datastore)
     send_invalid(datastore)
