@@ -19,6 +19,7 @@ from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
 from anomalies.pages import acts, detail, inbox, leaving, many, notifications, overview, reveal, series, views_menu, words
+from anomalies.pages.housekeeping import Housekeeping
 from anomalies.pages.insights import insights_page
 from anomalies.pages.integration_settings import Integrations
 from anomalies.pages.tag_settings import Tags
@@ -103,6 +104,7 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("anomalies/<int:pk>/source", reveal.source, name="anomaly-source"),
     path("settings/tags", Tags.as_view(), name="settings-tags"),
     path("settings/integrations", Integrations.as_view(), name="settings-integrations"),
+    path("settings/housekeeping", Housekeeping.as_view(), name="settings-housekeeping"),
     path("settings/danger", leaving.Danger.as_view(), name="settings-danger"),
     path("settings/danger/export", leaving.export, name="settings-export"),
     path("insights", insights_page, name="insights"),

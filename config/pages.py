@@ -74,6 +74,7 @@ SETTINGS: Final = (
     ("Keys and tokens", "settings-keys", ("ingest_key.read",)),
     ("Tags", "settings-tags", ("tag.read",)),
     ("Integrations", "settings-integrations", ("integration.read",)),
+    ("Housekeeping", "settings-housekeeping", ("flow.read",)),
     ("Channels", "settings-channels", ("org.channels",)),
     ("Admin alerts", "settings-alerts", ("org.settings",)),
     ("Events", "settings-events", ("event.read",)),

@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from accounts import adminalerts
 from accounts import invitations as people
 from accounts.models import User
+from anomalies.services.flows import create_flow
 from anomalies.services.tags import create_tag
 from anomalies.services.tickets import create_integration
 from billing.models import UsageDay
@@ -35,6 +36,7 @@ PAGES = {
 SETTINGS = {
     "settings": "/app/settings", "members": "/app/settings/members", "teams": "/app/settings/teams", "team": "/app/settings/teams/{team}",
     "keys": "/app/settings/keys", "tags": "/app/settings/tags", "integrations": "/app/settings/integrations",
+    "housekeeping": "/app/settings/housekeeping",
     "channels": "/app/settings/channels", "admin-alerts": "/app/settings/alerts",
     "events": "/app/settings/events", "quota": "/app/settings/quota", "start": "/app/start",
     "danger": "/app/settings/danger",
@@ -89,6 +91,7 @@ def settled(world) -> tuple[User, int]:
         factories.make_org_token(org)
     create_public_key(store, name="shop", origins=["https://shop.example", "https://*.shop.example"])
     create_tag(org.pk, name="High", color="#d9480f", weight_modifier=5, category="urgency", description="Somebody looks at it today.")
+    create_flow(admin, {"name": "Old noise", "action": "archive", "inactivity": "month", "archive_status": "Discarded"})
     create_integration(org.pk, name="Jira", type="jira", url="https://northwind.example/jira")
     channel = connect(org, Channel.Service.SLACK, name="#ops", url="https://hooks.slack.com/services/T0/B0/x")
     for status in Delivery.Status:
@@ -177,3 +180,16 @@ def test_the_admin_works_under_its_policy(open_desk, world):
     page.locator('button[name="index"]').click()
     expect(page.locator("code")).to_have_text(re.compile(r"^[A-Za-z0-9]{32}$"))
     desk.complaints[:] = [text for text in desk.complaints if "404" not in text]
+
+
+def test_what_asks_once_more_stands_within_a_phone(open_desk, settled):
+    admin, _ = settled
+    page = open_desk(admin, viewport=VIEWPORTS["narrow"]).go("/app/settings/tags")
+    for button in ("Change", "Delete"):
+        page.locator(f"details.confirm summary:has-text('{button}')").first.click()
+        box = page.locator("details.confirm[open] > .panel").last.bounding_box()
+        assert (box["x"] >= 0, box["x"] + box["width"] <= VIEWPORTS["narrow"]["width"]) == (True, True), (button, box)
+    page.fill("details.confirm[open] input[name='weight_modifier']", "-3")
+    page.click("details.confirm[open] button[value='change']")
+    expect(page.locator("#notice")).to_contain_text("was saved")
+    expect(page.locator("table.rows")).to_contain_text("-3")
