@@ -1,6 +1,6 @@
 """A session's row, its person and their org, found together: every request of a person begins with it.
 
-The statement is written once for the process, since making it anew of a queryset takes longer than PostgreSQL takes to answer it.
+The services come with them, which `/user/info` tells: to ask for them by themselves takes as long as all the rest.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import Model
 
 from accounts.models import Session, User
+from config.database.prepared import Statement
 from orgs import tenancy
 from orgs.models import Org
 
@@ -38,7 +39,7 @@ class LiveRow:
 
 def live_row(key: str, *, now: datetime) -> LiveRow | None:
     """The row with this stored key; None for one that has ended. One round trip."""
-    row = tenancy.first_row(_statement(), [key, now], Session, session_key=key)
+    row = tenancy.first_row(_statement().ready(), [key, now], Session, session_key=key)
     if row is None:
         return None
     values = iter(row)
@@ -48,9 +49,9 @@ def live_row(key: str, *, now: datetime) -> LiveRow | None:
 
 
 @cache
-def _statement() -> str:
+def _statement() -> Statement:
     columns = [f'"{model._meta.db_table}"."{field.column}"' for model in MODELS for field in model._meta.concrete_fields]
-    return f"SELECT {', '.join(columns)} {_FROM}"  # noqa: S608 - names of our models
+    return Statement(f"SELECT {', '.join(columns)} {_FROM}")  # noqa: S608 - names of our models
 
 
 def _made(model: type[Found], values: Iterator[Any]) -> Found:

@@ -42,8 +42,8 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
         return self.filter(snoozed_at=None)
 
     def for_rows(self) -> Self:
-        """With everything that a line of a list shows of an anomaly."""
-        return self.select_related("metric", "datastore", "container").prefetch_related("global_tags", "assignees")
+        """With what `pages.rows` shows of an anomaly itself; what stands beside it is read there."""
+        return self.select_related("metric", "datastore", "container")
 
     def open(self) -> Self:
         return self.filter(status__in=self.model.OPEN)

@@ -1,23 +1,37 @@
 """What a list of anomalies shows of each, ready to be written out: no queries and no arithmetic in templates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
-from django.db.models import Count, F, Window
 from django.urls import reverse
 
 from accounts.models import User
-from anomalies.models import Anomaly, FailedCheck
+from anomalies.models import Anomaly
 from anomalies.pages.cells import Cell, cells_of
 from anomalies.pages.evidence import sparks
+from config.database.prepared import Statement
 from metrics.sparklines import Spark
 
 METER_WIDTH: Final = 44
 HEAVIEST: Final = 12  # where the meter is full; heavier ones stay full
 TONES: Final = 6
+
+# Of the anomalies of a page: the first check that each violates, and how many there are.
+_FAILED: Final = Statement("""
+SELECT DISTINCT ON (anomaly_id) anomaly_id, rule_type, message, count(*) OVER (PARTITION BY anomaly_id)
+  FROM anomalies_failedcheck WHERE anomaly_id = ANY(%s::bigint[]) ORDER BY anomaly_id, id
+""")
+_TAGS: Final = Statement("""
+SELECT x.anomaly_id, t.name FROM anomalies_anomaly_global_tags x JOIN anomalies_tag t ON t.id = x.tag_id
+ WHERE x.org_id = %s AND x.anomaly_id = ANY(%s::bigint[]) ORDER BY t.name, t.id
+""")
+_ASSIGNEES: Final = Statement("""
+SELECT x.anomaly_id, u.id, u.name, u.email FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id
+ WHERE x.org_id = %s AND x.anomaly_id = ANY(%s::bigint[]) ORDER BY u.name, u.id
+""")
 
 
 @dataclass(frozen=True)
@@ -89,21 +103,42 @@ class Beside:
     sparks: Mapping[int, Spark]
     cells: Mapping[int, tuple[Cell, ...]]
     failed: Mapping[int, Failed]
+    tags: Mapping[int, tuple[str, ...]]
+    faces: Mapping[int, tuple[Face, ...]]
 
 
 def rows_of(anomalies: Iterable[Anomaly], user: User, *, now: datetime, allowed: frozenset[int], list_address: str = "") -> tuple[Row, ...]:
     """Rows with their pictures, of anomalies that were fetched `for_rows`."""
     shown = tuple(anomalies)
-    beside = Beside(sparks(user.org_id, shown, now), cells_of(shown), failed_of(shown))
+    ids = [anomaly.pk for anomaly in shown]
+    beside = Beside(
+        sparks(user.org_id, shown, now), cells_of(shown), failed_of(shown), tags_of(user.org_id, ids), faces_of(user.org_id, ids)
+    )
     return tuple(_row(anomaly, beside, allowed, list_address) for anomaly in shown)
 
 
 def failed_of(anomalies: Iterable[Anomaly]) -> dict[int, Failed]:
     """The first failed check of each and the number of the others, in one query."""
     wanted = [anomaly.pk for anomaly in anomalies if anomaly.type != Anomaly.Type.METRIC]
-    checks = FailedCheck.objects.filter(anomaly__in=wanted).annotate(count=Window(Count("pk"), partition_by=F("anomaly")))
-    first = checks.order_by("anomaly", "pk").distinct("anomaly").values_list("anomaly", "rule_type", "message", "count")
-    return {pk: Failed(rule, message, count - 1) for pk, rule, message, count in first}
+    return {pk: Failed(rule, message, count - 1) for pk, rule, message, count in (_FAILED.rows(wanted) if wanted else ())}
+
+
+def tags_of(org_id: int, ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """The names of the tags of each, in one query."""
+    return _by_anomaly(_TAGS.rows(org_id, ids) if ids else ())
+
+
+def faces_of(org_id: int, ids: Sequence[int]) -> dict[int, tuple[Face, ...]]:
+    """Those who look after each, in one query."""
+    found = _ASSIGNEES.rows(org_id, ids) if ids else ()
+    return _by_anomaly((pk, face_of(User(pk=person, name=name, email=email))) for pk, person, name, email in found)
+
+
+def _by_anomaly(pairs: Iterable[tuple[Any, ...]]) -> dict[int, tuple[Any, ...]]:
+    found: dict[int, list[Any]] = {}
+    for pk, value in pairs:
+        found.setdefault(pk, []).append(value)
+    return {pk: tuple(values) for pk, values in found.items()}
 
 
 def face_of(person: User) -> Face:
@@ -140,11 +175,11 @@ def _row(anomaly: Anomaly, beside: Beside, allowed: frozenset[int], list_address
         at=(anomaly.started_at or anomaly.created) if anomaly.is_backfilled else anomaly.created,
         found=anomaly.created,
         is_history=anomaly.is_backfilled,
-        tags=tuple(tag.name for tag in anomaly.global_tags.all()),
+        tags=beside.tags.get(anomaly.pk, ()),
         spark=beside.sparks.get(anomaly.pk),
         cells=beside.cells.get(anomaly.pk, ()),
         failed=beside.failed.get(anomaly.pk),
-        faces=tuple(face_of(person) for person in anomaly.assignees.all()),
+        faces=beside.faces.get(anomaly.pk, ()),
         sleep=sleep_of(anomaly),
         sleeps_until=anomaly.snooze_until if anomaly.is_asleep else None,
         score=anomaly.score,
