@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.callers import Caller, OrgCaller
 from accounts.models import Level, Role, User
 from accounts.permissions import PERMISSIONS, has_role
+from config.database.prepared import Statement
 from datastores.models import TeamAccess
 from datastores.querysets import access_of
 
@@ -38,25 +40,32 @@ class Holders:
         return user_id in self.everywhere or (user_id, datastore_id) in self.pairs
 
 
+# Whoever looks after something is checked with every change of it.
+PEOPLE: Final = Statement("""
+SELECT id, name, role, is_demo FROM accounts_user WHERE org_id = %s::bigint AND id = ANY(%s::bigint[]) AND is_active
+""")
+PAIRS: Final = Statement("""
+SELECT m.user_id, a.datastore_id
+  FROM datastores_teamaccess a JOIN accounts_teammember m ON m.team_id = a.team_id
+ WHERE a.org_id = %(org)s::bigint AND a.datastore_id = ANY(%(datastores)s::bigint[]) AND a.level >= %(level)s::integer
+   AND m.user_id = ANY(%(users)s::bigint[])
+ UNION
+SELECT u.id, a.datastore_id
+  FROM datastores_teamaccess a JOIN accounts_team t ON t.id = a.team_id AND t.is_public
+       CROSS JOIN unnest(%(users)s::bigint[]) AS u (id)
+ WHERE a.org_id = %(org)s::bigint AND a.datastore_id = ANY(%(datastores)s::bigint[]) AND a.level >= %(level)s::integer
+""")
+
+
 def holders(org_id: int, *, users: Collection[int], datastores: Collection[int], level: Level) -> Holders:
     """Who of `users` has at least `level` on which of `datastores`; whoever the org does not have is not known. At most two queries."""
     if not users:
         return Holders({}, frozenset(), frozenset())
-    people = list(User.objects.for_org(org_id).filter(pk__in=users, is_active=True).only("name", "role", "is_demo"))
-    everywhere = frozenset(one.pk for one in people if one.role == Role.ADMIN or (one.is_demo and level <= Level.VIEWER))
-    rest = [one.pk for one in people if one.pk not in everywhere]
-    return Holders({one.pk: one.name for one in people}, everywhere, frozenset(_pairs(org_id, rest, datastores, level)))
-
-
-def _pairs(org_id: int, users: Collection[int], datastores: Collection[int], level: Level) -> set[tuple[int, int]]:
-    if not users:
-        return set()
-    through = Q(team__is_public=True) | Q(team__teammember__user__in=users)
-    granted = TeamAccess.objects.filter(through, org=org_id, datastore__in=datastores, level__gte=level)
-    pairs: set[tuple[int, int]] = set()
-    for datastore, is_public, member in granted.values_list("datastore", "team__is_public", "team__teammember__user"):
-        pairs.update((user, datastore) for user in (users if is_public else (member,)))
-    return pairs
+    people = PEOPLE.rows(org_id, list(users))
+    everywhere = frozenset(pk for pk, _, role, is_demo in people if role == Role.ADMIN or (is_demo and level <= Level.VIEWER))
+    rest = [pk for pk, *_ in people if pk not in everywhere]
+    pairs = PAIRS.rows(org=org_id, users=rest, datastores=list(datastores), level=int(level)) if rest else []
+    return Holders({pk: name for pk, name, *_ in people}, everywhere, frozenset((user, datastore) for user, datastore in pairs))
 
 
 def readers_of(org_id: int, datastore_id: int, *, search: str = "") -> QuerySet[User]:

@@ -75,6 +75,11 @@ def documents(ids: Sequence[int]) -> list[orjson.Fragment]:
     return [orjson.Fragment(text) for text in _texts(ids)]
 
 
+def lines(ids: Sequence[int]) -> bytes:
+    """The same, each on a line of its own."""
+    return "".join(f"{text}\n" for text in _texts(ids)).encode()
+
+
 def document(pk: int) -> dict[str, Any]:
     """One anomaly as `documents` shows it, as values. Raises IndexError if there is none."""
     shown: dict[str, Any] = orjson.loads(_texts([pk])[0])

@@ -5,20 +5,20 @@ from itertools import islice
 from typing import Any, ClassVar, Final, cast
 
 import django_filters
-import orjson
-from django.db import connection, transaction
+from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 
-from anomalies.api.documents import documents
+from anomalies.api.documents import lines
 from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
 from config.api.csv_rows import csv_lines
 from config.api.filters import known_names
+from config.database.prepared import Statement
 
 CHUNK: Final = 1_000
 CONTENT_TYPES: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
@@ -48,7 +48,7 @@ COLUMNS: Final = {
     **{name: NUMBER.format(name) for name in ("score", "peak_value", "expected", "expected_lower", "expected_upper")},
     **{name: MOMENT.format(name) for name in ("started_at", "ended_at", "peak_at")},
 }
-ROWS: Final = f"""
+ROWS: Final = Statement(f"""
 SELECT {", ".join(COLUMNS.values())}
   FROM unnest(%s::bigint[]) WITH ORDINALITY AS wanted (id, place)
   JOIN anomalies_anomaly a ON a.id = wanted.id
@@ -56,7 +56,7 @@ SELECT {", ".join(COLUMNS.values())}
   LEFT JOIN datastores_container c ON c.id = a.container_id
   LEFT JOIN metrics_metric m ON m.id = a.metric_id
  ORDER BY wanted.place
-"""  # noqa: S608 - column names of this module
+""")  # noqa: S608 - column names of this module
 
 
 class ExportFilterSet(AnomalyFilterSet):
@@ -99,14 +99,8 @@ def exported(rows: AnomalyQuerySet, form: str) -> Iterator[bytes]:
     with transaction.atomic():
         ids = rows.values_list("pk", flat=True).iterator(chunk_size=CHUNK)
         while chunk := list(islice(ids, CHUNK)):
-            yield csv_lines(rows_of(chunk)) if form == "csv" else lines_of(chunk)
+            yield csv_lines(rows_of(chunk)) if form == "csv" else lines(chunk)
 
 
 def rows_of(ids: Sequence[int]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(ROWS, [list(ids)])
-        return cursor.fetchall()  # type: ignore[no-any-return]
-
-
-def lines_of(ids: Sequence[int]) -> bytes:
-    return b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in documents(ids))
+    return ROWS.rows(list(ids))

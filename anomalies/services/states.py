@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from accounts.models import Level, User
+from accounts.models import Level
 from anomalies.models import Anomaly
 from anomalies.services.edits import Edit, Snooze
 from config.database.prepared import Statement
@@ -30,6 +30,7 @@ ASSIGNEES: Final = Statement("""
 SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id
  WHERE x.anomaly_id = ANY(%s::bigint[])
 """)
+PEOPLE: Final = Statement("SELECT id, name FROM accounts_user WHERE org_id = %s::bigint AND id = ANY(%s::bigint[])")
 # Held, so that no tag goes or counts anew between this and its being put on.
 WORDS: Final = Statement(
     "SELECT id, name, weight_modifier FROM anomalies_tag WHERE org_id = %s AND name = ANY(%s::text[]) ORDER BY id FOR KEY SHARE"
@@ -143,6 +144,4 @@ def _words(org_id: int, names: Collection[str]) -> dict[str, Word]:
 
 
 def _people(org_id: int, ids: Collection[int]) -> dict[int, Named]:
-    if not ids:
-        return {}
-    return {pk: Named(name, pk) for pk, name in User.objects.for_org(org_id).filter(pk__in=ids).values_list("pk", "name")}
+    return {pk: Named(name, pk) for pk, name in PEOPLE.rows(org_id, list(ids))} if ids else {}

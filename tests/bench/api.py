@@ -34,9 +34,9 @@ def seeded(product: Product) -> dict:
 
 
 def start(product: Product) -> None:
-    product.start_web()
-    product.process.terminate()
-    product.process.wait(15)
+    """The web server as the product runs it, on servers of its own."""
+    product.start_servers()
+    product.manage("migrate", "--verbosity=0")
     product.manage("collectstatic", "--noinput", "--verbosity=0")
     command = ("-m", "granian", "--interface=wsgi", f"--port={product.port}", "--workers=2", "--blocking-threads=2", "--log-level=warning")
     product.start(PYTHON, *command, "config.wsgi:application")
