@@ -12,8 +12,8 @@ from config.database.prepared import Query
 from orgs import keys
 from orgs.errors import FieldError, Forbidden, Invalid
 from orgs.models import OrgToken, StoredSecret
-from orgs.services import MAX_LIFE_DAYS, expiry_of, store_secret, wrong_life
-from orgs.sources import checked_sources, is_within
+from orgs.services import MAX_LIFE_DAYS, check_bounds, expiry_of, store_secret, wrong_life
+from orgs.sources import checked_sources
 
 DEFAULT_SCOPES: Final = (PersonalToken.Scope.READ, PersonalToken.Scope.WRITE)
 # `last_used` is for people; a write per request would cost more than the request.
@@ -60,8 +60,7 @@ def check_grant(by: StoredSecret | None, *, scopes: Sequence[str], sources: Sequ
     held = frozenset().union(*(SCOPES_HELD[PersonalToken.Scope(scope)] for scope in by.scopes))
     if not held.issuperset(scopes):
         raise Forbidden("A token makes no token with a scope that it lacks itself.")
-    if not is_within(checked_sources(sources), by.sources):
-        raise Forbidden("A token that is bound to networks makes only tokens that are bound to these, or to parts of them.")
+    check_bounds(by, sources=sources)
 
 
 # Every request with a token begins with one of these.

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 
-from orgs import keys
+from orgs.errors import Invalid
 from orgs.models import (
     AdminAlert,
     Channel,
@@ -25,7 +26,8 @@ from orgs.models import (
     ServiceApp,
     StoredSecret,
 )
-from orgs.services import NEW_SECRETS, revoke, rotate
+from orgs.services import NEW_SECRETS, revoke, rotate, store_secret, tell_change
+from orgs.sources import checked_sources
 
 
 class PlumblineAdmin(ModelAdmin):
@@ -75,9 +77,20 @@ class ReadOnlyAdmin(PlumblineAdmin):
         return False
 
 
-class StoredSecretAdmin(PlumblineAdmin):
-    """Secrets by name and prefix. A new one is shown once, on the page after it was made."""
+class SecretForm(ModelForm):
+    """What an operator says of a secret; it may be bound to networks only."""
 
+    def clean_sources(self) -> list[str]:
+        try:
+            return checked_sources(self.cleaned_data["sources"] or ())
+        except Invalid as refusal:
+            raise ValidationError([error.msg for error in refusal.errors], code="invalid_network") from refusal
+
+
+class StoredSecretAdmin(PlumblineAdmin):
+    """Secrets by name and prefix. A new one is shown once, on the page after it was made; the org's feed hears of all that is done."""
+
+    form = SecretForm
     list_display: ClassVar[tuple[str, ...]] = ("name", "org", "prefix", "is_live", "last_used", "expires", "created")
     list_filter: ClassVar[tuple[Any, ...]] = (("org", admin.RelatedOnlyFieldListFilter), "expires", "revoked")
     list_select_related: ClassVar[tuple[str, ...]] = ("org",)
@@ -100,10 +113,15 @@ class StoredSecretAdmin(PlumblineAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: StoredSecret, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001
-        if not change:
-            obj.plain = NEW_SECRETS.get(type(obj), keys.new_bearer_token)()  # type: ignore[attr-defined]  # for the next page only
-            obj.digest, obj.prefix = keys.digest_of(obj.plain), keys.prefix_of(obj.plain)  # type: ignore[attr-defined]
-        super().save_model(request, obj, form, change)
+        if change:
+            before = type(obj)._default_manager.get(pk=obj.pk)
+            super().save_model(request, obj, form, change)
+            # The form takes every list that it is sent for another.
+            changed = [name for name in form.changed_data if getattr(before, name) != getattr(obj, name)]
+            tell_change(obj, changed, actor_id=request.user.pk)
+        else:
+            said = str(obj._meta.verbose_name).capitalize()
+            _, obj.plain = store_secret(obj, NEW_SECRETS[type(obj)](), said=said, actor_id=request.user.pk)  # type: ignore[attr-defined]  # for the next page only
 
     def response_add(self, request: HttpRequest, obj: StoredSecret, post_url_continue: str | None = None) -> HttpResponse:
         return self.shown_once(request, [(obj, obj.plain)])  # type: ignore[attr-defined]
@@ -116,12 +134,12 @@ class StoredSecretAdmin(PlumblineAdmin):
     @admin.action(description="Rotate: make a successor, end the old one in 24 hours", permissions=["change"])
     def rotate_secrets(self, request: HttpRequest, chosen: QuerySet[StoredSecret]) -> HttpResponse:
         now = timezone.now()
-        return self.shown_once(request, [rotate(secret) for secret in chosen if secret.is_live(now)])
+        return self.shown_once(request, [rotate(secret, actor_id=request.user.pk) for secret in chosen if secret.is_live(now)])
 
     @admin.action(description="Revoke now", permissions=["change"])
     def revoke_secrets(self, request: HttpRequest, chosen: QuerySet[StoredSecret]) -> None:
         for secret in chosen:
-            revoke(secret)
+            revoke(secret, actor_id=request.user.pk)
         self.message_user(request, f"{len(chosen)} revoked.")
 
 

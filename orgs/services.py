@@ -9,12 +9,12 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from orgs import keys
-from orgs.errors import Conflict, FieldError, Invalid
+from orgs.errors import Conflict, FieldError, Forbidden, Invalid
 from orgs.events import record_event
 from orgs.models import Event, IngestKey, Org, OrgToken, PublicKey, StoredSecret
 from orgs.origins import checked_origins
 from orgs.sealing import seal, unseal
-from orgs.sources import checked_sources
+from orgs.sources import checked_sources, is_within
 from orgs.tenancy import Reason, across
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def revoke(secret: StoredSecret, *, actor_id: int | None = None) -> None:
     now = timezone.now()
     if type(secret)._default_manager.filter(pk=secret.pk, revoked=None).update(revoked=now):
         secret.revoked = now
-        _tell(secret, f"{secret._meta.verbose_name} {secret.name} revoked".capitalize(), actor_id=actor_id)
+        _tell(secret, f"{_kind_of(secret)} {secret.name} revoked", actor_id=actor_id)
 
 
 @transaction.atomic
@@ -154,7 +154,7 @@ def restore(secret: StoredSecret, *, actor_id: int | None = None) -> None:
     """Lets a revoked secret live again, until it expires; doing it twice is once."""
     if type(secret)._default_manager.filter(pk=secret.pk).exclude(revoked=None).update(revoked=None):
         secret.revoked = None
-        _tell(secret, f"{secret._meta.verbose_name} {secret.name} restored".capitalize(), actor_id=actor_id)
+        _tell(secret, f"{_kind_of(secret)} {secret.name} restored", actor_id=actor_id)
 
 
 @transaction.atomic
@@ -173,18 +173,45 @@ def change_secret(
     if sources is not None:
         changed["sources"] = checked_sources(sources)
     if changed:
+        told = [field for field, value in changed.items() if getattr(secret, field) != value]
         type(secret)._default_manager.filter(pk=secret.pk).update(**changed)
         for field, value in changed.items():
             setattr(secret, field, value)
+        tell_change(secret, told, actor_id=actor_id)
     if revoked is not None:
         (revoke if revoked else restore)(secret, actor_id=actor_id)
+
+
+def check_bounds(by: StoredSecret | None, *, sources: Sequence[str]) -> None:
+    """Raises Forbidden when a caller with the secret `by` would make one that may be used where `by` itself may not."""
+    if by is not None and not is_within(checked_sources(sources), by.sources):
+        raise Forbidden("A token that is bound to networks makes only tokens and keys that are bound to these, or to parts of them.")
+
+
+def check_change(
+    by: StoredSecret | None, secret: StoredSecret, *, sources: Sequence[str] | None = None, revoked: bool | None = None, **_: object
+) -> None:
+    """Raises Forbidden when a caller with the secret `by` would let `secret` be used where `by` itself may not."""
+    if sources is not None or revoked is False:
+        check_bounds(by, sources=secret.sources if sources is None else sources)
 
 
 @transaction.atomic
 def delete_secret(secret: StoredSecret, *, actor_id: int | None = None) -> None:
     """Ends a secret and forgets that it was there."""
-    _tell(secret, f"{secret._meta.verbose_name} {secret.name} deleted".capitalize(), actor_id=actor_id)
+    _tell(secret, f"{_kind_of(secret)} {secret.name} deleted", actor_id=actor_id)
     secret.delete()
+
+
+def tell_change(secret: StoredSecret, fields: Sequence[str], *, actor_id: int | None) -> None:
+    """Tells the feed which fields of a secret were changed, if any; in the caller's transaction."""
+    if fields:
+        said = ", ".join(CALLED_OF_SECRETS[field] for field in fields)
+        _tell(secret, f"{_kind_of(secret)} {secret.name} changed: {said}", actor_id=actor_id)
+
+
+def _kind_of(secret: StoredSecret) -> str:
+    return str(secret._meta.verbose_name).capitalize()
 
 
 def _tell(secret: StoredSecret, said: str, *, actor_id: int | None, datastore_id: int | None = None) -> None:
@@ -229,6 +256,8 @@ def change_org(org: Org, *, actor_id: int | None = None, **changes: Any) -> Org:
     return org
 
 
+# What the feed calls each field of a secret that people change.
+CALLED_OF_SECRETS: Final = {"name": "name", "sources": "networks", "expires": "end", "rule": "rule", "scopes": "scopes"}
 # What the feed calls each setting of an org that people change.
 CALLED: Final = {
     "name": "name",

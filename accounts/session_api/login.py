@@ -15,6 +15,7 @@ from accounts.passwords import LONGEST, reset_password
 from accounts.second_factors import RECOVERY_SHAPE
 from accounts.session_api.entry import client_of, enter, remember_client
 from config.api.session import Answer, Call, Data, Kind, Unauthenticated, endpoint
+from config.api.session.calls import refuse_foreign
 from config.api.session.parameters import Code, Email, Flag, Text, Token
 from orgs.errors import FieldError, Invalid
 
@@ -77,6 +78,7 @@ def validateclient(call: Call, *, code: str, token: str | None) -> Answer | Http
     """
     if token and call.request.method == "GET" and "text/html" in call.request.headers.get("Accept", ""):
         return HttpResponseRedirect(f"{reverse('login_link')}?{urlencode({'code': code, 'token': token})}")
+    refuse_foreign(call)
     proved = proved_by_link(call, code, token) if token else proved_here(call, code)
     if proved is None:
         raise Invalid("The code is wrong, used or too old.", errors=[FieldError(("code",), "invalid", "Log in again to get a new code.")])

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Level
+from config.api.authentication import token_of
 from config.api.filters import ListFilter, whole_number
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 from datastores.api.serializers import RefSerializer
@@ -19,7 +20,7 @@ from orgs.api.filtersets import SecretFilterSet
 from orgs.api.serializers import NewSecretSerializer, SecretChangeSerializer, SecretSerializer
 from orgs.errors import FieldError, Invalid
 from orgs.models import IngestKey
-from orgs.services import change_secret, create_ingest_key, delete_secret, expiry_of
+from orgs.services import change_secret, check_bounds, check_change, create_ingest_key, delete_secret, expiry_of
 
 
 class IngestKeySerializer(SecretSerializer):
@@ -84,6 +85,7 @@ class IngestKeyViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     @transaction.atomic
     def create(self, request: Request) -> Response:
         said = self.body(NewIngestKeySerializer)
+        check_bounds(token_of(request), sources=said.get("sources", ()))
         datastore, expires = self._datastore(said.pop("datastore")), expiry_of(said.pop("expires_in_days", None))
         key, secret = create_ingest_key(datastore, expires=expires, actor_id=self.person.pk, **said)
         return self.created(key, path="org/ingest-keys", once={"token": secret})
@@ -106,8 +108,9 @@ class IngestKeyViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     )
     @transaction.atomic
     def update(self, request: Request, id: str) -> Response:
-        key = self.locked_object()
-        change_secret(key, actor_id=self.person.pk, **self.body(SecretChangeSerializer))
+        key, change = self.locked_object(), self.body(SecretChangeSerializer)
+        check_change(token_of(request), key, **change)
+        change_secret(key, actor_id=self.person.pk, **change)
         return self.versioned(self.shown(key))
 
     @extend_schema(summary="Delete an ingest key", description="It ends within a second.", responses={204: None})

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.authentication import token_of
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 from orgs.api import examples
 from orgs.api.filtersets import SecretFilterSet
@@ -19,7 +20,7 @@ from orgs.api.serializers import (
     SecretSerializer,
 )
 from orgs.models import Org, OrgToken
-from orgs.services import change_org, change_secret, create_org_token, delete_secret, expiry_of
+from orgs.services import change_org, change_secret, check_bounds, check_change, create_org_token, delete_secret, expiry_of
 
 
 class OwnOrgViewSet(OrgViewSet):
@@ -78,6 +79,7 @@ class OrgTokenViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     @transaction.atomic
     def create(self, request: Request) -> Response:
         said = self.body(NewOrgTokenSerializer)
+        check_bounds(token_of(request), sources=said.get("sources", ()))
         expires = expiry_of(said.get("expires_in_days"))
         org, by = self.person.org, self.person.pk
         token, secret = create_org_token(org, name=said["name"], expires=expires, sources=said.get("sources", ()), actor_id=by)
@@ -91,8 +93,9 @@ class OrgTokenViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     )
     @transaction.atomic
     def update(self, request: Request, id: str) -> Response:
-        token = self.locked_object()
-        change_secret(token, actor_id=self.person.pk, **self.body(SecretChangeSerializer))
+        token, change = self.locked_object(), self.body(SecretChangeSerializer)
+        check_change(token_of(request), token, **change)
+        change_secret(token, actor_id=self.person.pk, **change)
         return self.versioned(self.shown(token))
 
     @extend_schema(summary="Delete a token of the org", description="It ends at once.", responses={204: None})

@@ -166,6 +166,26 @@ def test_a_token_makes_no_token_that_may_do_more(as_, admin):
     assert PersonalToken.objects.get(name="narrower").sources == ["127.0.0.1/32"]
 
 
+def test_a_bound_token_makes_neither_org_tokens_nor_keys_that_work_elsewhere(as_, admin, datastore):
+    bound = client_with(made(as_(admin), scopes=["admin"], sources=["127.0.0.0/8"])["token"])
+    for path, said in (("/api/org/tokens", {"name": "robot"}), ("/api/org/ingest-keys", {"name": "agent", "datastore": datastore.pk})):
+        assert bound.post(path, said).status_code == 403
+        assert bound.post(path, said | {"sources": ["0.0.0.0/0"]}).status_code == 403
+        answer = bound.post(path, said | {"sources": ["127.0.0.1/32"]})
+        assert answer.status_code == 201
+        assert bound.put(f"{path}/{answer.json()['id']}", {"sources": []}).status_code == 403
+        assert bound.put(f"{path}/{answer.json()['id']}", {"name": "other"}).status_code == 200
+    assert [list(model.objects.values_list("sources", flat=True)) for model in (OrgToken, IngestKey)] == [[["127.0.0.1/32"]]] * 2
+
+
+def test_the_feed_hears_that_a_secret_has_other_networks_or_another_name(as_, admin):
+    token = as_(admin).post("/api/org/tokens", {"name": "robot"}).json()
+    for _ in range(2):
+        as_(admin).put(f"/api/org/tokens/{token['id']}", {"name": "Robot", "sources": ["192.0.2.0/24"]})
+    told = Event.objects.filter(type=Event.Type.TOKEN, name__contains="changed").values_list("name", "user_id")
+    assert list(told) == [("Org token Robot changed: name, networks", admin.pk)]
+
+
 def test_a_reading_token_makes_and_ends_nothing(as_, viewer):
     token = made(as_(viewer))
     client = as_(viewer, "read")

@@ -21,7 +21,7 @@ from datastores.models import Operation, TeamAccess
 from metrics.models import DetectionOrder
 from orgs import keys
 from orgs.errors import Conflict
-from orgs.models import IngestKey, Org, OrgToken
+from orgs.models import Event, IngestKey, Org, OrgToken
 from orgs.services import create_org_token, rotate
 from tests import factories
 from tests.pages.conftest import spike
@@ -145,10 +145,41 @@ def test_a_personal_token_without_an_end_is_followed_by_one_that_lives_a_year(op
     assert abs(new.expires - timezone.now() - timedelta(days=365)) < timedelta(minutes=1)
 
 
-def test_a_personal_token_is_followed_by_one_of_its_kind(desk, operator):
+def test_nobody_is_acted_for_by_a_token_made_here(desk, viewer):
+    old, _ = create_personal_token(viewer, name="laptop", scopes=["read"])
+    assert desk.get(list_of(PersonalToken) + "add/").status_code == 403
+    assert desk.post(list_of(PersonalToken) + "add/", {"user": viewer.pk, "name": "new", "scopes": "read"}).status_code == 403
+    answer = run(desk, PersonalToken, "rotate_secrets", old)
+    assert (b'<code id="secret-' in answer.content, PersonalToken.objects.count()) == (False, 1)
+    run(desk, PersonalToken, "revoke_secrets", old)
+    old.refresh_from_db()
+    assert not old.is_live(timezone.now())
+
+
+def feed() -> list[tuple[str, int | None]]:
+    return list(Event.objects.filter(type=Event.Type.TOKEN).order_by("pk").values_list("name", "user_id"))
+
+
+def test_the_feed_hears_what_is_done_to_a_secret(desk, operator, org):
+    desk.post(list_of(OrgToken) + "add/", {"org": org.pk, "name": "robot"})
+    token = OrgToken.objects.get()
+    page = reverse("admin:orgs_orgtoken_change", args=(token.pk,))
+    for _ in range(2):
+        assert desk.post(page, {"name": "robot", "sources": "10.1.0.0/16"}).status_code == 302
+    run(desk, OrgToken, "rotate_secrets", token)
+    run(desk, OrgToken, "revoke_secrets", token)
+    said = ["Org token robot made", "Org token robot changed: networks", "Successor of robot made", "Org token robot revoked"]
+    assert feed() == [(name, operator.pk) for name in said]
+
+
+def test_a_secret_is_bound_to_networks_only(desk, org):
+    answer = desk.post(list_of(OrgToken) + "add/", {"org": org.pk, "name": "robot", "sources": "10.1.0.0/16,the office"})
+    assert (b"is no network, such as 10.0.0.0/8" in answer.content, OrgToken.objects.count()) == (True, 0)
+
+
+def test_a_personal_token_is_followed_by_one_of_its_kind(operator):
     old, _ = create_personal_token(operator, name="laptop", scopes=["read"])
-    secret = shown(run(desk, PersonalToken, "rotate_secrets", old))
-    new = PersonalToken.objects.exclude(pk=old.pk).get()
+    new, secret = rotate(old)
     assert secret.startswith("plb_")
     assert (new.user, new.scopes, bytes(new.digest)) == (operator, ["read"], keys.digest_of(secret))
 

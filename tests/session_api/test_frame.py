@@ -1,10 +1,12 @@
 """What every root endpoint inherits: envelope, methods, parameters, sessions, tokens, precedence, CSRF, CORS."""
 
+import re
 import time
 
 import orjson
 import pytest
 import redis
+from django.core import mail
 from django.test import Client
 
 from accounts.models import Session
@@ -233,6 +235,18 @@ def test_a_foreign_page_logs_nobody_in(api, admin, settings):
     settings.CORS_ORIGINS = ["https://app.example"]
     for origin in ("https://app.example", "http://testserver"):
         data(api.post("/login", body, origin=origin))
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("foreign", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec_fetch_site": "cross-site"}])
+def test_a_foreign_page_logs_nobody_in_with_a_link_of_its_own(admin, foreign, method):
+    Api().post("/login", {"email": admin.email, "password": factories.PASSWORD})
+    link = re.search(r"code=(\d+)&token=(\w+)", mail.outbox[-1].body)
+    body = {"code": link[1], "token": link[2]}
+    victim = Api()
+    data(getattr(victim, method)("/login/validateclient", body, **foreign), 403)
+    assert not Session.objects.exists()
+    assert data(getattr(victim, method)("/login/validateclient", body, origin="http://testserver"))["session"]["user"]["id"] == admin.pk
 
 
 def test_cors_is_for_configured_origins_and_never_with_credentials(api, settings):

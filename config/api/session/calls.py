@@ -167,14 +167,21 @@ def check_origin(call: Call) -> None:
         check.process_request(call.request)
         if reason := check.process_view(call.request, None, (), {}):  # type: ignore[arg-type]  # as in REST framework
             raise Forbidden(f"This needs the CSRF token, or the session in the header X-Session-Id. {reason}")
-    elif call.source in ("cookie", "new") and is_foreign(call.request):
+    else:
+        refuse_foreign(call)
+
+
+def refuse_foreign(call: Call) -> None:
+    """Raises Forbidden for what a page of a foreign origin sends in the name of a browser."""
+    if call.source in ("cookie", "new") and is_foreign(call.request):
         raise Forbidden("This origin may not do that: it is not among the configured ones.")
 
 
 def is_foreign(request: HttpRequest) -> bool:
+    """Whether a page of another origin sent this, one that is not let; browsers name no origin where a page loads an image."""
     origin = request.headers.get("Origin")
     if origin is None:
-        return False
+        return request.headers.get("Sec-Fetch-Site") == "cross-site"
     return urlsplit(origin).netloc != request.get_host() and origin not in settings.CSRF_TRUSTED_ORIGINS and not may_read(origin, None)
 
 
