@@ -61,21 +61,26 @@ def run(*, before: Callable[[], None] | None = None) -> None:
     """Runs until told to stop. Raises AlreadyRunningError, PortTakenError."""
     home = settings.PLUMBLINE_HOME
     with sole_runner(home):
-        refuse_taken_port()
-        if before:
-            compile_during(before)
-        refuse_open_wall()
-        # The rights to alter tables are for migrations alone: no process that serves anybody shall find them.
-        os.environ.pop("DATABASE_OWNER_URL", None)
-        connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it. Its threads must not be alive when children are forked
-        supervisor = Supervisor(
-            programs(), mark=str(home), colors=sys.stdout.isatty(), watch=lambda: watch_servers(supervisor), is_ready=answers,
-            when_ready=lambda: greet(supervisor),
-        )  # fmt: skip
         try:
-            supervisor.run()
+            serve(before=before)
         finally:
             stop_servers(home)
+
+
+def serve(*, before: Callable[[], None] | None) -> None:
+    """Makes ready, then supervises until told to stop. Raises PortTakenError, and WallError where the database would not keep orgs apart."""
+    refuse_taken_port()
+    if before:
+        compile_during(before)
+    refuse_open_wall()
+    # The rights to alter tables are for migrations alone: no process that serves anybody shall find them.
+    os.environ.pop("DATABASE_OWNER_URL", None)
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it. Its threads must not be alive when children are forked
+    supervisor = Supervisor(
+        programs(), mark=str(settings.PLUMBLINE_HOME), colors=sys.stdout.isatty(), watch=lambda: watch_servers(supervisor), is_ready=answers,
+        when_ready=lambda: greet(supervisor),
+    )  # fmt: skip
+    supervisor.run()
 
 
 def compile_during(before: Callable[[], None]) -> None:

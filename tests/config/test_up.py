@@ -62,6 +62,7 @@ def test_a_taken_port_is_said_and_nothing_starts(product):
         said = other.manage("up", "--prepare")
         assert f"port {product.port} is not free" in said
         assert other.pids("") == []
+        assert not [one for one in ("postmaster.pid", "redis.sock") if list(other.place.data.rglob(one))]
 
 
 @pytest.mark.parametrize("pattern", ["granian", "queues=detect.0", "queues=default", "celery.* beat"])
