@@ -118,9 +118,9 @@ def send(alert: AdminAlert, org: Org, words: str, advice: str) -> int:
 
 
 def readers_of(alert: AdminAlert) -> list[User]:
-    """The chosen people; every admin when nobody is chosen."""
-    chosen = list(alert.email_users.filter(is_active=True))
-    return chosen or list(User.objects.for_org(alert.org_id).deciding_admins())
+    """The chosen people; every admin when nobody is chosen. Who wants no alerts by mail gets none."""
+    chosen = list(alert.email_users.filter(is_active=True)) or list(User.objects.for_org(alert.org_id).deciding_admins())
+    return [person for person in chosen if person.email_alerts]
 
 
 # What people may change of an alert, by the word that the interfaces use.

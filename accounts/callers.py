@@ -9,7 +9,7 @@ from orgs.models import Org
 
 @dataclass(frozen=True)
 class OrgCaller:
-    """An org token: reads the whole org up to the level Viewer, writes nothing."""
+    """An org token: reads the whole org up to the level Viewer, and writes only what the permission table lets it."""
 
     org: Org
     token_id: int

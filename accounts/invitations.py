@@ -5,7 +5,7 @@ from typing import Final
 
 from django.db import IntegrityError, transaction
 
-from accounts import letters
+from accounts import letters, limits
 from accounts.models import Letter, Role, User
 from accounts.passwords import check_new_password
 from orgs.errors import Conflict, FieldError, Invalid
@@ -35,6 +35,7 @@ def _invite(inviter: User, *, email: str, name: str, role: Role) -> User:
 
 
 def _mail(person: User, inviter: User) -> None:
+    limits.mail(inviter, to=person.email)
     letters.order(Letter.Kind.INVITE, person.email, user=person, details={"inviter": inviter.name or inviter.email})
 
 

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
@@ -175,7 +177,7 @@ def _subject(letter: Letter) -> str:
 
 
 def _words(letter: Letter, made: Secrets) -> dict[str, Any]:
-    link = LINKS.get(Kind(letter.kind), "/app/").format(email=letter.email.replace("+", "%2B"), token=made.token, code=made.code)
+    link = LINKS.get(Kind(letter.kind), "/app/").format(email=quote(letter.email), token=made.token, code=made.code)
     life = LIFE.get(Kind(letter.kind))
     return {
         "letter": letter, "org": letter.org, "user": letter.user, "token": made.token, "code": made.code,
@@ -195,18 +197,22 @@ def send_waiting(*, now: datetime) -> int:
     waiting = Letter.objects.filter(sent=None, tries__lt=MOST_TRIES, created__lt=now - timedelta(seconds=20))
     with across(Reason.UPKEEP):
         found = list(waiting.order_by("created").values_list("pk", flat=True)[:200])
-    return sum(_try(pk) for pk in found)
+    return sum(attempt(pk) for pk in found)
 
 
-def _try(letter_id: int) -> bool:
+def attempt(letter_id: int) -> bool:
+    """Sends a letter like `send`; a failure is noted, and does not stop who has more to send."""
     try:
         return send(letter_id)
-    except OSError as exc:  # smtplib's errors are OSErrors
-        note_failure(letter_id, exc)
+    except SoftTimeLimitExceeded as exc:
+        _note_failure(letter_id, exc)
+        raise
+    except Exception as exc:  # noqa: BLE001  whatever is wrong with one letter, those after it go out
+        _note_failure(letter_id, exc)
         return False
 
 
-def note_failure(letter_id: int, exc: Exception) -> None:
+def _note_failure(letter_id: int, exc: Exception) -> None:
     """Counts a try that failed; after MOST_TRIES the letter is given up."""
     with _home(tenancy.org_of(Letter, id=letter_id)), transaction.atomic():
         letter = Letter.objects.select_for_update().get(pk=letter_id)

@@ -28,10 +28,16 @@ def guess(request: HttpRequest, *, account: str) -> None:
         _take(f"login:account:{digest_of(account).hex()[:32]}", burst=settings.LOGIN_PER_ACCOUNT, seconds=MINUTE_S)
     except TooMany:
         # Whoever guesses at a demo account must not keep everybody else out of it; nothing in it is secret.
-        with tenancy.home_of(User, email=account):
-            is_demo = User.objects.filter(email=account, is_demo=True).exists()
-        if not is_demo:
+        if not _is_of_demo(account):
             raise
+
+
+def _is_of_demo(account: str) -> bool:
+    """What the database could not even hold is nobody's address."""
+    if not account.isprintable():
+        return False
+    with tenancy.home_of(User, email=account):
+        return bool(User.objects.filter(email=account, is_demo=True).exists())
 
 
 def guess_code(request: HttpRequest, *, person: int) -> None:
@@ -45,7 +51,17 @@ def newcomer(request: HttpRequest) -> None:
     _take(f"signup:ip:{client_address(request)}", burst=20, seconds=HOUR_S)
 
 
-def _take(key: str, *, burst: int, seconds: int) -> None:
+def mail(sender: User, *, to: str) -> None:
+    """Counts one mail that a person makes us send to an address that is not known to be theirs or a colleague's.
+
+    Raises TooMany past 5 an hour to one address, 50 an hour of one person, 200 an hour of one org.
+    """
+    sent = ((f"to:{digest_of(to).hex()[:32]}", 5), (f"by:{sender.pk}", 50), (f"org:{sender.org_id}", 200))
+    for key, burst in sent:
+        _take(f"mail:{key}", burst=burst, seconds=HOUR_S, said="Too many mails were sent. Wait as long as Retry-After says.")
+
+
+def _take(key: str, *, burst: int, seconds: int, said: str = "Too many tries. Wait as long as Retry-After says.") -> None:
     found = buckets.take(key, rate_s=burst / seconds, burst=burst)
     if found is not None and not found.allowed:
-        raise TooMany("Too many tries. Wait as long as Retry-After says.", wait_s=found.wait_s)
+        raise TooMany(said, wait_s=found.wait_s)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from accounts import letters
+from accounts import letters, limits
 from accounts.models import Letter, User
 from orgs.errors import Conflict, NotFound
 from orgs.events import record_event
@@ -38,6 +38,16 @@ def change_self(person: User, **changes: Any) -> None:
         setattr(person, field, value)
     if changes:
         person.save(update_fields=list(changes))
+
+
+@transaction.atomic
+def ask_to_move(person: User, email: str) -> None:
+    """Mails a token to the address that the person wants, and tells the one they have: somebody else may be at their desk."""
+    limits.mail(person, to=email)
+    letters.void(person, Letter.Kind.ADDRESS)
+    sentence = f"Somebody who is logged in as you wants the address {email} for your account. It counts when it is confirmed from there."
+    letters.order(Letter.Kind.SECURITY, person.email, user=person, details={"sentence": sentence})
+    letters.order(Letter.Kind.ADDRESS, email, user=person)
 
 
 @transaction.atomic

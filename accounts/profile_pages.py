@@ -10,8 +10,8 @@ from django.contrib.auth import logout
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from accounts import letters, people
-from accounts.models import Letter, User
+from accounts import people
+from accounts.models import User
 from accounts.passwords import LONGEST, check_own_password
 from accounts.reach import e164, slack_member
 from accounts.settings_view import Done, SettingsView
@@ -94,8 +94,7 @@ class Profile(ProfileView):
     def move(self, said: Mapping[str, Any]) -> Done:
         check_own_password(self.request, self.person, said["password"])
         email = said["email"].lower()
-        letters.void(self.person, Letter.Kind.ADDRESS)
-        letters.order(Letter.Kind.ADDRESS, email, user=self.person)
+        people.ask_to_move(self.person, email)
         return Done(f"A mail is on its way to {email}. The address counts when you have opened its link.")
 
     def leave(self, said: Mapping[str, Any]) -> Done:

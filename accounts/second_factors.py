@@ -34,11 +34,14 @@ def asks_always(person: User) -> bool:
 @transaction.atomic
 def begin(person: User) -> None:
     """Makes a secret for an app, which counts when a first code of it is confirmed. Raises Conflict when an app is in use."""
-    if uses_authenticator(person):
-        raise Conflict("An authenticator app is in use already. Turn it off first.")
     sealed = seal(totp.new_secret(), purpose=PURPOSE)
     fresh = {"org_id": person.org_id, "sealed_secret": sealed, "created": timezone.now(), "last_step": 0}
-    Authenticator.objects.update_or_create(user=person, defaults=fresh)
+    # Held, so that a code that is confirmed in another tab at the same moment comes before or after.
+    held, is_new = Authenticator.objects.select_for_update().get_or_create(user=person, defaults=fresh)
+    if held.confirmed is not None:
+        raise Conflict("An authenticator app is in use already. Turn it off first.")
+    if not is_new:
+        Authenticator.objects.filter(pk=held.pk).update(**fresh)
 
 
 def unconfirmed_secret(person: User, *, now: datetime) -> bytes | None:

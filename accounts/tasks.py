@@ -15,11 +15,8 @@ VISIT = timedelta(days=7)
 
 @shared_task(ignore_result=True, time_limit=60, soft_time_limit=50)
 def send_letter(letter_id: int) -> None:
-    """Sends one letter; when the mail server fails, the round of `send_letters` tries again."""
-    try:
-        letters.send(letter_id)
-    except OSError as exc:
-        letters.note_failure(letter_id, exc)
+    """Sends one letter; what fails is tried again in the round of `send_letters`."""
+    letters.attempt(letter_id)
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)

@@ -115,7 +115,7 @@ class StoredSecret(models.Model):
 
 
 class OrgToken(StoredSecret):
-    """Reads the org's metrics and anomalies as the org itself, in the header X-Auth-Token."""
+    """Reads the org's metrics and anomalies, posts markers and reports of its health as the org itself, in the header X-Auth-Token."""
 
 
 class IngestKey(StoredSecret):

@@ -59,7 +59,7 @@ def update(call: Call, *, rotate_token: bool, mute_minutes: int | None, **said: 
         if app is not None:
             channels.connect_slack_app(org, app, actor_id=actor.pk)
         change_org(org, actor_id=actor.pk, **changes)
-        secret = create_org_token(org, name=f"Made by {actor.name}", actor_id=actor.pk)[1] if rotate_token else None
+        secret = create_org_token(org, name=f"Made by {actor.name}"[:200], actor_id=actor.pk)[1] if rotate_token else None
     shown = org_of_user_shown(org, now=call.now, zone=call.zone)
     return {"org": shown | {"validate_clients": org.validates_clients, "origins": org.origins}} | ({"token": secret} if secret else {})
 

@@ -73,7 +73,10 @@ class SlackMember(Text):
     operation="me.update",
     parameters=(
         Text(name="name", writes=True),
-        Email(name="email", help="A new address: it counts when it has been confirmed with the token that is mailed to it."),
+        Email(
+            name="email",
+            help="A new address: it counts once the token that is mailed to it has come back; the old one is told.",
+        ),
         Token(name="email_token", help="From that mail."),
         Phone(name="phone_number", argument="phone", writes=True, help="E.164, such as +4930123456; empty for none."),
         SlackMember(name="slack_member_id", writes=True, help="Such as U012AB3CD; empty for none."),
@@ -98,8 +101,7 @@ def update(call: Call, *, email: str | None, email_token: str | None, onboarding
             limits.guess(call.request, account=f"address:{person.pk}")
             people.move(person, email_token, now=call.now)
         if email is not None and email != person.email:
-            letters.void(person, Letter.Kind.ADDRESS)
-            letters.order(Letter.Kind.ADDRESS, email, user=person)
+            people.ask_to_move(person, email)
             message = f"A mail is on its way to {email}: the address counts when its token has been sent back as email_token."
         people.change_self(person, **changes)
     return {"user": user_shown(person, now=call.now, zone=call.zone), "message": message}

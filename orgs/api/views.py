@@ -71,7 +71,10 @@ class OrgTokenViewSet(ListMixin, RetrieveMixin, OrgViewSet):
 
     @extend_schema(
         summary="Make a token of the org",
-        description="It reads metrics and anomalies as the org itself. The answer holds the secret in `token`, this once.",
+        description=(
+            "It reads metrics and anomalies as the org itself, and posts markers and reports of its health over the session API. "
+            "The answer holds the secret in `token`, this once."
+        ),
         request=NewOrgTokenSerializer,
         responses={201: CreatedOrgTokenSerializer},
         examples=[examples.NEW_SECRET, examples.CREATED_ORG_TOKEN],

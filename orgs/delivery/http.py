@@ -9,13 +9,17 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 TIMEOUT_S: Final = 10.0
+# Of a whole request: who answers byte by byte keeps no worker.
+DEADLINE_S: Final = 30.0
 ANSWER_LIMIT: Final = 65_536
 _PORTS: Final = {"http": 80, "https": 443}
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -42,22 +46,28 @@ class Reply:
 def request(method: str, url: str, *, body: bytes = b"", headers: Mapping[str, str] | None = None, trusted: bool = False) -> Reply:
     """The answer to one request. A `trusted` address is the operator's own and may be anywhere.
 
-    Raises Refused for an address that is not public, Unreachable when there is no answer within TIMEOUT_S per step.
+    Raises Refused for an address that is not public, Unreachable when there is no answer within TIMEOUT_S per step, or DEADLINE_S in all.
     """
     parts = _parts(url)
     began = time.monotonic()
     connection = _connection(parts, _address(parts, trusted=trusted))
+    deadline = threading.Timer(DEADLINE_S, connection.cut)
+    deadline.start()
     try:
         target = f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
         connection.request(method, target, body=body or None, headers={"User-Agent": "Plumbline", **(headers or {})})
         answer = connection.getresponse()
         told = {name.lower(): value for name, value in answer.getheaders()}
-        return Reply(answer.status, told, answer.read(ANSWER_LIMIT), round((time.monotonic() - began) * 1000))
+        start = answer.read(ANSWER_LIMIT)
+        if connection.is_cut:
+            raise TimeoutError
+        return Reply(answer.status, told, start, round((time.monotonic() - began) * 1000))
     except (http.client.InvalidURL, ValueError) as exc:
         raise Refused("The address or what goes with it holds characters that cannot be sent.") from exc
     except (OSError, http.client.HTTPException) as exc:
         raise Unreachable(_words(exc)) from exc
     finally:
+        deadline.cancel()
         connection.close()
 
 
@@ -103,11 +113,21 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, *, address: str, context: ssl.SSLContext | None) -> None:
         super().__init__(host, port, timeout=TIMEOUT_S)
         self.address, self.context = address, context
+        self.opened: socket.socket | None = None
+        self.is_cut = False
 
     def connect(self) -> None:
         self.sock = socket.create_connection((self.address, self.port), self.timeout)
         if self.context is not None:
             self.sock = self.context.wrap_socket(self.sock, server_hostname=self.host)
+        self.opened = self.sock
+
+    def cut(self) -> None:
+        """Ends the request from another thread: whoever reads reads the end."""
+        self.is_cut = True
+        if self.opened is not None:
+            with suppress(OSError):
+                self.opened.shutdown(socket.SHUT_RDWR)
 
 
 def _connection(parts: SplitResult, address: str) -> _Pinned:

@@ -70,11 +70,17 @@ def send(delivery_id: int) -> Status | None:
 
 @transaction.atomic
 def _claim(delivery_id: int) -> tuple[Delivery, bytes] | None:
-    """The delivery and the sealed token of the org's app. It is this worker's for LEASE_S; no lock is held while it is sent."""
+    """The delivery and the sealed token of the org's app. It is this worker's for LEASE_S; no lock is held while it is sent.
+
+    One whose worker died over the last try is given up.
+    """
     now = timezone.now()
     waiting = Delivery.objects.select_for_update(skip_locked=True, of=("self",)).select_related("channel")
     delivery = waiting.filter(pk=delivery_id, status=Status.WAITING, next_try__lte=now).first()
     if delivery is None:
+        return None
+    if delivery.tries >= MOST_TRIES:
+        _note(delivery, Verdict(ok=False, answer="The last try was cut off: nobody knows whether it arrived."), now=now)
         return None
     delivery.tries += 1
     delivery.next_try = now + timedelta(seconds=LEASE_S)

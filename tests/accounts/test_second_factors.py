@@ -1,10 +1,11 @@
 """An authenticator app and its recovery codes: turned on by a first code, each code for one log-in, sealed at rest."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core import mail
-from django.db import connection
+from django.db import connection, transaction
 from django.test import TestCase
 from django.utils import timezone
 
@@ -92,6 +93,25 @@ def test_of_ten_requests_with_one_code_one_is_let_in(person, codes, in_thread): 
     for thread in threads:
         thread.join(60)
     assert sorted(let_in) == [False] * 9 + [True]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_begun_anew_while_a_code_is_confirmed_the_confirmed_app_stays(person, in_thread):  # noqa: F811 - the fixture
+    refused = []
+
+    def begin() -> None:
+        with pytest.raises(Conflict):
+            second_factors.begin(person)
+        refused.append(True)
+
+    with transaction.atomic():
+        second_factors.confirm(person, code_of(person), now=NOW)
+        thread = in_thread(begin)
+        time.sleep(1)
+    thread.join(60)
+    assert refused == [True]
+    later = NOW + timedelta(minutes=1)
+    assert second_factors.proves(person, code_of(person, at=later), now=later)
 
 
 def test_each_of_ten_recovery_codes_works_once_however_it_is_written(person, codes):

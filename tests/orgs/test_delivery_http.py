@@ -1,7 +1,9 @@
 """The way out: only to public addresses, only to the very one that was looked at, bounded in time and size."""
 
 import socket
+import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -100,6 +102,28 @@ def test_a_server_that_does_not_answer_is_given_up(peer, monkeypatch):
     with pytest.raises(http.Unreachable):
         http.request("POST", peer.url, trusted=True)
     assert time.monotonic() - began < 0.9
+
+
+def test_a_server_that_answers_byte_by_byte_is_given_up(monkeypatch):
+    monkeypatch.setattr(http, "DEADLINE_S", 0.5)
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            for _ in range(100):
+                client.sendall(b"x")
+                time.sleep(0.1)
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(http.Unreachable):
+        http.request("GET", f"http://127.0.0.1:{server.getsockname()[1]}/", trusted=True)
+    assert time.monotonic() - began < 5
+    thread.join(20)
+    server.close()
 
 
 def test_nobody_there_is_unreachable():

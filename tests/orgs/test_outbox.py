@@ -233,6 +233,18 @@ def test_what_a_worker_died_over_is_found_again(slack, peer):
     assert (delivery.status, delivery.tries, len(peer.sent)) == (Status.DELIVERED, 2, 1)
 
 
+def test_what_cuts_off_every_try_is_given_up_and_told(slack, peer, told):
+    delivery = outbox.to_channel(slack, title="x", text="")
+    for _ in range(outbox.MOST_TRIES):
+        assert outbox._claim(delivery.pk) is not None
+        Delivery.objects.update(next_try=timezone.now())
+    deliver_due()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.tries, len(peer.sent)) == (Status.FAILED, outbox.MOST_TRIES, 0)
+    assert told() == [("“x” did not reach Slack #ops", "The last try was cut off: nobody knows whether it arrived. (6 tries)")]
+    assert outbox.due(now=timezone.now() + timedelta(days=1)) == []
+
+
 def test_of_two_workers_the_one_with_the_newest_try_has_the_say(slack, told):
     delivery = outbox.to_channel(slack, title="x", text="")
     slow, _ = outbox._claim(delivery.pk)

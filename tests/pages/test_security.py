@@ -358,3 +358,9 @@ def test_known_clients_are_seen_and_forgotten(as_, viewer, editor):
     assert clients.is_known(viewer, signed, now=timezone.now())
     as_(viewer).post(PAGE, {"do": "forget", "id": known.pk})
     assert not clients.is_known(viewer, signed, now=timezone.now())
+
+
+def test_a_passkey_whose_id_no_database_holds_is_refused_and_counted(db, settings):
+    settings.LOGIN_PER_ACCOUNT = 1
+    answers = [send(Client(), "/app/login/passkey", {"credential": {"id": "a\0b"}}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [400, 429]

@@ -8,7 +8,8 @@ from django.core import mail
 from django.test import Client, TestCase
 from django.utils import timezone
 
-from accounts.models import Role
+from accounts import adminalerts
+from accounts.models import Letter, Role, User
 from metrics import health, points
 from metrics.models import Metric
 from orgs.models import AdminAlert, Event, Org, RefusedSeries
@@ -226,6 +227,17 @@ def test_every_admin_is_told_but_no_service_demo_or_closed_one(silent, org):
     look(0)
     look(300)
     assert len(mail.outbox) == 2
+
+
+def test_who_wants_no_alerts_by_mail_gets_none(silent, org, admin):
+    chooses = factories.make_user(org, role="admin")
+    User.objects.filter(pk=admin.pk).update(email_alerts=False)
+    alert = adminalerts.alerts_of(org).get(kind=AdminAlert.Kind.NO_DATA)
+    assert adminalerts.readers_of(alert) == [chooses]
+    alert.email_users.set([admin])
+    assert adminalerts.readers_of(alert) == []
+    adminalerts.send(alert, org, "x", "y")
+    assert not Letter.objects.exists()
 
 
 @pytest.fixture

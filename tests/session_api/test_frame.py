@@ -271,6 +271,25 @@ def test_a_person_of_whom_only_the_key_is_known_costs_ping_no_query(as_, admin, 
     assert session_of(answer) == person.headers["x_session_id"]
 
 
+def test_callers_are_limited_as_in_the_rest_api(as_, viewer, api, settings):
+    settings.API_RATE_PER_MINUTE, settings.API_BURST = 60, 3
+    person = as_(viewer)
+    answers = [person.get("/user/info") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert (data(answers[-1], 429)["message"], answers[-1]["Retry-After"]) == ("Too many requests. Wait as long as Retry-After says.", "1")
+    assert [api.get("/ping").status_code for _ in range(6)] == [200] * 6
+    assert 429 in [api.get("/org/info", x_auth_token="0" * 32).status_code for _ in range(4)]
+
+
+def test_a_form_that_cannot_be_read_is_400(db, settings):
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 3
+    client = Client(raise_request_exception=False)
+    many = client.post("/misc/timesince", {f"f{at}": "1" for at in range(9)})
+    torn = client.post("/misc/timesince", b"--x", content_type="multipart/form-data; boundary=")
+    for answer in (many, torn):
+        assert data(answer, 400)["message"] == "The form could not be read: it is damaged, or has too many fields."
+
+
 @pytest.mark.parametrize(
     "row", ["/login DEBUG 100", "/login DEBUG 1069", "/login DEBUG STAGE", "/login/DEBUG/100", "/login/debug", "/login/DEBUG"]
 )

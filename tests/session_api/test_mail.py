@@ -46,6 +46,21 @@ def test_a_letter_that_fails_is_tried_again_and_then_given_up(letter, monkeypatc
     assert (letter.sent, letter.tries) == (None, letters.MOST_TRIES)
 
 
+def test_a_letter_that_cannot_be_written_holds_up_none_after_it(letter, viewer):
+    Letter.objects.update(kind="report", details={"url": "x"}, email="a@example.com\nb@example.com")
+    letters.order(Letter.Kind.CHANGED, viewer.email, user=viewer)
+    Letter.objects.exclude(pk=letter.pk).update(created=timezone.now() - timedelta(seconds=40))
+    assert send_letters() == 1
+    assert [message.to for message in mail.outbox] == [[viewer.email]]
+    letter.refresh_from_db()
+    assert (letter.sent, letter.tries) == (None, 1)
+
+
+def test_the_link_of_a_mail_holds_the_whole_address(db):
+    letters.send(letters.order(Letter.Kind.VERIFY, "a+b&c%d@example.com").pk)
+    assert "email=a%2Bb%26c%25d%40example.com&token=" in mail.outbox[0].body
+
+
 def test_a_failed_try_leaves_no_secret_that_counts(viewer, monkeypatch):
     letter = letters.order(Letter.Kind.RESET, viewer.email)
     monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", lambda *_: 1 / 0)

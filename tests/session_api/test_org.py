@@ -140,6 +140,20 @@ def test_channels_are_connected_listed_and_let_go_and_their_address_is_sealed(as
     assert wrong(person.get("/org/channels", {"service": "pager"})) == {"service"}
 
 
+def test_added_removed_and_added_again_a_stranger_gets_no_mail_for_ever(as_, admin):
+    client, codes = as_(admin), []
+    for _ in range(6):
+        answer = client.post("/org/users", {"add": "again@stranger.example"})
+        codes.append(answer.status_code)
+        User.objects.filter(email="again@stranger.example").delete()
+    assert codes == [200] * 5 + [429]
+
+
+def test_a_token_of_somebody_with_the_longest_name_is_rotated(as_, admin):
+    User.objects.filter(pk=admin.pk).update(name="x" * 200)
+    assert len(data(as_(admin).post("/org/update", {"rotate_token": "yes"}))["token"]) == 32
+
+
 def test_users_lists_the_org_and_nobody_else(as_, cast):
     told = data(as_(cast["admin"]).get("/org/users"))["users"]
     assert {one["id"] for one in told} == {person.pk for word, person in cast.items() if word != "outsider"}

@@ -131,6 +131,20 @@ def test_a_new_address_counts_when_its_token_came_back(as_, viewer, reporter):
     assert data(person.post("/user/update", {"email_token": token}))["user"]["email"] == "vic@new.example"
 
 
+def test_the_old_address_hears_that_another_is_wanted(as_, viewer):
+    as_(viewer).post("/user/update", {"email": "vic@new.example"})
+    assert [message.to for message in mail.outbox] == [[viewer.email], ["vic@new.example"]]
+    assert "wants the address vic@new.example for your account" in mail.outbox[0].body
+
+
+def test_a_stranger_gets_so_many_mails_of_us_an_hour(as_, viewer):
+    answers = [as_(viewer).post("/user/update", {"email": "stranger@new.example", "name": f"Vic {at}"}) for at in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert 1 <= int(answers[-1]["Retry-After"]) <= 720
+    viewer.refresh_from_db()
+    assert (viewer.name, Letter.objects.filter(email="stranger@new.example").count()) == ("Vic 4", 5)
+
+
 def test_an_address_that_somebody_took_meanwhile_is_refused(as_, viewer, reporter):
     person = as_(viewer)
     person.post("/user/update", {"email": "wanted@new.example"})

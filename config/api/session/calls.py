@@ -21,8 +21,9 @@ from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous, is_live
 from accounts.zones import zone_of
 from config.api.addresses import client_address
 from config.api.session.received import Received, received
+from config.api.throttling import buckets
 from orgs import origins, tenancy
-from orgs.errors import DomainError, Forbidden
+from orgs.errors import DomainError, Forbidden, TooMany
 from orgs.models import Org
 from orgs.sources import may_come_from
 
@@ -93,6 +94,19 @@ class Call:
     def zone(self) -> tzinfo:
         """In which times are told: the org's; UTC for nobody."""
         return UTC if isinstance(self.caller, AnonymousUser) else zone_of_org(self.org)
+
+    def count(self) -> None:
+        """Counts the call in the bucket that its caller has for the REST API, too; one question to Redis. Raises TooMany."""
+        match self.__dict__.get("caller"):
+            case User() as person:
+                name = f"User:{person.pk}"
+            case OrgCaller() as org if org.token_id:  # a signed address has none
+                name = f"OrgToken:{org.token_id}"
+            case _:
+                name = client_address(self.request)
+        found = buckets.take(f"rate:{name}", rate_s=settings.API_RATE_PER_MINUTE / 60, burst=settings.API_BURST)
+        if found is not None and not found.allowed:
+            raise TooMany("Too many requests. Wait as long as Retry-After says.", wait_s=found.wait_s)
 
     def look(self) -> None:
         """Finds the person, if one is logged in; a token is not looked at."""

@@ -189,7 +189,11 @@ def _answer(endpoint: Endpoint, call: Call, in_path: Mapping[str, str]) -> Data 
     if call.trouble is not None:
         raise call.trouble
     writes = _writes(endpoint, call, method)
-    _authorize(endpoint, call, writes=writes)
+    try:
+        _authorize(endpoint, call, writes=writes)
+    finally:  # who guesses at tokens is counted, too
+        if endpoint.knows_caller:
+            call.count()
     values = _values(endpoint, call, in_path)
     return endpoint.view(call, **values)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpResponse
 from psycopg_pool import PoolTimeout
 
@@ -103,6 +103,8 @@ def refusal_of(exc: Exception, call: Call) -> Refusal:
             return Refusal(413)
         case SuspiciousOperation():
             return Refusal(400)
+        case DataError():
+            return Refusal(400, "A value is larger than can be stored, or of another kind than is stored there.")
         case _ if isinstance(exc, DATABASE_AWAY):
             log.warning("database unavailable", exc_info=exc)
             return Refusal(503, headers={"Retry-After": "5"})

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, QueryDict
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 
 from orgs.errors import Malformed, TooLarge
@@ -36,6 +37,8 @@ def received(request: HttpRequest) -> Received:
         body = _body(request)
     except (RequestDataTooBig, UnreadablePostError) as exc:
         raise TooLarge("The body is too large.") from exc
+    except (MultiPartParserError, BadRequest, SuspiciousOperation) as exc:
+        raise Malformed("The form could not be read: it is damaged, or has too many fields.") from exc
     block = body.get("data")
     if not isinstance(block, dict):
         return Received(query | body)
