@@ -95,12 +95,12 @@ class Housekeeping(SettingsView):
 
     @transaction.atomic
     def switch(self, said: Mapping[str, Any]) -> Done:
-        flow = flows.change_flow(self.one(said), {"is_active": said["active"]}, user=self.person)
+        flow = flows.change_flow(self.one(said, locked=True), {"is_active": said["active"]}, user=self.person)
         return Done(f"{flow.name} was switched {'on' if flow.is_active else 'off'}.")
 
     @transaction.atomic
     def remove(self, said: Mapping[str, Any]) -> Done:
-        flow = self.one(said)
+        flow = self.one(said, locked=True)
         flow.delete()
         return Done(f"{flow.name} was deleted. What it did stays.")
 
@@ -115,8 +115,9 @@ class Housekeeping(SettingsView):
         flows.execute(flow, user=self.person, now=timezone.now())
         return Done(f"{flow.name} is running. What comes of it stands below.")
 
-    def one(self, said: Mapping[str, Any]) -> Flow:
-        found = self.rows().filter(pk=said["id"]).first()
+    def one(self, said: Mapping[str, Any], *, locked: bool = False) -> Flow:
+        rows = self.rows().select_for_update() if locked else self.rows()
+        found = rows.filter(pk=said["id"]).first()
         if found is None:
             raise NotFound("This flow was deleted meanwhile.")
         return found

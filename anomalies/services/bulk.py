@@ -298,10 +298,20 @@ def locked_rows(org_id: int, ids: Sequence[int]) -> dict[int, Row]:
 
 
 def unfit(bulk: BulkChange, ids: Iterable[int], rows: Mapping[int, Row]) -> dict[int, str]:
-    """Why some cannot be changed at all: gone, or not the person's to change."""
+    """Why some cannot be changed at all: gone, no longer what the flow is about, or not the person's to change."""
     allowed = changeable(bulk.user)
-    gone = {pk: NOT_FOUND for pk in ids if pk not in rows}
+    gone = {pk: NOT_FOUND for pk in ids if pk not in rows} | touched(bulk, rows)
     return gone | {pk: FORBIDDEN for pk, row in rows.items() if allowed is not None and row.datastore_id not in allowed}
+
+
+def touched(bulk: BulkChange, rows: Mapping[int, Row]) -> dict[int, str]:
+    """What a flow was about when its run began and is not any more."""
+    from anomalies.services.flows import still_idle
+
+    if bulk.operation is None or bulk.operation.kind != Operation.Kind.FLOW:
+        return {}
+    idle = still_idle(bulk.operation, rows.keys())
+    return {pk: CHANGED_SINCE for pk in rows if pk not in idle}
 
 
 def edited(bulk: BulkChange, edits: Sequence[Edit]) -> Outcome:

@@ -1,6 +1,6 @@
 """Housekeeping flows: saved by people, run by the clock once a day or by a person at once, as an operation like any change of many."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from anomalies.models import Anomaly, AnomalyTag, BulkChange, Change, Flow, Flow
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk
 from datastores.models import Datastore, Operation
-from orgs.errors import Conflict, FieldError, Invalid
+from orgs.errors import Conflict, FieldError, Forbidden, Invalid
 
 PLAIN: Final = ("name", "is_active", "action", "inactivity", "statuses", "archive_status", "comment")
 LISTS: Final = ("datastores", "tags", "extra_tags")
@@ -158,7 +158,12 @@ def change_of(flow: Flow) -> dict[str, Any]:
 
 @transaction.atomic
 def execute(flow: Flow, *, user: User | None, now: datetime) -> Operation:
-    """The operation that applies the flow to what is idle now, the oldest first; while one is under way, that one."""
+    """The operation that applies the flow to what is idle now, the oldest first; while one is under way, that one.
+
+    Raises Forbidden for a person whom the flow would reach further than they do; `user` None is the clock.
+    """
+    if user is not None and (errors := overreach(list(flow.datastores.all()), user)):
+        raise Forbidden(f"This flow reaches further than you do. {' '.join(error.msg for error in errors)}")
     Flow.objects.select_for_update().get(pk=flow.pk)
     running = Operation.objects.filter(flow_entry__flow=flow, status__in=Operation.UNFINISHED).first()
     if running is not None:
@@ -169,6 +174,14 @@ def execute(flow: Flow, *, user: User | None, now: datetime) -> Operation:
     FlowEntry.objects.create(org_id=flow.org_id, flow=flow, timestamp=now, user=user, operation=operation)
     Flow.objects.filter(pk=flow.pk).update(last_run=now)
     return operation
+
+
+def still_idle(operation: Operation, ids: Collection[int]) -> set[int]:
+    """Those of `ids` that the flow is about still: what was touched since the run began is none of them. None is, once the flow is gone."""
+    entry = FlowEntry.objects.filter(operation=operation).select_related("flow").first()
+    if entry is None:
+        return set()
+    return set(idle(entry.flow, now=entry.timestamp).filter(pk__in=ids).values_list("pk", flat=True))
 
 
 def due(*, now: datetime) -> list[tuple[int, int]]:

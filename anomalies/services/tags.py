@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
-from anomalies.models import Tag
+from anomalies.models import Flow, Tag
 from anomalies.services.history import TAGS, USER, Changeset, Line, next_transaction_id, write_history
 from anomalies.services.sleep import wake_heavier
 from anomalies.services.weights import Retagged, retagged
@@ -79,11 +79,21 @@ def change_tag(tag: Tag, *, user: User, **changes: Any) -> Tag:
 
 @transaction.atomic
 def delete_tag(tag: Tag, *, user: User) -> None:
-    """Takes the tag off all anomalies, with its weight and a line of history for each, and forgets it."""
+    """Takes the tag off all anomalies, with its weight and a line of history for each, and forgets it.
+
+    Raises Conflict when a housekeeping flow is about anomalies with this tag: without it, the flow would be about others too.
+    """
     hold_tag(tag)
+    refuse_used(tag)
     record_event(tag.org_id, type=Event.Type.SETTINGS, name=f"Tag {tag.name} deleted", user_id=user.pk)
     reweigh(tag, is_going=True, actor=USER, user=user)
     tag.delete()
+
+
+def refuse_used(tag: Tag) -> None:
+    names = [repr(name) for name in Flow.objects.for_org(tag.org_id).filter(tags=tag).order_by("name").values_list("name", flat=True)[:5]]
+    if names:
+        raise Conflict(f"Housekeeping is about anomalies with the tag {tag.name}: {', '.join(names)}. Change or delete that first.")
 
 
 def hold_tag(tag: Tag) -> None:

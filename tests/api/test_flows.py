@@ -249,3 +249,48 @@ def test_query_counts(as_, manager, datastore, idle, same_queries):
     same_queries("GET /api/flows/{id}", lambda: client.get(f"{ADDRESS}/{flow['id']}"))
     same_queries("PUT /api/flows/{id}", lambda: client.put(f"{ADDRESS}/{flow['id']}", {"inactivity": "month"}))
     same_queries("GET /api/flows/{id}/history", lambda: client.get(f"{ADDRESS}/{flow['id']}/history"))
+
+
+def test_a_tag_that_a_flow_is_about_stays(as_, admin, manager, datastore, idle):
+    """Without it the flow would be about everything."""
+    factories.put_tag(idle[0], "Nightly")
+    flow = made(as_(manager), datastore, tags=["Nightly"])
+    refused = as_(admin).delete("/api/global-tags/Nightly")
+    assert (refused.status_code, "'Old'" in refused.json()["detail"]) == (409, True)
+    assert ran(as_(manager), flow)["counters"] == {"changed": 1, "skipped": 0}
+    assert statuses() == ["Discarded", "Acknowledged", "Invalid"]
+    assert as_(manager).delete(f"{ADDRESS}/{flow['id']}").status_code == 204
+    assert as_(admin).delete("/api/global-tags/Nightly").status_code == 204
+
+
+def test_what_was_touched_since_a_run_began_is_left_alone(as_, manager, author, datastore, idle, monkeypatch):
+    monkeypatch.setattr(bulk, "wake", lambda operation_id: None)
+    client = as_(manager)
+    flow = made(client, datastore, action="delete", archive_status="")
+    begun = ran(client, flow)
+    comment_on(idle[0], user=author, message="Wait, I am at it.")
+    run_bulk_change(begun["id"])
+    assert statuses() == ["Active"]
+    ended = client.get(f"/api/operations/{begun['id']}").json()
+    assert (ended["counters"], ended["message"]) == ({"changed": 2, "skipped": 1}, "2 changed, 1 skipped: 1 changed since.")
+
+
+def test_a_run_does_nothing_more_once_its_flow_is_gone(as_, manager, datastore, idle, monkeypatch):
+    monkeypatch.setattr(bulk, "wake", lambda operation_id: None)
+    client = as_(manager)
+    flow = made(client, datastore)
+    begun = ran(client, flow)
+    client.delete(f"{ADDRESS}/{flow['id']}")
+    run_bulk_change(begun["id"])
+    assert statuses() == ["Active", "Acknowledged", "Invalid"]
+
+
+def test_nobody_runs_a_flow_that_reaches_further_than_they_do(as_, org, manager, admin, datastore, idle):
+    elsewhere = Datastore.objects.create(org=org, name="Elsewhere")
+    for stores in ([], [elsewhere.pk]):
+        flow = made(as_(admin), datastore, name=f"Of {stores}", datastore_ids=stores)
+        refused = as_(manager).post(f"{ADDRESS}/{flow['id']}/execute")
+        assert (refused.status_code, Operation.objects.count()) == (403, 0)
+        assert "reaches further than you do" in refused.json()["detail"]
+    assert statuses() == ["Active", "Acknowledged", "Invalid"]
+    assert ran(as_(admin), flow)["status"] == "success"

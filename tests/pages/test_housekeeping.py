@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from anomalies.models import Anomaly, Flow
 from anomalies.services.flows import create_flow
 from tests import factories
+from tests.anomalies.test_tag_locks import beside, until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = "/app/settings/housekeeping"
@@ -99,3 +101,20 @@ def test_the_page_costs_the_same_however_many_there_are(as_, admin, flow, querie
     for number in range(20):
         create_flow(admin, OLD | {"name": f"flow {number}"})
     assert queries_of(lambda: client.get(PAGE)) == few
+
+
+def test_a_flow_of_others_is_not_run_beyond_ones_reach(as_, manager, idle, flow):
+    assert "This flow reaches further than you do." in do(as_(manager), "run", id=flow.pk).replace("&#x27;", "'")
+    assert Anomaly.objects.get(pk=idle.pk).status == "Active"
+
+
+def test_who_switches_a_flow_takes_nothing_of_what_was_changed_meanwhile_back(as_, org, admin, flow):
+    client = as_(admin)
+    Flow.objects.filter(pk=flow.pk).update(is_active=False)
+    with transaction.atomic():
+        Flow.objects.filter(pk=flow.pk).update(comment="Changed meanwhile.")
+        thread, ended = beside(org, lambda: do(client, "switch", id=flow.pk, active="1"))
+        until_somebody_waits()
+    thread.join(30)
+    assert ended == []
+    assert Flow.objects.filter(pk=flow.pk).values_list("is_active", "comment").get() == (True, "Changed meanwhile.")
