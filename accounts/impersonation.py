@@ -1,7 +1,7 @@
 """An operator acts as a person, to see what they see: with a reason, for an hour, told in the audit log and in the org's own feed.
 
-The session is the person's and holds who is behind it. Nothing that opens an account or the org can be changed in it
-(`accounts/permissions.py`), and every line of the log carries both.
+The session is the person's and holds who is behind it. Nothing that opens an account or the org can be changed in it, and nothing
+that is masked is shown (`accounts/permissions.py`), and every line of the log carries both.
 """
 
 from dataclasses import asdict, dataclass

@@ -27,7 +27,7 @@ class Need:
     own: bool = False  # only to what is the caller's own
     own_or: Role | None = None  # and, with this role, to anybody's
     or_level: Level | None = None  # a level on any datastore that does instead of the role
-    opens: bool = False  # makes or changes what opens an account or the org: not by an operator who acts as somebody
+    opens: bool = False  # an account, the org or what is sealed: not by an operator who acts as somebody
 
     @property
     def scope(self) -> PersonalToken.Scope:
@@ -70,7 +70,7 @@ PERMISSIONS: Final = MappingProxyType(
         "ticket_link.manage": Need(role=Role.MANAGER, level=Level.AUTHOR, writes=True),
         "audit.read": Need(role=Role.ADMIN),
         "source_record.read": Need(level=Level.VIEWER, org_token=True),
-        "source_record.unmask": Need(level=Level.EDITOR),
+        "source_record.unmask": Need(level=Level.EDITOR, opens=True),
         "tag.read": Need(),
         "tag.manage": Need(role=Role.MANAGER, or_level=Level.EDITOR, writes=True),
         "operation.read": Need(level=Level.REPORTER),
@@ -121,7 +121,7 @@ SCOPES_HELD: Final = MappingProxyType(
 )
 
 
-HELD_BACK: Final = "Operators who act as somebody change nothing that opens an account or the organisation."
+HELD_BACK: Final = "Operators who act as somebody change nothing that opens an account or the organisation, and see nothing that is masked."
 
 
 def is_held_back(user: Caller, operation: str) -> bool:

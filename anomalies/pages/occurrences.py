@@ -16,9 +16,11 @@ BAR: Final = 14
 GAP: Final = 6
 HEIGHT: Final = 96
 LEAST: Final = 3.0  # so that a bar of nearly nothing is seen
-SHARE: Final = re.compile(r"([\d.,]*\d)\s?%")
-EXPECTED: Final = re.compile(r"(-?[\d.,]*\d)[^\d]*? where (?:at least |at most |about )?(-?[\d.,]*\d)[^\d]* (?:was|were) expected")
-FIGURE: Final = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
+# A date or a version has several dots, and is no number.
+NUMBER: Final = r"(?<![\w.,])(-?\d[\d,]{0,30}(?:\.\d{1,30})?)(?![\d,]*\.?\d)"
+SHARE: Final = re.compile(rf"{NUMBER}\s?%", re.ASCII)
+EXPECTED: Final = re.compile(rf"{NUMBER}[^\d]*? where (?:at least |at most |about )?{NUMBER}[^\d]* (?:was|were) expected", re.ASCII)
+FIGURE: Final = re.compile(NUMBER, re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def measure_of(anomaly: Anomaly) -> Measure | None:
     if anomaly.anomalous_records_count is not None:
         return Measure(float(anomaly.anomalous_records_count), "rows")
     figure = FIGURE.search(anomaly.message)
-    return Measure(number(figure[0]), "") if figure else None
+    return Measure(number(figure[1]), "") if figure else None
 
 
 def number(text: str) -> float:

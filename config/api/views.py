@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from accounts.callers import Caller
 from accounts.models import Level, User
-from accounts.permissions import level_needed
+from accounts.permissions import HELD_BACK, is_held_back, level_needed
 from config.api import etags, idempotency
 from config.api.authentication import REALM
 from config.api.filters import refuse_unknown
@@ -126,7 +126,9 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
         return found
 
     def require(self, operation: str, row: Any) -> None:
-        """Raises Forbidden if the caller's level on the row's datastore is too low for `operation`."""
+        """Raises Forbidden if the caller's level on the row's datastore is too low for `operation`, or an operator must not do it."""
+        if is_held_back(self.caller, operation):
+            raise Forbidden(HELD_BACK)
         level = level_needed(operation)
         if level == Level.REPORTER or self.caller.is_admin:
             return

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.urls import reverse
 from django.utils import timezone
 
 from anomalies.models import Anomaly
 from anomalies.pages.occurrences import Measure, measure_of
 from anomalies.services.scans import BadRow, Check, Column, RowFailures, Scan, ShapeFailure, Suggestion, record_findings
 from datastores.models import AuditEntry, Container
+from tests import factories
 
 HTMX = {"HX-Request": "true"}
 COLUMNS = (Column("id", "Integral"), Column("email", "String", masked=True), Column("country", "String"), Column("amount", "Fractional"))
@@ -167,6 +169,26 @@ def test_the_measure_of_a_shape_is_shown_over_time(as_, viewer, scan):
 )  # fmt: skip
 def test_the_measure_is_read_from_the_sentence(message, count, measure):
     assert measure_of(Anomaly(message=message, anomalous_records_count=count)) == measure
+
+
+@pytest.mark.parametrize(
+    ("message", "measure"),
+    [("1.2.3% of it.", None), ("Version 10.0.0.1 is odd.", None), ("1.2.3 rows where 4.5.6 were expected.", None), ("9" * 400, None),
+     ("Of v1.2.3, 4.5% fail.", Measure(4.5, "%")), ("It has ².", None)],
+)  # fmt: skip
+def test_what_is_no_number_is_not_read_as_one(message, measure):
+    assert measure_of(Anomaly(message=message)) == measure
+
+
+def test_an_operator_who_acts_as_an_editor_sees_no_masked_value(as_, other_org, editor, record):
+    operator = as_(factories.make_user(other_org, "Olga", is_staff=True, is_superuser=True, role="admin"))
+    operator.post(reverse("admin:accounts_user_act_as", args=(editor.pk,)), {"reason": "Ticket 4711: rows look wrong."})
+    answer = operator.post(f"/app/anomalies/{record.pk}/source", {"reveal": "1"}, headers=HTMX)
+    assert (answer.status_code, b"no-mail" in answer.content) == (403, False)
+    answer = operator.get(f"/api/anomalies/{record.pk}/source-record?include_masked=true")
+    assert (answer.status_code, b"no-mail" in answer.content) == (403, False)
+    assert operator.get(f"/api/anomalies/{record.pk}/source-record").status_code == 200
+    assert AuditEntry.objects.count() == 0
 
 
 def test_the_same_again_and_what_was_found_beside_it(as_, viewer, scan, record):
