@@ -162,6 +162,11 @@ def text(post: QueryDict, name: str) -> str:
     return post.get(name, "").replace("\r\n", "\n")
 
 
+def words(sent: str) -> str:
+    """A name as it can be looked for: no keyboard types what the database cannot take."""
+    return sent.replace("\0", "").strip()
+
+
 @act("change", form="assign")
 def assign(found: Anomaly, user: User, post: QueryDict) -> Done:
     """Assigns everybody in `assignee`, and takes off whoever is in `listed` without being there. `me` assigns the reader alone."""
@@ -169,7 +174,7 @@ def assign(found: Anomaly, user: User, post: QueryDict) -> Done:
         return edited(found, user, "Assigned to you.", assignees_add=(user.pk,))
     wanted = {number for one in post.getlist("assignee") if (number := whole(one))}
     listed = {number for one in post.getlist("listed") if (number := whole(one))}
-    wanted |= named(found, post.get("person", "").strip())
+    wanted |= named(found, words(post.get("person", "")))
     now = set(AnomalyAssignee.objects.filter(anomaly=found).values_list("user", flat=True))
     return edited(found, user, "Assigned.", assignees_add=sorted(wanted - now), assignees_remove=sorted(now & listed - wanted))
 
@@ -190,8 +195,8 @@ def named(found: Anomaly, person: str) -> set[int]:
 @act("change", form="tag")
 def tag(found: Anomaly, user: User, post: QueryDict) -> Done:
     """Puts on every tag in `tag`, and takes off what is in `listed` without being there; makes the tag `new` first, if one is named."""
-    wanted, listed = set(post.getlist("tag")), set(post.getlist("listed"))
-    if name := post.get("new", "").strip():
+    wanted, listed = (set(filter(None, map(words, post.getlist(name)))) for name in ("tag", "listed"))
+    if name := words(post.get("new", "")):
         made(found, user, name, post.get("color", ""))
         wanted.add(name)
     now = set(found.global_tags.values_list("name", flat=True))
@@ -228,7 +233,7 @@ def snooze_of(post: QueryDict, user: User) -> Snooze:
         return Snooze(back_in_band=True)
     if how == "until" and (until := local_time(post.get("until", ""), user)):
         return Snooze(until=until)
-    if how in ("count", "weight") and (number := post.get(how, "").strip()).isdigit() and len(number) < 9:
+    if how in ("count", "weight") and (number := post.get(how, "").strip()).isdecimal() and len(number) < 9:
         return Snooze(count=int(number)) if how == "count" else Snooze(weight=int(number))
     errors = {
         "until": "Choose a day and a time.",

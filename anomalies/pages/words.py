@@ -10,7 +10,7 @@ from accounts.permissions import is_theirs
 from anomalies.models import Anomaly, AnomalyAssignee, Comment, TicketLink
 from anomalies.pages.abilities import refusals_of
 from anomalies.pages.access import anomaly_for, reader
-from anomalies.pages.acts import Done, act, text
+from anomalies.pages.acts import Done, act, text, words
 from anomalies.pages.detail import offered_people
 from anomalies.pages.listing import whole
 from anomalies.pages.markdown import markdown_of
@@ -90,9 +90,9 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
     if request.htmx:  # type: ignore[attr-defined]
         chosen = frozenset(number for one in request.GET.getlist("assignee") if (number := whole(one)))
         assignees = tuple(link.user for link in AnomalyAssignee.objects.filter(anomaly=found).select_related("user"))
-        offered = offered_people(found, assignees, search=request.GET.get("person", "").strip()[:100], chosen=chosen)
+        offered = offered_people(found, assignees, search=words(request.GET.get("person", ""))[:100], chosen=chosen)
         return render(request, "anomalies/_people.html", {"people": offered})
-    rows = readers_of(found.org_id, found.datastore_id, search=request.GET.get("q", "").strip()[:100])[:MENTIONED_SHOWN]
+    rows = readers_of(found.org_id, found.datastore_id, search=words(request.GET.get("q", ""))[:100])[:MENTIONED_SHOWN]
     return JsonResponse({"people": [{"id": one.pk, "name": one.name, "email": one.email} for one in rows]})
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django import forms
 from django.db.models import Q, QuerySet
@@ -12,6 +12,10 @@ from accounts.zones import zone_of
 from datastores.events import visible_events
 from orgs.events import record_event
 from orgs.models import Event
+
+# One away from where the calendar ends: a midnight is in another day elsewhere.
+FIRST_DAY: Final = date.min + timedelta(days=1)
+LAST_DAY: Final = date.max - timedelta(days=1)
 
 
 class FilterForm(forms.Form):
@@ -51,7 +55,7 @@ class Events(SettingsView):
 
     def midnight(self, day: date, *, days: int = 0) -> datetime:
         """The beginning of a day in the reader's zone, `days` later."""
-        return datetime.combine(day + timedelta(days=days), time.min, tzinfo=zone_of(self.person))
+        return datetime.combine(max(FIRST_DAY, min(day, LAST_DAY)) + timedelta(days=days), time.min, tzinfo=zone_of(self.person))
 
     def mark(self, said: Mapping[str, Any]) -> Done:
         record_event(self.person.org_id, type=said["type"], name=said["name"], url=said["url"], user_id=self.person.pk)

@@ -358,3 +358,19 @@ def test_the_page_is_copied_as_markdown(as_, viewer, outsider, anomaly):
     assert lines[2] == "9.5 where 0.5 to 1.5 were expected."
     assert "- Tags: High" in lines
     assert as_(outsider).get(f"/app/anomalies/{anomaly.pk}/markdown").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("what", "sent"),
+    [("assign", {"person": "a\0b"}), ("tag", {"new": "\0"}), ("tag", {"tag": "Hi\0gh"}), ("snooze", {"how": "count", "count": "²"}),
+     ("snooze", {"how": "weight", "weight": "1\0"})],
+)  # fmt: skip
+def test_what_no_keyboard_types_is_refused_or_left_out(do, author, anomaly, what, sent):
+    assert do(author, what, **sent).status_code == 200
+    assert (Anomaly.objects.get(pk=anomaly.pk).snoozed_at, Tag.objects.count(), Change.objects.count()) == (None, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["q", "person"])
+def test_people_are_looked_for_without_what_no_keyboard_types(as_, author, anomaly, name):
+    for headers in ({}, HTMX):
+        assert as_(author).get(f"/app/anomalies/{anomaly.pk}/people?{name}=%00", headers=headers).status_code == 200

@@ -39,6 +39,7 @@ def test_it_is_newest_first(as_, viewer, feed):
         ("since=2026-03-05", []),
         ("type=nonsense", []),
         ("since=nonsense", []),
+        ("since=0001-01-01&until=9999-12-31", ["Zone changed", "checkout 2", "sent", "checkout 1"]),
     ],
 )
 def test_the_address_filters(as_, viewer, feed, query, found):
