@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import orjson
 from django.db import transaction
-from django.db.models import CASCADE
+from django.db.models import CASCADE, ForeignObjectRel
 from django.utils import timezone
 
 from accounts.models import User
-from anomalies.models import Anomaly, Change
+from anomalies.models import Anomaly
 from anomalies.services.comments import Draft, draft_errors, line_parts, write_comments
 from anomalies.services.edits import Edit, Outcome
 from anomalies.services.history import USER, Line, write_history
@@ -196,8 +196,8 @@ def _empty(ids: Sequence[int], *, user: User | None, now: datetime) -> None:
     """Makes tombstones: everything that hangs on the anomalies goes, but for their history."""
     if not ids:
         return
-    for related in Anomaly._meta.related_objects:
-        if related.on_delete is CASCADE and related.related_model is not Change:
+    for related in Anomaly._meta.get_fields(include_hidden=True):
+        if isinstance(related, ForeignObjectRel) and related.on_delete is CASCADE:
             related.related_model._base_manager.filter(**{f"{related.field.name}__in": ids}).delete()
     Anomaly.objects.filter(pk__in=ids).update(**EMPTIED, is_new=False, updated=now, deleted=now, deleted_by=user)
 

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from anomalies.models import Anomaly, Change
-from anomalies.services import archive_anomaly, change_anomaly, close_anomaly, mark_seen
+from anomalies.models import Anomaly, Change, FailedCheck
+from anomalies.services import Edit, archive_anomaly, change_anomaly, close_anomaly, comment_on, edit_anomaly, mark_seen
 from orgs.errors import Archived, Invalid, StaleState, StaleVersion
 from tests import factories
 
@@ -186,3 +186,31 @@ def test_history_goes_with_its_org(line, org, anomaly):
 def test_history_goes_with_its_series(line, anomaly):
     anomaly.metric.delete()
     assert (Anomaly.objects.count(), Change.objects.count()) == (0, 0)
+
+
+def test_nothing_but_its_history_hangs_on_a_tombstone(anomaly, author):
+    """Every table with a column that holds the anomaly, as the database knows them."""
+    factories.put_tag(anomaly)
+    factories.assign(anomaly, author)
+    factories.make_notice(anomaly, author)
+    comment_on(anomaly, user=author, message="Look.")
+    FailedCheck.objects.create(org_id=anomaly.org_id, anomaly=anomaly, rule_type="notNull", message="x")
+    archive_anomaly(anomaly, user=author, status="Resolved")
+    assert {"anomalies_anomaly_global_tags", "anomalies_anomaly_assignees", "anomalies_notice", "anomalies_comment"} < holders(anomaly)
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, remove=True), user=author)
+    assert holders(anomaly) == {"anomalies_change"}
+
+
+def holders(anomaly) -> set[str]:
+    """The tables with a foreign key that holds this anomaly."""
+    named = """SELECT conrelid::regclass::text, attname FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+                WHERE contype = 'f' AND confrelid = 'anomalies_anomaly'::regclass AND cardinality(conkey) = 1"""
+    with connection.cursor() as cursor:
+        cursor.execute(named)
+        columns = [*cursor.fetchall(), ("anomalies_change", "anomaly_id")]
+        found = set()
+        for table, column in columns:
+            cursor.execute(f"SELECT 1 FROM {table} WHERE {column} = %s LIMIT 1", [anomaly.pk])  # noqa: S608 - names of our tables
+            if cursor.fetchone():
+                found.add(table)
+    return found
