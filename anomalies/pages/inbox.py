@@ -147,9 +147,13 @@ def ids_of(user: User, listing: Listing, start: int) -> tuple[list[int], int]:
     return part.ids, min(part.found, LIST_CAP + 1)
 
 
-def whole_rows(ids: list[int]) -> list[Anomaly]:
-    """The rows with these ids, in their order: the ids come from an index, only the page's own rows are read whole."""
-    found = {row.pk: row for row in Anomaly.objects.filter(pk__in=ids).for_rows()} if ids else {}
+def whole_rows(ids: list[int], *, seen_by: User | None = None) -> list[Anomaly]:
+    """The rows with these ids, in their order: the ids come from an index, only the page's own rows are read whole.
+
+    `seen_by` leaves out what this person does not see; None where that was looked at already.
+    """
+    among = Anomaly.objects.all() if seen_by is None else Anomaly.objects.visible_to(seen_by)
+    found = {row.pk: row for row in among.filter(pk__in=ids).for_rows()} if ids else {}
     return [found[pk] for pk in ids if pk in found]
 
 

@@ -227,14 +227,14 @@ def take_back(request: HttpRequest, pk: int) -> HttpResponse:
 
 def progress(request: HttpRequest, found: Operation, chosen: Chosen, *, tick: int, number: int = 1) -> HttpResponse:
     """Tells how far it is; at its end the list beside it is asked for anew."""
-    told = told_of(found, tick=tick, number=number)
+    told = told_of(found, reader(request), tick=tick, number=number)
     response = shown(request, "_outcome.html", chosen, told=told, address=chosen.listing.address(), number=number)
     if told.wait_s is None and request.htmx:  # type: ignore[attr-defined]
         response["HX-Trigger-After-Settle"] = "inbox-changed"
     return response
 
 
-def told_of(found: Operation, *, tick: int, number: int) -> Told:
+def told_of(found: Operation, user: User, *, tick: int, number: int) -> Told:
     results = BulkResult.objects.filter(bulk_change__operation=found).order_by("-outcome", "anomaly_id")
     start = (number - 1) * RESULTS_SIZE
     counts = found.counters
@@ -244,7 +244,7 @@ def told_of(found: Operation, *, tick: int, number: int) -> Told:
         percent=int(found.percent or 0),
         changed=counts.get("changed", 0),
         skipped=counts.get("skipped", 0),
-        results=outcomes_of(list(results[start : start + RESULTS_SIZE])),
+        results=outcomes_of(list(results[start : start + RESULTS_SIZE]), user),
         more=max(0, found.done - start - RESULTS_SIZE),
         can_undo=until is not None and until > timezone.now() and counts.get("changed", 0) > 0,
         undone=found.kind == Operation.Kind.UNDO,
@@ -253,9 +253,9 @@ def told_of(found: Operation, *, tick: int, number: int) -> Told:
     )
 
 
-def outcomes_of(results: list[BulkResult]) -> tuple[Outcome, ...]:
-    """With the names of the anomalies that are still there."""
-    names = {row.pk: title_of(row) for row in whole_rows([one.anomaly_id for one in results])}
+def outcomes_of(results: list[BulkResult], user: User) -> tuple[Outcome, ...]:
+    """With the names of the anomalies that are still there, and that the person still sees."""
+    names = {row.pk: title_of(row) for row in whole_rows([one.anomaly_id for one in results], seen_by=user)}
     return tuple(
         Outcome(one.anomaly_id, names.get(one.anomaly_id, f"#{one.anomaly_id}"), one.outcome == BulkResult.Outcome.CHANGED, one.message)
         for one in results

@@ -223,7 +223,7 @@ def names_of(listing: Listing, counts: Facets, user: User) -> dict[tuple[str, st
     names = {(OWN[facet][0], one.value): one.name for facet, box in counts.by_name.items() for one in box.values}
     lookups = {
         "datastore": Datastore.objects.visible_to(user),
-        "container": Container.objects.for_org(user.org_id),
+        "container": Container.objects.for_org(user.org_id).filter(datastore__in=Datastore.objects.visible_to(user)),
         "assignee": User.objects.for_org(user.org_id),
     }
     for name, rows in lookups.items():

@@ -11,6 +11,7 @@ from anomalies.models import Anomaly
 from anomalies.pages import inbox, sidebar
 from anomalies.services import facets
 from anomalies.states import counts_by_state, latest
+from datastores.models import Container, Datastore
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -322,3 +323,10 @@ def test_ages_are_told_in_the_readers_zone(as_, reporter, anomaly):
     page = as_(reporter).get("/app/inbox").content.decode()
     there = moment + timedelta(hours=5, minutes=30)
     assert f'title="{there:%a} {there.day} {there:%b, %H:%M} · {moment:%Y-%m-%d %H:%M:%S} UTC">2 d</time>' in page
+
+
+def test_the_address_tells_no_name_of_a_table_out_of_reach(as_, org, reporter, admin, anomaly):
+    hidden = Datastore.objects.create(org=org, name="Hidden")
+    table = Container.objects.create(org=org, datastore=hidden, name="salaries")
+    assert b"salaries" in as_(admin).get(f"/app/inbox?container={table.pk}").content
+    assert b"salaries" not in as_(reporter).get(f"/app/inbox?container={table.pk}").content

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from anomalies.models import Anomaly, BulkChange, Change
-from datastores.models import Operation
+from datastores.models import Operation, TeamAccess
 from tests import factories
 from tests.pages.conftest import spike
 
@@ -266,3 +266,12 @@ def test_what_sleeps_is_woken_by_the_bar_of_the_snoozed(as_, author, three):
     assert Anomaly.objects.filter(snoozed_at=None).count() == 3
     _, page = send(client, {**ids, "do": "wake", "list": "snoozed=only"})
     assert "0 changed, 2 skipped: 2 unchanged." in page
+
+
+def test_whoever_lost_sight_of_an_anomaly_reads_its_name_no_more(as_, author, three):
+    client = as_(author)
+    _, page = send(client, {"id": [three[0].pk], "do": "acknowledge"})
+    assert "latency" in page
+    TeamAccess.objects.all().delete()
+    page = client.get(f"/app/inbox/operations/{Operation.objects.get().pk}").content.decode()
+    assert ("latency" in page, f"#{three[0].pk}" in page) == (False, True)
