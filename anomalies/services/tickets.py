@@ -83,10 +83,14 @@ def stored(integration: Integration) -> Integration:
 
 
 def tell(links: Sequence[TicketLink], *, made: bool, user: User) -> None:
-    """One line of history per anomaly that gets links (`made`) or loses them."""
-    by_anomaly = itertools.groupby(sorted(links, key=lambda link: (link.anomaly_id, link.pk)), key=lambda link: link.anomaly_id)
-    told = [(links[0].org_id, pk, [shown(link) for link in group]) for pk, group in by_anomaly]
-    lines = [Line(org_id, pk, {"ticket_links": ([], said) if made else (said, [])}) for org_id, pk, said in told]
+    """One line of history per anomaly that has got links (`made`) or is about to lose them: all its links before and after."""
+    these, anomalies = {link.pk for link in links}, {link.anomaly_id for link in links}
+    standing = TicketLink.objects.filter(anomaly__in=anomalies).select_related("integration").order_by("anomaly_id", "pk")
+    lines = []
+    for pk, group in itertools.groupby(standing, key=lambda link: link.anomaly_id):
+        whole = list(group)
+        more, fewer = [shown(link) for link in whole], [shown(link) for link in whole if link.pk not in these]
+        lines.append(Line(whole[0].org_id, pk, {"ticket_links": (fewer, more) if made else (more, fewer)}))
     write_history(lines, actor=USER, user=user, at=timezone.now())
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from anomalies.models import Anomaly, Change, Integration, TicketLink
 from anomalies.services import archive_anomaly
-from anomalies.services.tickets import Ticket, link_ticket
+from anomalies.services.tickets import Ticket, link_ticket, unlink_ticket
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -220,3 +220,11 @@ def test_the_links_of_an_integration_go_with_it_and_the_history_says_so(as_, man
     gone, left = changesets()[-1]["ticket_links"]
     assert ([one["id"] for one in gone], left) == ([link.pk, second.pk], [])
     assert len(changesets()) == 3
+
+
+def test_the_history_tells_all_links_before_and_after(anomaly, manager, servicenow, link):
+    second = link_ticket(anomaly, Ticket("8", "INC8", "New"), integration_id=servicenow.pk, user=manager)
+    first = link.pk
+    unlink_ticket(link, user=manager)
+    found = [[[one["id"] for one in side] for side in changeset["ticket_links"]] for changeset in changesets()[-2:]]
+    assert found == [[[first], [first, second.pk]], [[first, second.pk], [second.pk]]]
