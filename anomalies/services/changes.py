@@ -70,7 +70,8 @@ def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, act
     """Does the edits, each on what the ones before it left, under one transaction id, with a line of history for each that changed.
 
     Whether `user` may is checked by the caller; whether state and values allow it, here. With `strict` all edits are done or none:
-    raises Invalid with every FieldError. Otherwise those that cannot be done are left out, and the outcome tells why.
+    raises Invalid with every FieldError. Otherwise an anomaly stays as it is when one of its edits cannot be done, and the outcome
+    tells why.
     """
     now = timezone.now()
     # A caller may go on after Invalid, which only a strict one gets; else its own transaction is enough.
@@ -78,6 +79,8 @@ def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, act
         steps, refused = _planned(org_id, edits, user=user, now=now)
         if refused and strict:
             raise Invalid("Nothing was changed.", errors=[error for place in sorted(refused) for error in refused[place]])
+        halved = {edits[place].anomaly_id for place in refused}
+        steps = [step for step in steps if step.before.id not in halved]
         return Outcome(*_write(org_id, steps, user=user, actor=actor, now=now), refused=refused)
 
 

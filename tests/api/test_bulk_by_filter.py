@@ -354,3 +354,14 @@ def test_query_counts(as_, author, datastore, found, same_queries):
     begun = same_queries("POST /api/anomalies/bulk-by-filter, 23 anomalies", lambda: client.post(ADDRESS, {"token": plan["token"]})).json()
     same_queries("GET /api/operations/{id}/results", lambda: client.get(f"/api/operations/{begun['id']}/results"))
     same_queries("POST /api/operations/{id}/undo, 23 anomalies", lambda: client.post(f"/api/operations/{begun['id']}/undo"))
+
+
+def test_an_anomaly_is_taken_back_whole_or_not_at_all(as_, author, manager, found):
+    """A tag that it carried is gone, so that one of the two steps back cannot be done."""
+    factories.put_tag(found[0], "Old")
+    client = as_(author)
+    operation = done(client, {"archive": {"status": "Resolved"}, "tags_remove": ["Old"]})
+    assert as_(manager).delete("/api/global-tags/Old").status_code == 204
+    back = undone(client, operation)
+    assert statuses() == ["Resolved", "Active", "Active", "Resolved"]
+    assert results(client, back)[found[0].pk] == ("skipped", "not_found")
