@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import Level, Team, User
 from accounts.teams import refuse_strangers, set_members
@@ -24,8 +24,7 @@ class Grant:
 @transaction.atomic
 def create_team(org_id: int, *, name: str, members: Collection[int], access: Sequence[Grant], actor: User) -> Team:
     """A team with its members and levels. Raises Conflict for a name that is taken, Invalid for an id that the org has not."""
-    _refuse_taken(org_id, name)
-    team = Team.objects.create(org_id=org_id, name=name)
+    team = _stored(Team(org_id=org_id, name=name))
     record_event(org_id, type=Event.Type.TEAM, name=f"Team {name} made", user_id=actor.pk)
     set_members(team, members, actor_id=actor.pk)
     set_access(team, access, actor=actor)
@@ -38,10 +37,9 @@ def rename_team(team: Team, name: str, *, actor: User) -> None:
     refuse_public(team)
     if name == team.name:
         return
-    _refuse_taken(team.org_id, name)
-    record_event(team.org_id, type=Event.Type.TEAM, name=f"Team {team.name} is now {name}", user_id=actor.pk)
-    team.name = name
-    team.save(update_fields=["name"])
+    before, team.name = team.name, name
+    _stored(team)
+    record_event(team.org_id, type=Event.Type.TEAM, name=f"Team {before} is now {name}", user_id=actor.pk)
 
 
 @transaction.atomic
@@ -79,9 +77,13 @@ def refuse_public(team: Team) -> None:
         raise Conflict("The Public team holds everybody: its name and its members are fixed.")
 
 
-def _refuse_taken(org_id: int, name: str) -> None:
-    if Team.objects.for_org(org_id).filter(name=name).exists():
-        raise Conflict(f"There is a team {name!r} already.")
+def _stored(team: Team) -> Team:
+    try:
+        with transaction.atomic():
+            team.save()
+    except IntegrityError as exc:
+        raise Conflict(f"There is a team {team.name!r} already.") from exc
+    return team
 
 
 def _require_editor(actor: User, datastores: Collection[int]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -23,7 +23,6 @@ SENT: Final = {"is_active": "active", "datastores": "datastore_ids"}
 @transaction.atomic
 def create_flow(user: User, values: Mapping[str, Any]) -> Flow:
     """`values` by field of the model; datastores as ids, tags as names. Raises as `change_flow` does."""
-    refuse_taken(user.org_id, str(values["name"]))
     return save(Flow(org_id=user.org_id), values, user=user)
 
 
@@ -34,16 +33,18 @@ def change_flow(flow: Flow, values: Mapping[str, Any], *, user: User) -> Flow:
     Raises Conflict for a name that is taken, Invalid naming each value that does not fit the others or the org, and for a flow that would
     reach further than the person does: its datastores must be named, with Author on each, but by an Admin.
     """
-    if values.get("name", flow.name) != flow.name:
-        refuse_taken(user.org_id, str(values["name"]))
     if dict(values) == {"is_active": False}:
         return switched_off(flow, user=user)
     return save(flow, values, user=user)
 
 
-def refuse_taken(org_id: int, name: str) -> None:
-    if Flow.objects.for_org(org_id).filter(name=name).exists():
-        raise Conflict(f"There is a flow named {name!r} already.")
+def stored(flow: Flow) -> Flow:
+    try:
+        with transaction.atomic():
+            flow.save()
+    except IntegrityError as exc:
+        raise Conflict(f"There is a flow named {flow.name!r} already.") from exc
+    return flow
 
 
 def switched_off(flow: Flow, *, user: User) -> Flow:
@@ -63,7 +64,7 @@ def save(flow: Flow, values: Mapping[str, Any], *, user: User) -> Flow:
     lists = found_lists(flow, values, user=user)
     if errors := [*misfits(flow, lists), *overreach(lists["datastores"], user)]:
         raise Invalid("The flow was not saved.", errors=errors)
-    flow.save()
+    stored(flow)
     for field, rows in lists.items():
         getattr(flow, field).set(rows)
     note(flow, user=user, before=before)

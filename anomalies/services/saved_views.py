@@ -1,8 +1,9 @@
 """Keeping a list under a name, sharing it with a team, and beginning with it."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from accounts.models import Team, User
 from anomalies.models import DefaultView, SavedView
@@ -17,8 +18,7 @@ def create_view(user: User, *, name: str, query: str, team_id: int | None, defau
     User.objects.select_for_update().get(pk=user.pk)  # one after the other, so that the limit holds
     if SavedView.objects.filter(user=user).count() >= MOST:
         raise Conflict(f"You have {MOST} views already. Delete one that you no longer need.")
-    refuse_taken(user, name)
-    view = SavedView.objects.create(org_id=user.org_id, user=user, name=name, query=query, team=team_of(user, team_id))
+    view = stored(SavedView(org_id=user.org_id, user=user, name=name, query=query, team=team_of(user, team_id)))
     set_default(view, user=user, is_default=default)
     return view
 
@@ -31,13 +31,11 @@ def change_view(view: SavedView, *, user: User, default: bool | None = None, **c
     """
     if changes:
         refuse_others(view, user)
-        if changes.get("name", view.name) != view.name:
-            refuse_taken(user, changes["name"])
         if "team_id" in changes:
             view.team = team_of(user, changes.pop("team_id"))
         for field, value in changes.items():
             setattr(view, field, value)
-        view.save(update_fields=[*changes, "team", "updated"])
+        stored(view, update_fields=[*changes, "team", "updated"])
     if default is not None:
         set_default(view, user=user, is_default=default)
     return view
@@ -67,9 +65,13 @@ def refuse_others(view: SavedView, user: User) -> None:
         raise Forbidden("This view is somebody else's. Save one of your own.")
 
 
-def refuse_taken(user: User, name: str) -> None:
-    if SavedView.objects.filter(user=user, name=name).exists():
-        raise Conflict(f"You have a view named {name!r} already.")
+def stored(view: SavedView, *, update_fields: Sequence[str] | None = None) -> SavedView:
+    try:
+        with transaction.atomic():
+            view.save(update_fields=update_fields)
+    except IntegrityError as exc:
+        raise Conflict(f"You have a view named {view.name!r} already.") from exc
+    return view
 
 
 def team_of(user: User, team_id: int | None) -> Team | None:

@@ -13,7 +13,7 @@ from anomalies.models import Flow, Tag
 from anomalies.services.history import TAGS, USER, Changeset, Line, next_transaction_id, write_history
 from anomalies.services.sleep import wake_heavier
 from anomalies.services.weights import Retagged, retagged
-from orgs.errors import Conflict
+from orgs.errors import Conflict, NotFound
 from orgs.events import record_event
 from orgs.models import Event
 
@@ -100,12 +100,13 @@ def hold_tag(tag: Tag) -> None:
     """Keeps others from the tag and from all that carry it until the transaction ends: whoever tags then waits for the modifier that holds.
 
     First the anomalies, then the tag, as everybody does who tags: two who each have what the other waits for would both wait forever.
-    Raises Conflict when the tag is being put on more and more.
+    Raises NotFound for a tag that is gone, Conflict when it is being put on more and more.
     """
     for _ in range(HOLD_TRIES):
         point = transaction.savepoint()
         held = _ids(HOLD, tag)
-        Tag.objects.select_for_update().filter(pk=tag.pk).first()
+        if Tag.objects.select_for_update().filter(pk=tag.pk).first() is None:
+            raise NotFound("This tag was deleted meanwhile.")
         if _ids(CARRYING, tag) <= held:
             return transaction.savepoint_commit(point)
         transaction.savepoint_rollback(point)
