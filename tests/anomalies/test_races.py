@@ -62,12 +62,10 @@ def test_a_team(admin):
     assert (type(told), str(told)) == (Conflict, "There is a team 'Same' already.")
 
 
-@pytest.mark.parametrize(
-    "do", [lambda tag, admin: change_tag(tag, user=admin, color="#000000"), lambda tag, admin: delete_tag(tag, user=admin)]
-)
-def test_a_tag_that_goes_meanwhile(admin, do):
+@pytest.mark.parametrize(("do", "what"), [(change_tag, {"color": "#000000"}), (delete_tag, {})])
+def test_a_tag_that_goes_meanwhile(admin, do, what):
     with within(admin.org_id):
         tag = Tag.objects.create(org=admin.org, name="High")
         Tag.objects.filter(pk=tag.pk).delete()
         with pytest.raises(NotFound, match="deleted meanwhile"):
-            do(tag, admin)
+            do(tag, user=admin, **what)
