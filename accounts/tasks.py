@@ -6,7 +6,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from accounts import letters
-from accounts.models import Session, User
+from accounts.models import Letter, Session, User
+from orgs import ages
 from orgs.services import org_ids
 from orgs.tenancy import within
 
@@ -39,8 +40,10 @@ def drop_visitors() -> int:
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
 def drop_sessions() -> int:
     """Sessions whose time is over; how many there were."""
-    dropped = 0
-    for org_id in org_ids():
-        with within(org_id):
-            dropped += Session.objects.filter(expire_date__lt=timezone.now()).delete()[0]
-    return dropped
+    return ages.forget(Session.objects.filter(expire_date__lt=timezone.now()))
+
+
+@shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
+def drop_letters() -> int:
+    """Mails of a month ago, with what they were about; reports of people stay. How many there were."""
+    return ages.forget(Letter.objects.filter(created__lt=timezone.now() - ages.KEPT).exclude(kind=Letter.Kind.REPORT))

@@ -9,6 +9,7 @@ from typing import Final
 
 from django.conf import settings
 
+from orgs.ages import ANSWERS_KEPT, KEPT
 from orgs.tenancy import Reason
 
 # The role that looks across orgs: a role of its own, so that the planner need not think of it when one org asks.
@@ -25,6 +26,7 @@ class Opening:
     where: str = "true"
 
 
+FORGET: Final = ("SELECT", "DELETE")
 OPENINGS: Final = (
     Opening(Reason.DETECTION, "metrics_batch"),
     Opening(Reason.DETECTION, "metrics_metric", ("SELECT", "UPDATE")),
@@ -42,6 +44,10 @@ OPENINGS: Final = (
     Opening(Reason.UPKEEP, "anomalies_anomaly", where="snooze_until IS NOT NULL"),
     Opening(Reason.UPKEEP, "anomalies_notice", where="mail_due IS NOT NULL"),
     Opening(Reason.UPKEEP, "orgs_delivery"),
+    Opening(Reason.AGE, "accounts_session", FORGET, where="expire_date < now()"),
+    Opening(Reason.AGE, "accounts_letter", FORGET, where=f"created < now() - interval '{KEPT.days} days' AND kind <> 'report'"),
+    Opening(Reason.AGE, "orgs_delivery", FORGET, where=f"created < now() - interval '{KEPT.days} days'"),
+    Opening(Reason.AGE, "orgs_idempotentanswer", FORGET, where=f"created < now() - interval '{ANSWERS_KEPT.days} day'"),
     Opening(Reason.POST, "accounts_letter", ("SELECT", "INSERT", "UPDATE"), where="org_id IS NULL"),
     Opening(Reason.PAYMENTS, "billing_stripeevent", ("SELECT", "INSERT")),
     Opening(Reason.PAYMENTS, "billing_eventeffect", ("SELECT", "INSERT")),

@@ -73,6 +73,6 @@ def test_a_session_goes_with_its_person(browser, viewer):
 
 
 def test_what_is_over_is_forgotten(browser, editor):
-    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    Session.objects.update(expire_date=timezone.now() - timedelta(hours=1))
     Client().force_login(editor)
     assert (drop_sessions(), Session.objects.get().user) == (1, editor)
