@@ -71,6 +71,8 @@ def start_checkout(person: User, plan: Plan, *, return_url: str, now: datetime) 
     """
     asked, address = enabled(), checked_return_url(return_url)
     _catch_up(asked, person.org, now=now)
+    # Stays when what follows fails: the provider knows the customer by when the account was made.
+    Account.objects.get_or_create(org=person.org)
     with transaction.atomic():
         account = _held(person.org)
         _refuse_what_is_paid(account)
@@ -94,9 +96,8 @@ def _catch_up(asked: Provider, org: Org, *, now: datetime) -> None:
 
 def _held(org: Org) -> Account:
     """The org's account, kept from others until the transaction ends: two clicks open one page."""
-    Account.objects.get_or_create(org=org)
     account = locked(org.pk)
-    assert account is not None  # noqa: S101 - made above, and it goes with its org only
+    assert account is not None  # noqa: S101 - made before, and it goes with its org only
     return account
 
 

@@ -15,10 +15,10 @@ from django.utils import timezone
 from orgs.delivery import slack
 from orgs.delivery.slack import SlackChannel
 from orgs.delivery.transports import APP_PURPOSE, PURPOSE
-from orgs.errors import FieldError, Invalid
+from orgs.errors import Conflict, FieldError, Invalid
 from orgs.events import record_event
 from orgs.models import AdminAlert, Channel, Event, Org, ServiceApp
-from orgs.sealing import seal, unseal
+from orgs.sealing import UnsealedError, seal, unseal
 
 # Webhooks of these services live under these hosts; an address elsewhere is a mistake, or an attempt at one.
 HOSTS: Final = {
@@ -84,17 +84,28 @@ def connect_slack_app(org: Org, found: SlackWorkspace, *, actor_id: int | None =
 
 
 def refresh_slack(org: Org, *, now: datetime) -> None:
-    """Lists the app's channels anew, unless that was done a moment ago. Without an app nothing happens. Raises as `look_at_slack`."""
+    """Lists the app's channels anew, unless that was done a moment ago. Without an app nothing happens.
+
+    Raises as `look_at_slack`, and Conflict for an app whose token cannot be read any more.
+    """
     app = ServiceApp.objects.for_org(org).filter(service=Channel.Service.SLACK).first()
     if app is None or (app.listed and now - app.listed < LISTED_FOR):
         return
-    found = slack.channels_of(unseal(bytes(app.sealed_token), purpose=APP_PURPOSE).decode())
+    found = slack.channels_of(_token_of(app))
     with transaction.atomic():
         _keep(app, found, now=now)
 
 
+def _token_of(app: ServiceApp) -> str:
+    try:
+        return unseal(bytes(app.sealed_token), purpose=APP_PURPOSE).decode()
+    except UnsealedError as exc:
+        raise Conflict("The app's token was sealed with another key. Connect the Slack app again with its token.") from exc
+
+
 def _keep(app: ServiceApp, found: Sequence[SlackChannel], *, now: datetime) -> None:
     """Channels of the app as Slack lists them. One that is gone stays while an alert goes there: its deliveries then say what is wrong."""
+    ServiceApp.objects.select_for_update().get(pk=app.pk)  # of two who list at once, the second finds what the first made
     there = Channel.objects.for_org(app.org_id).filter(service=app.service)
     routed = AdminAlert.objects.for_org(app.org_id).exclude(channel=None).values("channel")
     ids = [one.id for one in found]

@@ -460,6 +460,13 @@ def app(as_, admin, slack):
     slack.sent.clear()
 
 
+def test_a_token_that_was_sealed_with_another_key_says_what_to_do(as_, viewer, app, slack):
+    ServiceApp.objects.update(sealed_token=b"of another key")
+    told = data(as_(viewer).get("/org/channels", {"refresh": True}), 409)
+    assert told["message"] == "The app's token was sealed with another key. Connect the Slack app again with its token."
+    assert slack.sent == []
+
+
 def test_channels_are_asked_for_anew_only_when_wanted(as_, viewer, app, slack):
     person = as_(viewer)
     slack.answers = [listed("ops", "new")]
