@@ -105,7 +105,7 @@ def records(row: Row, told: Told) -> str:
 
 
 def age(row: Row, told: Told) -> str:
-    found = f'<div class="small">found {told(row.found, "age")} ago</div>' if row.is_history else ""
+    found = f'<div class="small nowrap">found {told(row.found, "age")} ago</div>' if row.is_history else ""
     return f'<td class="end mute">{told(row.at, "age")}{found}</td>'
 
 

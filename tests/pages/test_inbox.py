@@ -249,7 +249,7 @@ def test_what_was_found_in_history_is_as_old_as_it_is(as_, reporter, metric):
     assert (row.at, row.is_history) == (began, True)
     page = answer.content.decode()
     assert "Sorted by when it was found." in page
-    assert re.search(r'<div class="small">found <time [^>]+>\d+ s</time> ago</div>', page)
+    assert re.search(r'<div class="small nowrap">found <time [^>]+>\d+ s</time> ago</div>', page)
     assert b">3 mo</time>" in answer.content
 
 
