@@ -100,11 +100,20 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     class Meta:
         ordering = ("name", "pk")
-        constraints = (models.UniqueConstraint(Lower("email"), name="one_user_per_email"),)
+        constraints = (
+            models.UniqueConstraint(Lower("email"), name="one_user_per_email"),
+            # By which people log in, however they type it.
+            models.CheckConstraint(condition=models.Q(email=Lower("email")), name="email_is_lower"),
+        )
         permissions = (("impersonate_user", "Can act as a person"),)
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    def clean(self) -> None:
+        """What is typed into a form becomes the address by which the person logs in."""
+        super().clean()
+        self.email = self.email.lower()
 
     @property
     def is_admin(self) -> bool:

@@ -8,6 +8,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.core import mail
+from django.db import IntegrityError, transaction
 from django.test import Client, TestCase
 from django.urls import reverse
 from django.utils import timezone
@@ -206,10 +207,15 @@ def test_no_page_of_a_person_shows_the_hash_of_the_password(desk, viewer):
 
 def test_a_person_is_made_and_can_log_in(desk, org):
     password = "a plumb line hangs true"
-    person = {"org": org.pk, "email": "new@example.com", "name": "Nora New", "role": "member"}
+    person = {"org": org.pk, "email": "New@Example.com", "name": "Nora New", "role": "member"}
     Org.objects.update(validates_clients=False)
     desk.post(list_of(User) + "add/", person | {"password1": password, "password2": password, "usable_password": "true"})
     assert Client().post("/app/login", {"username": "new@example.com", "password": password})["Location"] == "/app/"
+
+
+def test_no_address_with_capitals_is_stored(viewer):
+    with pytest.raises(IntegrityError, match="email_is_lower"), transaction.atomic():
+        User.objects.filter(pk=viewer.pk).update(email="Vic@Example.com")
 
 
 def test_a_team_takes_nobody_of_another_org(desk, org, outsider, viewer):
