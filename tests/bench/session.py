@@ -7,7 +7,7 @@ import socket
 import time
 from pathlib import Path
 
-from tests.bench.api import start
+from tests.bench.api import UNLIMITED, start
 from tests.bench.figures import Figure, at_least
 from tests.product import Product, new_product, wait_until
 
@@ -26,7 +26,7 @@ print(client.session.session_key)
 
 
 def run() -> dict[str, Figure]:
-    with new_product() as product:
+    with new_product(**UNLIMITED) as product:
         start(product)
         settle(product)
         session = product.as_owner(MAKE_PERSON).split()[-1]
