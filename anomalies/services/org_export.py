@@ -1,15 +1,16 @@
 """All that an org has, as one ZIP file that is made while it is sent: nothing is held, however much it is."""
 
-import csv
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
+from django.db.models import Model
 
 from accounts.models import Team, User
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, Change, Comment, TicketLink
+from config.api.csv_rows import csv_lines
 from datastores.models import Datastore
 from metrics import points
 from metrics.arrays import DAY_MS
@@ -20,12 +21,21 @@ LINE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
 CHUNK: Final = 1_000
 SERIES_AT_ONCE: Final = 20
 POINTS_SPAN_MS: Final = 28 * DAY_MS
+HISTORY: Final = ("anomaly_id", "transaction_id", "timestamp", "actor", "user__email", "changeset")
+COMMENTS: Final = ("anomaly_id", "id", "created", "edited", "deleted", "user__email", "message")
+TICKETS: Final = (
+    "anomaly_id", "id", "created", "user__email", "integration__name", "ticket_id", "ticket_number", "ticket_url", "status",
+    "ticket_metadata",
+)  # fmt: skip
 README: Final = """What is in this file
 
 org.json         the organisation, its datastores, teams and people
 metrics.csv      every series with its labels
 points.ndjson    every point, as POST /api/metrics/import takes it
-anomalies.ndjson every anomaly with its history
+anomalies.ndjson every anomaly
+history.ndjson   what happened to each anomaly: who changed what, from what to what
+comments.ndjson  what people said about them
+tickets.ndjson   the tickets of other systems that were linked to them
 events.ndjson    the activity feed
 
 Times are in UTC. Secrets are in it nowhere: only their hashes are kept.
@@ -59,6 +69,9 @@ def exported(org: Org, *, document: Callable[[list[int]], Iterable[Any]], until_
         ("metrics.csv", _metrics(org)),
         ("points.ndjson", _points(org, until_ms)),
         ("anomalies.ndjson", _anomalies(org, document)),
+        ("history.ndjson", _hanging(org, Change, HISTORY, order=("timestamp", "pk"))),
+        ("comments.ndjson", _hanging(org, Comment, COMMENTS)),
+        ("tickets.ndjson", _hanging(org, TicketLink, TICKETS)),
         ("events.ndjson", _events(org)),
     )
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -91,16 +104,11 @@ def _org(org: Org) -> bytes:
 
 
 def _metrics(org: Org) -> Iterator[bytes]:
-    yield _csv_line("id", "name", "datastore", "created", "last_at", "labels")
+    yield csv_lines([("id", "name", "datastore", "created", "last_at", "labels")])
     rows = Metric.objects.for_org(org).order_by("pk").values_list("pk", "name", "datastore__name", "created", "last_at", "labels")
     for pk, name, datastore, created, last_at, labels in rows.iterator(chunk_size=CHUNK):
-        yield _csv_line(pk, name, datastore, created.isoformat(), last_at.isoformat() if last_at else "", orjson.dumps(labels).decode())
-
-
-def _csv_line(*cells: object) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode(errors="replace")
+        said = (pk, name, datastore, created.isoformat(), last_at.isoformat() if last_at else "", orjson.dumps(labels).decode())
+        yield csv_lines([said])
 
 
 def _points(org: Org, until_ms: int) -> Iterator[bytes]:
@@ -121,10 +129,24 @@ def _line(name: str, timestamp_ms: int, value: float) -> bytes:
 
 
 def _anomalies(org: Org, document: Callable[[list[int]], Iterable[Any]]) -> Iterator[bytes]:
+    for chunk in _chunks(org):
+        yield b"".join(orjson.dumps(one, option=LINE) for one in document(chunk))
+
+
+def _hanging(org: Org, model: type[Model], fields: Sequence[str], *, order: Sequence[str] = ("pk",)) -> Iterator[bytes]:
+    """The rows of `model` with these fields, anomaly by anomaly."""
+    names = [field.replace("__", "_") for field in fields]
+    for chunk in _chunks(org):
+        rows = model._default_manager.filter(anomaly__in=chunk).order_by("anomaly_id", *order)
+        yield from (orjson.dumps(dict(zip(names, row, strict=True)), option=LINE) for row in rows.values_list(*fields).iterator(CHUNK))
+
+
+def _chunks(org: Org) -> Iterator[list[int]]:
+    """The ids of its anomalies."""
     ids = Anomaly.objects.for_org(org).order_by("pk").values_list("pk", flat=True)
     last = 0
     while chunk := list(ids.filter(pk__gt=last)[:CHUNK]):
-        yield b"".join(orjson.dumps(one, option=LINE) for one in document(chunk))
+        yield chunk
         last = chunk[-1]
 
 

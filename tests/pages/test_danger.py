@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from accounts.models import PersonalToken, User
 from anomalies.models import Anomaly
-from anomalies.services import erasing
+from anomalies.services import comment_on, erasing
+from anomalies.services.tickets import Ticket, create_integration, link_ticket
 from billing.models import Account
 from datastores.closing import close_org
 from metrics import points
@@ -105,7 +106,10 @@ def measured(datastore, admin):
     now_ms = int(timezone.now().timestamp() * 1000) // 1000 * 1000
     times = np.array([now_ms - 30 * 86_400_000, now_ms - 60_000, now_ms - 1000], np.int64)
     points.append(metric.org_id, np.full(3, metric.pk), times, np.array([1.5, 2.5, 3.5]))
-    factories.make_anomaly(metric, message="9.5 where 0.5 to 1.5 were expected.")
+    anomaly = factories.make_anomaly(metric, message="9.5 where 0.5 to 1.5 were expected.")
+    comment_on(anomaly, user=admin, message="The nightly backup.")
+    jira = create_integration(metric.org_id, name="Jira", type="jira", url="https://jira.example.com")
+    link_ticket(anomaly, Ticket("7", "OPS-7", "New"), integration_id=jira.pk, user=admin)
     record_event(metric.org_id, type="deploy", name="checkout 2")
     return metric, times
 
@@ -118,7 +122,16 @@ def test_everything_can_be_taken_along(as_, admin, viewer, measured, other_datas
     archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
     assert archive.testzip() is None
     files = {name: archive.read(name).decode() for name in archive.namelist()}
-    assert list(files) == ["README.txt", "org.json", "metrics.csv", "points.ndjson", "anomalies.ndjson", "events.ndjson"]
+    assert list(files) == [
+        "README.txt", "org.json", "metrics.csv", "points.ndjson", "anomalies.ndjson", "history.ndjson", "comments.ndjson", "tickets.ndjson",
+        "events.ndjson",
+    ]  # fmt: skip
+    assert all(name in files["README.txt"] for name in list(files)[1:])
+    history = [json.loads(line) for line in files["history.ndjson"].splitlines()]
+    assert [(one["user_email"], list(one["changeset"])) for one in history] == [(admin.email, ["comment"]), (admin.email, ["ticket_links"])]
+    comment, ticket = json.loads(files["comments.ndjson"]), json.loads(files["tickets.ndjson"])
+    assert (comment["message"], ticket["ticket_number"], ticket["integration_name"]) == ("The nightly backup.", "OPS-7", "Jira")
+    assert comment["anomaly_id"] == ticket["anomaly_id"] == history[0]["anomaly_id"] == json.loads(files["anomalies.ndjson"])["id"]
     assert [(one["metric"], one["timestamp"], one["value"]) for one in map(json.loads, files["points.ndjson"].splitlines())] == [
         (metric.name, at / 1000, value) for at, value in zip(times.tolist(), (1.5, 2.5, 3.5), strict=True)
     ]
@@ -127,6 +140,12 @@ def test_everything_can_be_taken_along(as_, admin, viewer, measured, other_datas
     assert json.loads(files["events.ndjson"])["name"] == "checkout 2"
     assert "theirs" not in str(files)
     assert admin.password not in str(files)
+
+
+def test_what_is_taken_along_runs_nothing_in_a_spreadsheet(as_, admin, datastore):
+    factories.make_metric(datastore, "=HYPERLINK(1)")
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(as_(admin).get(f"{PAGE}/export").streaming_content)))
+    assert ",'=HYPERLINK(1)," in archive.read("metrics.csv").decode()
 
 
 def test_what_was_taken_along_can_be_imported(as_, admin, measured, other_datastore):
