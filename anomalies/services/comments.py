@@ -17,6 +17,7 @@ from accounts.models import Level, User
 from anomalies.models import Anomaly, Comment, Mention
 from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
+from anomalies.services.notices import reword, unsay
 from datastores.levels import Holders, holders
 from orgs.errors import FieldError, Invalid, NotFound
 
@@ -90,6 +91,7 @@ def delete_comment(comment: Comment, *, user: User) -> None:
     row, now = locked(comment), timezone.now()
     row.deleted, row.deleted_by = now, user
     row.save(update_fields=["deleted", "deleted_by"])
+    unsay([row])
     write_history([Line(row.org_id, row.anomaly_id, {"comment": (shown(row), None)})], actor=USER, user=user, at=now)
 
 
@@ -138,6 +140,7 @@ def rewrite(row: Comment, draft: Draft, *, before: Collection[int], user: User) 
     old, now = shown(row), timezone.now()
     row.message, row.edited = draft.message, now
     row.save(update_fields=["message", "edited"])
+    reword(row)
     Mention.objects.filter(comment=row).exclude(user__in=draft.mentioned).delete()
     added = tuple(pk for pk in draft.mentioned if pk not in before)
     Mention.objects.bulk_create(Mention(org_id=row.org_id, comment=row, user_id=pk) for pk in added)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from accounts.models import User
-from anomalies.models import Notice
+from anomalies.models import Comment, Notice
 from config.database.prepared import Statement
 
 if TYPE_CHECKING:
@@ -75,6 +75,40 @@ ON CONFLICT (user_id, anomaly_id) WHERE kind = 'watched' AND acknowledged IS NUL
                                              THEN jsonb_build_array(anomalies_notice.changeset -> key -> 0, value -> 1) ELSE value END)
              FROM jsonb_each(EXCLUDED.changeset))
 """)
+
+
+# What a notice tells of a comment, for as long as the comment stands; by the comment's id on either side of the change.
+REWORD: Final = Statement("""
+UPDATE anomalies_notice n
+   SET comment = c.excerpt, changeset = jsonb_set(n.changeset, '{comment,1,message}', to_jsonb(c.message))
+  FROM json_to_recordset(%s) AS c (anomaly_id bigint, id bigint, excerpt text, message text)
+ WHERE n.anomaly_id = c.anomaly_id AND (n.changeset #>> '{comment,1,id}')::bigint = c.id
+""")
+DROP: Final = Statement("""
+DELETE FROM anomalies_notice n USING json_to_recordset(%s) AS c (anomaly_id bigint, id bigint)
+ WHERE n.anomaly_id = c.anomaly_id AND (n.changeset #>> '{comment,1,id}')::bigint = c.id
+   AND n.changes = 1 AND n.changeset - 'comment' = '{}'
+""")
+UNSAY: Final = Statement("""
+UPDATE anomalies_notice n
+   SET comment = '', changeset = CASE WHEN n.changes = 1 THEN n.changeset - 'comment'
+                                      ELSE jsonb_set(jsonb_set(n.changeset, '{comment,0}', 'null'), '{comment,1,message}', '""') END
+  FROM json_to_recordset(%s) AS c (anomaly_id bigint, id bigint)
+ WHERE n.anomaly_id = c.anomaly_id AND c.id IN ((n.changeset #>> '{comment,0,id}')::bigint, (n.changeset #>> '{comment,1,id}')::bigint)
+""")
+
+
+def reword(comment: Comment) -> None:
+    """What was told of the comment is told with its new text."""
+    said = {"anomaly_id": comment.anomaly_id, "id": comment.pk, "excerpt": comment.message[:EXCERPT], "message": comment.message}
+    REWORD.run(packed([said]))
+
+
+def unsay(comments: Sequence[Comment]) -> None:
+    """Nobody is told of the comments any more; a notice that told of nothing else goes."""
+    gone = packed([{"anomaly_id": comment.anomaly_id, "id": comment.pk} for comment in comments])
+    DROP.run(gone)
+    UNSAY.run(gone)
 
 
 def tell(lines: Sequence["Line"], *, transaction_id: int, user: User | None, actor: str, at: datetime) -> None:

@@ -15,6 +15,7 @@ from anomalies.services.changes import edit_anomalies
 from anomalies.services.comments import shown
 from anomalies.services.edits import Edit, Outcome
 from anomalies.services.history import USER, Line, write_history
+from anomalies.services.notices import unsay
 from datastores.models import Operation
 from orgs.errors import Conflict, StaleState
 
@@ -51,7 +52,8 @@ def undo(operation: Operation, *, user: User, now: datetime) -> Operation:
 def take_back(anomaly: Anomaly, transaction_id: int, *, user: User) -> Outcome:
     """Makes one anomaly what it was before the user's own last change of it.
 
-    Raises StaleState when somebody changed it since or it was not the user's, Conflict when it is too late or it was deleted for good.
+    Raises StaleState when somebody changed it since or it was not the user's, Conflict when it is too late, Invalid when
+    it cannot become that again.
     """
     Anomaly.objects.select_for_update(no_key=True).get(pk=anomaly.pk)
     last = Change.objects.filter(anomaly=anomaly).order_by("-timestamp", "-pk").first()
@@ -148,5 +150,6 @@ def take_comments_back(pasts: Sequence[Past], *, user: User | None) -> None:
     now = timezone.now()
     standing = list(Comment.objects.standing().filter(pk__in=ids).order_by("pk").select_for_update())
     Comment.objects.filter(pk__in=[comment.pk for comment in standing]).update(deleted=now, deleted_by=user)
+    unsay(standing)
     lines = [Line(comment.org_id, comment.anomaly_id, {"comment": (shown(comment), None)}) for comment in standing]
     write_history(lines, actor=USER, user=user, at=now)

@@ -5,8 +5,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from anomalies.models import Anomaly, Notice, NoticeSettings, Watch
-from anomalies.services import change_anomaly
+from anomalies.services import change_anomaly, comment_on, delete_comment, edit_comment
 from anomalies.services.history import DETECTOR, USER, Line, write_history
+from anomalies.services.notice_words import headline
 from tests import factories
 
 
@@ -145,3 +146,24 @@ def test_two_lines_about_one_anomaly_are_one_notice(anomaly, author, viewer):
     lines = [Line(anomaly.org_id, anomaly.pk, changeset) for changeset in changesets]
     write_history([*lines], actor=USER, user=author, at=timezone.now())
     assert (Notice.objects.get().changeset, anomaly.changes.count()) == ({"status": ["Resolved", "Active"], "weight": [1, 2]}, 2)
+
+
+def test_a_deleted_comment_is_told_no_more(anomaly, author, viewer, editor):
+    watch(anomaly, editor)
+    first = comment_on(anomaly, user=author, message=f"The password is 4711, @[Vic Viewer]({viewer.pk})")
+    assert told() == [("Eve Editor", "watched"), ("Vic Viewer", "mentioned")]
+    delete_comment(first, user=author)
+    assert told() == []
+    kept, gone = (comment_on(anomaly, user=author, message=message) for message in ("Look.", "The password is 4711."))
+    delete_comment(gone, user=author)
+    (notice,) = Notice.objects.filter(user=editor)
+    assert ("4711" in f"{notice.changeset} {notice.comment}", headline(notice)) == (False, "2 changes, the last by Al Author: commented")
+    assert kept.deleted is None
+
+
+def test_an_edited_comment_is_told_as_it_is_now(anomaly, author, viewer):
+    comment = comment_on(anomaly, user=author, message=f"The password is 4711, @[Vic Viewer]({viewer.pk})")
+    edit_comment(comment, user=author, message=f"Look, @[Vic Viewer]({viewer.pk})")
+    for notice in Notice.objects.filter(user=viewer):
+        assert "4711" not in notice.comment + str(notice.changeset["comment"][1])
+    assert Notice.objects.get(kind="mentioned").comment == f"Look, @[Vic Viewer]({viewer.pk})"
