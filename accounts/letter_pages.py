@@ -114,7 +114,10 @@ class Forgot(LetterView):
 
     form_class = ForgotForm
     title, label, account = "Forgot your password?", "Mail me a link", "forgot:{email}"
-    words = "Say your address. If it belongs to an account, a link to a new password goes there; it works for an hour."
+    words = (
+        "Say your address. If it belongs to an account, a link to a new password goes there; it works for "
+        f"{letters.life_in_words(Letter.Kind.RESET)}."
+    )
 
     def act(self, said: dict[str, str]) -> HttpResponse:
         letters.order(Letter.Kind.RESET, said["email"].lower())

@@ -177,18 +177,27 @@ def _subject(letter: Letter) -> str:
 
 
 def _words(letter: Letter, made: Secrets) -> dict[str, Any]:
-    link = LINKS.get(Kind(letter.kind), "/app/").format(email=quote(letter.email), token=made.token, code=made.code)
-    life = LIFE.get(Kind(letter.kind))
+    link = _place_of(letter).format(email=quote(letter.email), token=made.token, code=made.code)
     return {
         "letter": letter, "org": letter.org, "user": letter.user, "token": made.token, "code": made.code,
-        "link": settings.BASE_URL + link, "life": _in_words(life) if life else "",
+        "link": settings.BASE_URL + link, "life": life_in_words(Kind(letter.kind)),
         "host": settings.BASE_URL, "subject": _subject(letter), **letter.details,
     }  # fmt: skip
 
 
-def _in_words(life: timedelta) -> str:
-    """How long a link works: whole days, else whole hours."""
-    count, unit = (life.days, "day") if life.days else (round(life.total_seconds() / 3600), "hour")
+def _place_of(letter: Letter) -> str:
+    """Where the link leads. Who is chosen to hear of an alert and is no admin is not led to settings that they may not see."""
+    is_theirs = letter.kind != Kind.ADMIN_ALERT or (letter.user is not None and letter.user.is_admin)
+    return LINKS.get(Kind(letter.kind), "/app/") if is_theirs else "/app/"
+
+
+def life_in_words(kind: Letter.Kind) -> str:
+    """How long what is mailed works: whole days, hours or minutes, such as `2 days`; empty where nothing in the mail ends."""
+    minutes = round(LIFE.get(kind, timedelta()).total_seconds() / 60)
+    if not minutes:
+        return ""
+    unit, size = next((unit, size) for unit, size in (("day", 1440), ("hour", 60), ("minute", 1)) if minutes % size == 0)
+    count = minutes // size
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 

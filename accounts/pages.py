@@ -19,10 +19,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from django.views.generic import FormView
 
-from accounts import clients, entry, impersonation, limits, passkeys
+from accounts import clients, entry, impersonation, letters, limits, passkeys
 from accounts.browsers import browser_words
 from accounts.forms import CodeForm, Guess, LoginForm, RecoveryForm, RequestForm
-from accounts.models import Passkey, User
+from accounts.models import Letter, Passkey, User
 from config.api.addresses import client_address
 from orgs.errors import TooMany
 
@@ -109,6 +109,7 @@ class ProveClient(RedirectURLMixin, RequestFormView):
         next_page = self.get_redirect_url()
         has_passkeys = Passkey.objects.filter(user=self.asked.person).exists()
         about = {"asked": self.asked, "by_recovery_code": self.by_recovery_code, "has_passkeys": has_passkeys, "next": next_page}
+        about["life"] = letters.life_in_words(Letter.Kind.CHALLENGE)
         return super().get_context_data(**about, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -150,7 +151,10 @@ def mail_again(request: HttpRequest) -> HttpResponse:
 
 
 class LogOut(LogoutView):
-    """Ends the session; POST only, so that no image tag elsewhere can do it. An operator who acts as somebody is themselves again."""
+    """Ends the session. POST only, so that no link can do it; /user/logout, which takes a GET, refuses pages elsewhere.
+
+    An operator who acts as somebody is themselves again.
+    """
 
     http_method_names = ("post", "options")
     next_page = "login"

@@ -67,7 +67,10 @@ class SlackWorkspace:
 
 
 def look_at_slack(token: str) -> SlackWorkspace:
-    """Asks Slack what a token opens. Raises Conflict for one that Slack refuses, Unavailable when Slack does not answer."""
+    """Asks Slack what a token opens.
+
+    Raises Invalid for what is no token, Conflict for one that Slack refuses, Unavailable when Slack does not answer.
+    """
     if not TOKEN.fullmatch(token):
         raise Invalid("This is no token.", errors=[FieldError(("slack_token",), "invalid", "A bot token, such as xoxb-….")])
     return SlackWorkspace(token, slack.workspace_of(token), tuple(slack.channels_of(token)))

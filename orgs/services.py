@@ -142,7 +142,7 @@ def store_secret(
 
 @transaction.atomic
 def revoke(secret: StoredSecret, *, actor_id: int | None = None) -> None:
-    """Ends a secret; doing it twice keeps the first time. It holds from the commit on: nothing remembers a secret for a second."""
+    """Ends a secret; doing it twice keeps the first time. A token ends with the commit, an ingest key within a second of it."""
     now = timezone.now()
     if type(secret)._default_manager.filter(pk=secret.pk, revoked=None).update(revoked=now):
         secret.revoked = now

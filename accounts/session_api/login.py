@@ -131,7 +131,7 @@ def forgotpassword(call: Call, *, email: str) -> Data:
     "/login/resetpassword",
     kind=Kind.WRITE,
     parameters=(
-        Token(name="token", required=True, help="From the mail; works once, for an hour."),
+        Token(name="token", required=True, help=f"From the mail; works once, for {letters.life_in_words(Letter.Kind.RESET)}."),
         Text(name="new_password_1", required=True, secret=True, limit=LONGEST),
         Text(name="new_password_2", required=True, secret=True, limit=LONGEST, help="The same again."),
     ),

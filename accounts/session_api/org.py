@@ -15,7 +15,7 @@ from accounts.session_api.shown import org_of_user_shown, person_shown
 from config.api.session import Call, Data, Kind, endpoint, stamps
 from config.api.session.parameters import Choice, Email, Flag, Integer, Numbers, Parameter, Text, Words
 from orgs import channels
-from orgs.errors import Conflict, FieldError, Invalid, NotFound
+from orgs.errors import Conflict, FieldError, Forbidden, Invalid, NotFound
 from orgs.models import AdminAlert, Channel, Org
 from orgs.services import change_org, create_org_token
 
@@ -131,6 +131,8 @@ def member(org: Org, user_id: int) -> User:
 )
 def org_channels(call: Call, *, service: str | None, refresh: bool) -> Data:
     """The Slack and Teams channels that alerts can go to. /org/update connects them, one by one or by a Slack app."""
+    if refresh and call.person().is_demo:
+        raise Forbidden("Demo users see the channels that are known; to ask Slack anew changes them.")
     if refresh:
         channels.refresh_slack(call.org, now=call.now)
     found = Channel.objects.for_org(call.org)

@@ -16,6 +16,7 @@ from accounts.reach import e164, slack_member
 from accounts.session_api.shown import user_shown
 from accounts.sessions import SEEN
 from config.api.session import Call, Data, Kind, endpoint
+from config.api.session.calls import refuse_foreign
 from config.api.session.parameters import Email, Flag, Flags, Integer, Parameter, Text, Token
 from orgs.errors import FieldError, Forbidden, Invalid, NotFound
 
@@ -36,7 +37,8 @@ def ping(call: Call) -> Data:
 
 @endpoint("/user/logout", operation="me.read")
 def logout(call: Call) -> Data:
-    """Ends the session. The answer carries the id of a new anonymous one."""
+    """Ends the session. The answer carries the id of a new anonymous one. A page elsewhere cannot ask for it with the cookie."""
+    refuse_foreign(call)
     person = call.person()
     if person.acted_by is not None:
         impersonation.end(call.request, person, now=call.now)

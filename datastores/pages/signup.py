@@ -12,8 +12,9 @@ from django.shortcuts import redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
-from accounts import limits
+from accounts import letters, limits
 from accounts.forms import RequestForm
+from accounts.models import Letter
 from accounts.pages import RequestFormView
 from datastores.signup import sign_up
 
@@ -64,4 +65,5 @@ def sent(request: HttpRequest) -> HttpResponse:
     email = request.session.get(SIGNED_UP)
     if not email:
         return redirect("signup")
-    return render(request, "accounts/signup_sent.html", {"email": email, "mails_are_kept": not settings.EMAIL_HOST})
+    life = letters.life_in_words(Letter.Kind.VERIFY)
+    return render(request, "accounts/signup_sent.html", {"email": email, "mails_are_kept": not settings.EMAIL_HOST, "life": life})

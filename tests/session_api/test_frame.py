@@ -286,6 +286,8 @@ def test_a_form_that_cannot_be_read_is_400(db, settings):
     client = Client(raise_request_exception=False)
     many = client.post("/misc/timesince", {f"f{at}": "1" for at in range(9)})
     torn = client.post("/misc/timesince", b"--x", content_type="multipart/form-data; boundary=")
+    asked = client.get("/misc/timesince?" + "&".join(f"f{at}=1" for at in range(9)))
+    assert data(asked, 400)["message"] == "The address has too many parameters, or some that cannot be read."
     for answer in (many, torn):
         assert data(answer, 400)["message"] == "The form could not be read: it is damaged, or has too many fields."
 

@@ -10,7 +10,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.utils import timezone
 
 from accounts import letters
-from accounts.models import Letter
+from accounts.models import Letter, User
 from accounts.tasks import send_letter, send_letters
 from config.mail import mail_folder
 
@@ -44,6 +44,21 @@ def test_a_letter_that_fails_is_tried_again_and_then_given_up(letter, monkeypatc
         send_letters()
     letter.refresh_from_db()
     assert (letter.sent, letter.tries) == (None, letters.MOST_TRIES)
+
+
+@pytest.mark.parametrize(("kind", "said"), [("verify", "2 days"), ("invite", "7 days"), ("reset", "1 hour"), ("challenge", "15 minutes")])
+def test_how_long_a_link_works_is_said_from_what_it_is(viewer, kind, said):
+    letters.send(letters.order(Letter.Kind(kind), viewer.email, user=viewer).pk)
+    text, (html, _) = mail.outbox[0].body, mail.outbox[0].alternatives[0]
+    assert (f"within {said}" in text, f"within {said}" in html, letters.life_in_words(Letter.Kind.TAKEN)) == (True, True, "")
+
+
+@pytest.mark.parametrize(("role", "place"), [("admin", "/app/settings/alerts"), ("member", "/app/")])
+def test_the_mail_of_an_alert_leads_where_its_reader_may_go(viewer, settings, role, place):
+    User.objects.update(role=role)
+    details = {"subject": "x", "sentence": "x", "advice": "y"}
+    letters.send(letters.order(Letter.Kind.ADMIN_ALERT, viewer.email, user=viewer, details=details).pk)
+    assert f"{settings.BASE_URL}{place}" in mail.outbox[0].body.split()
 
 
 def test_a_letter_that_cannot_be_written_holds_up_none_after_it(letter, viewer):

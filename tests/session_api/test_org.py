@@ -460,6 +460,12 @@ def app(as_, admin, slack):
     slack.sent.clear()
 
 
+def test_a_demo_user_asks_slack_nothing(as_, demo, app, slack):
+    person = as_(demo)
+    assert "Demo users" in data(person.get("/org/channels", {"refresh": True}), 403)["message"]
+    assert (slack.sent, names_of(person)) == ([], [("#general", "slack"), ("#ops", "slack")])
+
+
 def test_a_token_that_was_sealed_with_another_key_says_what_to_do(as_, viewer, app, slack):
     ServiceApp.objects.update(sealed_token=b"of another key")
     told = data(as_(viewer).get("/org/channels", {"refresh": True}), 409)

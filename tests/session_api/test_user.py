@@ -79,6 +79,16 @@ def test_logout_ends_the_session_and_gives_an_anonymous_one(as_, viewer, method)
     assert Session.objects.count() == 0
 
 
+@pytest.mark.parametrize("foreign", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_a_page_elsewhere_logs_nobody_out(viewer, foreign):
+    browser = Client()
+    browser.force_login(viewer)
+    data(browser.get("/user/logout", headers=foreign), 403)
+    assert data(browser.get("/user/info"))["user"]["id"] == viewer.pk
+    data(browser.get("/user/logout", headers={"Sec-Fetch-Site": "same-origin"}))
+    data(browser.get("/user/info"), 401)
+
+
 def test_a_demo_user_may_leave(as_, demo):
     data(as_(demo).post("/user/logout"))
 

@@ -20,7 +20,7 @@ from accounts.presence import person_of
 from accounts.sessions import ID_LENGTH, SessionStore, is_anonymous, is_live
 from accounts.zones import zone_of
 from config.api.addresses import client_address
-from config.api.session.received import Received, received
+from config.api.session.received import Received, received, rescued
 from config.api.throttling import buckets
 from orgs import origins, tenancy
 from orgs.errors import DomainError, Forbidden, TooMany
@@ -135,7 +135,7 @@ def begin(request: HttpRequest) -> Call:
     try:
         values = received(request)
     except DomainError as exc:
-        values, trouble = Received({name: str(value) for name, value in request.GET.items()}), exc
+        values, trouble = rescued(request), exc
     key, source = _session_key(request, values)
     request.session = SessionStore(key)
     return Call(request, values, source, trouble)

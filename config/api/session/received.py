@@ -1,6 +1,7 @@
 """What a request sent, wherever it put it: query, form, JSON, or the `data` block of a JSON body. One parser for every endpoint."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ class Received:
 
 def received(request: HttpRequest) -> Received:
     """The body wins over the query, the `data` block over what is around it. Raises Malformed (400) and TooLarge (413)."""
-    query = _plain(request.GET)
+    query = _query(request)
     if request.method not in ("POST", "PUT"):
         return Received(query)
     try:
@@ -45,6 +46,20 @@ def received(request: HttpRequest) -> Received:
     token = block.get("token")
     inside = {name: value for name, value in block.items() if name != "token"}
     return Received(query | {name: value for name, value in body.items() if name != "data"} | inside | _token(token), str(token or ""))
+
+
+def _query(request: HttpRequest) -> dict[str, Any]:
+    try:
+        return _plain(request.GET)
+    except (BadRequest, SuspiciousOperation) as exc:
+        raise Malformed("The address has too many parameters, or some that cannot be read.") from exc
+
+
+def rescued(request: HttpRequest) -> Received:
+    """What can be told of a request that could not be read: its query, if that is not what is wrong with it."""
+    with suppress(Malformed):
+        return Received({name: str(value) for name, value in _query(request).items()})
+    return Received({})
 
 
 def _token(token: object) -> dict[str, object]:
