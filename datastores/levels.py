@@ -41,6 +41,8 @@ class Holders:
 
 
 # Whoever looks after something is checked with every change of it.
+# No id is greater; one that is sent may be.
+BIGGEST_ID: Final = 2**63 - 1
 PEOPLE: Final = Statement("""
 SELECT id, name, role, is_demo FROM accounts_user WHERE org_id = %s::bigint AND id = ANY(%s::bigint[]) AND is_active
 """)
@@ -61,7 +63,7 @@ def holders(org_id: int, *, users: Collection[int], datastores: Collection[int],
     """Who of `users` has at least `level` on which of `datastores`; whoever the org does not have is not known. At most two queries."""
     if not users:
         return Holders({}, frozenset(), frozenset())
-    people = PEOPLE.rows(org_id, list(users))
+    people = PEOPLE.rows(org_id, [pk for pk in users if abs(pk) <= BIGGEST_ID])
     everywhere = frozenset(pk for pk, _, role, is_demo in people if role == Role.ADMIN or (is_demo and level <= Level.VIEWER))
     rest = [pk for pk, *_ in people if pk not in everywhere]
     pairs = PAIRS.rows(org=org_id, users=rest, datastores=list(datastores), level=int(level)) if rest else []
