@@ -19,6 +19,7 @@ from anomalies.models import Anomaly, Comment
 from anomalies.querysets import CommentQuerySet
 from anomalies.services import comment_on, delete_comment, edit_comment
 from anomalies.services.comments import MESSAGE_LIMIT
+from anomalies.services.states import hold
 from config.api.arrays import PAGE_PARAMETERS, page_of
 from config.api.fields import MomentField, StrictSerializer, TextField
 from config.api.filters import ListFilter, StrictFilterBackend, StrictFilterSet, TrueFalseFilter, read_flag, whole_number
@@ -171,6 +172,12 @@ class CommentViewSet(ListMixin, OrgViewSet):
         super().require(operation, anomaly)
         if isinstance(row, Comment) and not is_theirs(self.caller, operation, owner_id=row.user_id):
             raise Forbidden("That is somebody else's comment.")
+
+    def locked_object(self) -> Comment:
+        """Its anomaly first, as all hold the two."""
+        hold(self.person.org_id, [self.get_object().anomaly_id])
+        found: Comment = super().locked_object()
+        return found
 
     @extend_schema(summary="Get one comment", parameters=[INCLUDE_DELETED], examples=[COMMENT])
     def retrieve(self, request: Request, id: str) -> Response:

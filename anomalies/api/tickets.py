@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anomalies.models import Anomaly, Integration, TicketLink
+from anomalies.services.states import hold
 from anomalies.services.tickets import (
     Ticket,
     change_integration,
@@ -159,7 +160,9 @@ class TicketLinkViewSet(OrgViewSet):
     )
     @transaction.atomic
     def unlink_ticket(self, request: Request, id: str, link_id: str) -> Response:
-        links = TicketLink.objects.select_related("integration", "user", "anomaly").filter(anomaly=self.get_object())
+        anomaly = self.get_object()
+        hold(anomaly.org_id, [anomaly.pk])
+        links = TicketLink.objects.select_related("integration", "user", "anomaly").filter(anomaly=anomaly)
         link = links.select_for_update(of=("self",)).filter(**reference(link_id, TicketLink)).first()
         if link is None:
             raise Http404

@@ -18,6 +18,7 @@ from anomalies.api.many import MAX_ENTRIES, missing, numbers_of
 from anomalies.api.serializers import AnomalySerializer, DuplicateOfSerializer, SnoozeChangeSerializer
 from anomalies.models import Anomaly
 from anomalies.services import Edit, Snooze, edit_anomalies
+from anomalies.services.states import hold
 from config.api.views import OrgViewSet, reference
 from orgs.errors import Conflict, FieldError, Invalid
 
@@ -39,7 +40,8 @@ class AnomalyVerbViewSet(OrgViewSet):
 
     def get_queryset(self) -> QuerySet[Anomaly]:
         found: QuerySet[Anomaly] = super().get_queryset()
-        return found.select_for_update(no_key=True)
+        # Two at once are held in order of id, as soon as both are known.
+        return found if self.action == "mark_duplicate" else found.select_for_update(no_key=True)
 
     def shown(self, row: Anomaly) -> dict[str, Any]:
         return document(row.pk)
@@ -91,10 +93,12 @@ class AnomalyVerbViewSet(OrgViewSet):
     )
     @transaction.atomic
     def mark_duplicate(self, request: Request, id: str) -> Response:
-        anomaly, ref = self.locked(), self.body(DuplicateOfSerializer)["anomaly"]
+        anomaly, ref = self.get_object(), self.body(DuplicateOfSerializer)["anomaly"]
         found = numbers_of([ref], Anomaly.objects.visible_to(self.caller)).get(ref)
         if found is None:
             raise Invalid("There is no such original.", errors=[missing(("body", "anomaly"), ref)])
+        hold(anomaly.org_id, {anomaly.pk, found.pk})
+        self.check_version(anomaly)
         edit = Edit(anomaly_id=anomaly.pk, status=Anomaly.Status.DUPLICATE, duplicate_of=found.pk)
         services.edit_anomaly(anomaly, edit, user=self.person)
         return self.versioned(self.shown(anomaly))

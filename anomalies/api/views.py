@@ -24,7 +24,9 @@ from anomalies.models import Anomaly
 from anomalies.pictures import span_of
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import Edit
+from anomalies.services.states import hold
 from anomalies.singles import single
+from config.api import etags
 from config.api.arrays import PAGE_PARAMETERS, page_of
 from config.api.filters import read_flag
 from config.api.pagination import EnvelopePagination
@@ -128,7 +130,7 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
         if read_flag(self.request.query_params, "include_deleted"):
             return cast("Anomaly", super().get_object())
         ((column, key),) = reference(self.kwargs["id"], Anomaly).items()
-        found = single(self.caller, column, key, is_kept=self.action in ("update", "destroy"))
+        found = single(self.caller, column, key, is_kept=self.action == "update")
         if found is None:
             raise Http404
         self.require(self.operation or "", found)
@@ -182,9 +184,11 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
     @transaction.atomic
     def destroy(self, request: Request, id: str) -> Response:
         anomaly = self.get_object()
-        self.check_version(anomaly)
-        ending = ending_of(self.body(ArchiveSerializer), query=request.query_params)
-        services.do_edit(anomaly.org_id, self.edit_of(anomaly, ending), user=self.person)
+        edit = self.edit_of(anomaly, ending_of(self.body(ArchiveSerializer), query=request.query_params))
+        if etags.asks_for_version(request):
+            hold(anomaly.org_id, {anomaly.pk, edit.duplicate_of or anomaly.pk})
+            self.check_version(anomaly)
+        services.do_edit(anomaly.org_id, edit, user=self.person)
         return Response(status=204)
 
     def edit_of(self, anomaly: Anomaly, ending: Ending) -> Edit:

@@ -87,6 +87,13 @@ class Directory:
     people: Mapping[int, Named]
 
 
+def hold(org_id: int, ids: Collection[int]) -> None:
+    """Keeps the anomalies from others until the transaction ends. Whoever wants several at once, or what hangs on one, holds them so
+    first: in order of id, and the anomaly before what hangs on it. Two who each have what the other waits for would both wait forever.
+    """
+    LOCK.rows(org_id, list(ids))
+
+
 def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
     """The anomalies that the edits are about or point to, by id, locked in order of id; those that are gone are left out."""
     ids = {edit.anomaly_id for edit in edits} | {edit.duplicate_of for edit in edits if edit.duplicate_of is not None}

@@ -12,6 +12,7 @@ from accounts.models import User
 from anomalies.models import Anomaly, Integration, TicketLink
 from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
+from anomalies.services.states import hold
 from orgs.errors import Conflict, FieldError, Invalid
 
 
@@ -68,7 +69,9 @@ def change_integration(integration: Integration, **changes: str) -> Integration:
 @transaction.atomic
 def delete_integration(integration: Integration, *, user: User) -> None:
     """The integration and its links, with a line of history for each anomaly that loses some. A constant number of statements."""
-    links = list(TicketLink.objects.filter(integration=integration).select_related("integration").select_for_update(of=("self",)))
+    mine = TicketLink.objects.filter(integration=integration)
+    hold(integration.org_id, set(mine.values_list("anomaly_id", flat=True)))
+    links = list(mine.select_related("integration").select_for_update(of=("self",)))
     tell(links, made=False, user=user)
     integration.delete()
 
