@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Literal
 
 import numpy as np
-from django.db.models import Count, F, Max, Q, QuerySet
+from django.db.models import BigIntegerField, Count, F, Func, Max, Q, QuerySet
 from django.db.models.functions import Coalesce, TruncDay
 from numpy.typing import NDArray
 
@@ -95,19 +95,26 @@ def counts_of(caller: Caller, series: Series, *, since: int, until: int) -> Coun
     first = since // step_s * step_s
     steps = max(1, -(-(until - first) // step_s))
     counts = np.zeros(steps, np.float64)
-    for moment in _moments(caller, series, since=since, until=until):
-        counts[min(steps - 1, int(moment.timestamp() - first) // step_s)] += 1
+    moments, happened = _moments(caller, series, since=since, until=until)
+    numbered = moments.annotate(step=Step(F(happened), step_s=step_s)).values("step").annotate(count=Count("pk")).order_by("step")
+    for step, count in numbered.values_list("step", "count"):
+        counts[min(steps - 1, step - first // step_s)] += count
     starts_ms = (first + step_s * np.arange(steps, dtype=np.int64)) * 1000
     return Counts(starts_ms, counts, step_s)
 
 
-def _moments(caller: Caller, series: Series, *, since: int, until: int) -> Any:
-    """When each happened, in the span."""
+class Step(Func):
+    """The number of the step of `step_s` seconds since 1970 in which a moment is."""
+
+    template = "floor(extract(epoch FROM %(expressions)s) / %(step_s)s)::bigint"
+    output_field = BigIntegerField()
+
+
+def _moments(caller: Caller, series: Series, *, since: int, until: int) -> tuple[QuerySet[Any], str]:
+    """What happened in the span, and the column that says when."""
     start, end = datetime.fromtimestamp(since, UTC), datetime.fromtimestamp(until, UTC)
     if series == "alerts":
-        found = Event.objects.for_org(caller.org_id).filter(type__in=ALERTS).between(start, end).order_by()
-        return found.values_list("timestamp", flat=True).iterator(chunk_size=5000)
+        return Event.objects.for_org(caller.org_id).filter(type__in=ALERTS).between(start, end).order_by(), "timestamp"
     if series == "anomalies":
-        return _begun(Anomaly.objects.visible_to(caller), start, end).values_list("began", flat=True).iterator(chunk_size=5000)
-    made = Metric.objects.visible_to(caller).filter(created__gte=start, created__lt=end).order_by()
-    return made.values_list("created", flat=True).iterator(chunk_size=5000)
+        return _begun(Anomaly.objects.visible_to(caller), start, end), "began"
+    return Metric.objects.visible_to(caller).filter(created__gte=start, created__lt=end).order_by(), "created"

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from anomalies import kept_lists
 from anomalies.models import Anomaly
-from anomalies.services import bulk, erasing, flows, loop, notice_mails, sleep, sources
+from anomalies.services import bulk, erasing, flows, loop, notice_mails, notices, sleep, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
 from orgs.models import Org
@@ -62,6 +62,15 @@ def forget_bulk_changes() -> int:
     with across(Reason.UPKEEP):
         org_ids = list(Org.objects.order_by("pk").values_list("pk", flat=True))
     return sum(within(org_id)(bulk.drop_old)(now=now) for org_id in org_ids)
+
+
+@shared_task(ignore_result=True, time_limit=600, soft_time_limit=590)
+def forget_notices() -> int:
+    """Each day: what people were told 90 days ago; how many."""
+    now = timezone.now()
+    with across(Reason.UPKEEP):
+        org_ids = list(Org.objects.order_by("pk").values_list("pk", flat=True))
+    return sum(within(org_id)(notices.drop_old)(now=now) for org_id in org_ids)
 
 
 # Below the 900 s after which the broker gives a task to another process as well.

@@ -332,6 +332,7 @@ CELERY_BEAT_SCHEDULE = {
     "forget mails of a month ago": every("accounts.tasks.drop_letters", 86_400),
     "make partitions ahead": every("metrics.tasks.make_partitions", 3600),
     "forget old changes of many": {"task": "anomalies.tasks.forget_bulk_changes", "schedule": crontab(hour="3", minute="40")},
+    "forget what people were told 90 days ago": {"task": "anomalies.tasks.forget_notices", "schedule": crontab(hour="3", minute="50")},
     "erase closed orgs": {"task": "anomalies.tasks.erase_closed", "schedule": crontab(hour="3", minute="10")},
     "fold hours into days": {"task": "metrics.tasks.fold_day", "schedule": crontab(hour="0", minute="30")},
     "drop expired points": {"task": "metrics.tasks.drop_expired", "schedule": crontab(hour="1", minute="15")},

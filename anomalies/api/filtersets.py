@@ -162,13 +162,17 @@ class AnomalyFilterSet(StrictFilterSet):
     def searched(self, queryset: AnomalyQuerySet, name: str, value: str) -> AnomalyQuerySet:
         text = value.removeprefix("#") if value[1:].isdigit() else value
         matching = once(self.request, ("search", text), lambda: found(text, org_id=self.request.user.org_id))
-        named = once(self.request, ("series", text), lambda: self.series_named(text))
-        return queryset.filter(matching | Q(metric__in=named) if named else matching)
+        return queryset.filter(matching | once(self.request, ("series", text), lambda: self.series_named(text)))
 
-    def series_named(self, text: str) -> list[int]:
-        """Ids of series with this in their names. Looked up first, as no index serves a message beside another table."""
-        named = Metric.objects.visible_to(self.request.user).filter(name__icontains=text).order_by()
-        return list(named.values_list("pk", flat=True)[:SERIES_MAX])
+    def series_named(self, text: str) -> Q:
+        """The condition for anomalies of series with this in their names.
+
+        A few series are looked up first, as no index serves a message beside another table. Of many, anomalies are soon met in the
+        order of the list.
+        """
+        named = Metric.objects.visible_to(self.request.user).filter(name__icontains=text).order_by().values_list("pk", flat=True)
+        few = list(named[: SERIES_MAX + 1])
+        return Q(metric__in=few if len(few) <= SERIES_MAX else named)
 
     def by_rule(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
         return queryset.filter(self.hanging(FailedCheck, rule_type__in=value))

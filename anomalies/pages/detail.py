@@ -109,7 +109,7 @@ class Why:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What shows it: the chart of a series, the measure of a table over time, the rows. `why_no_rows`: what the reader lacks for them."""
+    """What shows it: the chart of a series, the measure of a table over time, the rows."""
 
     chart: Chart | None
     history: History | None

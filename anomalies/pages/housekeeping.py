@@ -1,7 +1,8 @@
 """Housekeeping flows: what becomes of anomalies that nobody has touched for long; made, switched, run and deleted."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
 
 from django import forms
 from django.db import transaction
@@ -22,6 +23,22 @@ SPANS: Final = {"week": "a week", "month": "a month", "quarter": "a quarter", "y
 
 
 RUNS: Final = "is running"
+
+
+@dataclass(frozen=True)
+class FlowRow:
+    """A flow, and the names of what it is about and of what it leaves."""
+
+    flow: Flow
+    stores: str
+    tags: str
+    extra: str
+
+    @classmethod
+    def of(cls, flow: Flow) -> Self:
+        """Wants the three lists fetched."""
+        stores, tags, extra = ([one.name for one in rows.all()] for rows in (flow.datastores, flow.tags, flow.extra_tags))
+        return cls(flow, ", ".join(stores), " or ".join(tags), ", ".join(extra))
 
 
 def told_of(entry: FlowEntry) -> tuple[FlowEntry, str]:
@@ -84,7 +101,7 @@ class Housekeeping(SettingsView):
         told = FlowEntry.objects.filter(org=self.person.org_id).select_related("flow", "user", "operation")
         entries = [told_of(one) for one in told.order_by("-timestamp", "-pk")[:ENTRIES_SHOWN]]
         running = any(words == RUNS for _, words in entries)
-        return {"flows": rows, "spans": SPANS, "entries": entries, "is_running": running}
+        return {"flows": [FlowRow.of(flow) for flow in rows], "spans": SPANS, "entries": entries, "is_running": running}
 
     def make(self, said: Mapping[str, Any]) -> Done:
         values = {name: value for name, value in said.items() if name != "datastore_ids"} | {"datastores": said["datastore_ids"]}

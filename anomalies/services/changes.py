@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from django.db import transaction
 from django.db.models import CASCADE, ForeignObjectRel
 from django.utils import timezone
@@ -18,7 +17,7 @@ from anomalies.services.history import USER, Line, write_history
 from anomalies.services.plans import Context, planned, refusals, told
 from anomalies.services.sleep import AWAKE
 from anomalies.services.states import State, directory, locked_states
-from config.database.prepared import Statement
+from config.database.prepared import Statement, packed
 from orgs.errors import FieldError, Invalid
 
 COLUMNS: Final = {
@@ -203,7 +202,3 @@ def _empty(ids: Sequence[int], *, user: User | None, now: datetime) -> None:
         if isinstance(related, ForeignObjectRel) and related.on_delete is CASCADE:
             related.related_model._base_manager.filter(**{f"{related.field.name}__in": ids}).delete()
     Anomaly.objects.filter(pk__in=ids).update(**EMPTIED, is_new=False, updated=now, deleted=now, deleted_by=user)
-
-
-def packed(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()

@@ -7,7 +7,6 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-import orjson
 from celery import current_app
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -20,6 +19,7 @@ from anomalies.services.history import DETECTOR, Changeset, Line, write_history
 from anomalies.services.sleep import AWAKE, Occurrence, Problem, is_over, meet, sleep_of, sleeping, wake
 from anomalies.services.weights import metric_weight
 from anomalies.services.wording import described, sentence
+from config.database.prepared import packed
 from orgs.tenancy import Reason, across, within
 
 RENDER_TASK: Final = "metrics.tasks.render_chart"
@@ -385,7 +385,3 @@ def milliseconds(at: datetime | None) -> int | None:
 
 def text_of(value: object) -> object:
     return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
-
-
-def packed(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()

@@ -5,19 +5,19 @@ A line of history says it all: whom its comment mentions, whom it assigns, what 
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-
-import orjson
 
 from accounts.models import User
 from anomalies.models import Comment, Notice
-from config.database.prepared import Statement
+from config.database.prepared import Statement, packed
 
 if TYPE_CHECKING:
     from anomalies.services.history import Line
 
 EXCERPT: Final = 500
+KEPT_FOR: Final = timedelta(days=90)
+AT_ONCE: Final = 5_000
 # What the detector keeps up to date by itself: no news to somebody who watches.
 DRIFTING: Final = frozenset({"score", "weight", "weight_breakdown", "peak_value", "message", "anomalous_records_count"})
 # Asked for by name comes before being among those who watch.
@@ -186,5 +186,9 @@ def row_of(line: "Line", *, is_news: bool) -> dict[str, Any]:
     }
 
 
-def packed(rows: Sequence[dict[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()
+def drop_old(*, now: datetime) -> int:
+    """Forgets what was told long ago, read or not; the history stays. In the caller's org; how many went."""
+    old, dropped = Notice.objects.filter(created__lt=now - KEPT_FOR).order_by(), 0
+    while chunk := list(old.values_list("pk", flat=True)[:AT_ONCE]):
+        dropped += Notice.objects.filter(pk__in=chunk).delete()[0]
+    return dropped

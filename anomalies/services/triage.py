@@ -113,11 +113,6 @@ def restore_anomaly(anomaly: Anomaly, *, user: User) -> Anomaly:
     return change_anomaly(anomaly, user=user, status=Anomaly.Status.ACKNOWLEDGED)
 
 
-def remove_anomaly(anomaly: Anomaly, *, user: User, version: datetime | None = None) -> None:
-    """Deletes the archived anomaly for good; its tombstone and its history stay. Raises Conflict for one that is open."""
-    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, remove=True, seen=seen_of(anomaly, version=version)), user=user)
-
-
 def snooze_anomaly(anomaly: Anomaly, snooze: Snooze, *, user: User) -> Anomaly:
     """The anomaly, asleep; one that sleeps already sleeps as `snooze` says from now on."""
     edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, snooze=snooze, seen=seen_of(anomaly)), user=user)
@@ -128,11 +123,6 @@ def wake_anomaly(anomaly: Anomaly, *, user: User) -> Anomaly:
     """The anomaly, awake."""
     edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, wake=True), user=user)
     return anomaly
-
-
-def mark_duplicate(anomaly: Anomaly, original: Anomaly, *, user: User) -> Anomaly:
-    """The anomaly, archived as a duplicate of `original`, which the caller can see."""
-    return archive_anomaly(anomaly, user=user, status=Anomaly.Status.DUPLICATE, duplicate_of=original.pk)
 
 
 def unmark_duplicate(anomaly: Anomaly, *, user: User) -> Anomaly:

@@ -1,5 +1,7 @@
 """Who is told of which change, in the transaction of the change."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import transaction
 from django.utils import timezone
@@ -8,6 +10,7 @@ from anomalies.models import Anomaly, Notice, NoticeSettings, Watch
 from anomalies.services import change_anomaly, comment_on, delete_comment, edit_comment
 from anomalies.services.history import DETECTOR, USER, Line, write_history
 from anomalies.services.notice_words import headline
+from anomalies.tasks import forget_notices
 from tests import factories
 
 
@@ -167,3 +170,12 @@ def test_an_edited_comment_is_told_as_it_is_now(anomaly, author, viewer):
     for notice in Notice.objects.filter(user=viewer):
         assert "4711" not in notice.comment + str(notice.changeset["comment"][1])
     assert Notice.objects.get(kind="mentioned").comment == f"Look, @[Vic Viewer]({viewer.pk})"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_was_told_90_days_ago_is_forgotten(anomaly, viewer, author):
+    days = (89, 91)
+    for age, user in zip(days, (viewer, author), strict=True):
+        factories.make_notice(anomaly, user, created=timezone.now() - timedelta(days=age))
+    assert (forget_notices(), forget_notices()) == (1, 0)
+    assert told() == [("Vic Viewer", "watched")]

@@ -4,6 +4,7 @@ import pytest
 from django.utils import timezone
 
 from anomalies import conditions, kept_lists, search
+from anomalies.api import filtersets
 from anomalies.models import Anomaly, FailedCheck, FailedField
 from config.api import pagination
 from tests import factories
@@ -113,3 +114,12 @@ def test_every_sort_gives_every_anomaly_once_and_nulls_last(as_, viewer, metric)
         items = [one for page in (1, 2, 3) for one in client.get(f"{address}{page}").json()["items"]]
         assert [one["anomalous_records_count"] for one in items] == order
         assert {one["id"] for one in items} == {one.pk for one in made}
+
+
+def test_a_search_finds_the_anomalies_of_every_series_of_that_name(as_, viewer, datastore, monkeypatch):
+    monkeypatch.setattr(filtersets, "SERIES_MAX", 2)
+    found = [factories.make_anomaly(factories.make_metric(datastore, f"checkout {n}"), message="High") for n in range(4)]
+    factories.make_anomaly(factories.make_metric(datastore, "other"), message="High")
+    for few, text in ((found, "CHECKOUT"), (found[:1], "checkout 0")):
+        items = as_(viewer).get("/api/anomalies", {"search": text}).json()["items"]
+        assert sorted(one["id"] for one in items) == [one.pk for one in few]

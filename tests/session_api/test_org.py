@@ -424,6 +424,17 @@ def test_graph_is_a_picture_or_the_counts(as_, admin, datastore):
     assert wrong(person.get("/org/graph", {"width": 5, "series": "cats"})) == {"width", "series"}
 
 
+def test_graph_counts_metrics_and_alerts_step_by_step(as_, admin, datastore):
+    span, at = {"from": 1772362800, "until": 1772370000, "format": "json"}, datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+    metric = factories.make_metric(datastore)
+    Metric.objects.update(created=at)
+    for minutes in (0, 10, 29, 30):
+        record_event(metric.org_id, type="alert", name="sent", timestamp=at + timedelta(minutes=minutes))
+    person = as_(admin)
+    assert data(person.get("/org/graph", {**span, "series": "metrics"}))["timeseries"] == [[1772362800, 0], [1772366400, 1]]
+    assert data(person.get("/org/graph", {**span, "series": "alerts"}))["timeseries"] == [[1772362800, 0], [1772366400, 3]]
+
+
 @pytest.fixture
 def slack(settings):
     """Slack's Web API, at a server of our own."""
