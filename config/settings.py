@@ -234,7 +234,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "config.api.problems.problem_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-# The rate limit of the REST API, per token, person or address.
+# The rate limit of the REST and the session API together, per token, person or address.
 API_RATE_PER_MINUTE = env_int("API_RATE_PER_MINUTE", 6000, minimum=1)
 API_BURST = env_int("API_BURST", 600, minimum=1)
 
