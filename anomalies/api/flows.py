@@ -199,7 +199,8 @@ class FlowViewSet(ListMixin, RetrieveMixin, OrgViewSet):
         summary="Run a flow now",
         description=(
             "Whether it is active or not, as an operation with progress; what was archived can be undone for 10 minutes. While it is "
-            "running already, the answer is that run. With `dry_run` it only counts."
+            "running already, the answer is that run. With `dry_run` it only counts. A Manager runs what they could have made: with Author "
+            "on each of its datastores (403 otherwise)."
         ),
         request=RunSerializer,
         responses={

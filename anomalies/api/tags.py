@@ -119,7 +119,8 @@ class GlobalTagViewSet(ListMixin, RetrieveMixin, OrgViewSet):
 
     @extend_schema(
         summary="Delete a tag",
-        description="It is taken off every anomaly, with what it weighed, and with an entry in the history of each.",
+        description="It is taken off every anomaly, with what it weighed, and with an entry in the history of each. "
+        "409 while a housekeeping flow is about anomalies with it.",
         responses={204: None},
     )
     @transaction.atomic
