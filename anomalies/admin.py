@@ -148,8 +148,9 @@ class TagAdmin(PlumblineAdmin):
             super().save_model(request, obj, form, change)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """What hangs on a tag goes by the service, which needs nobody's leave to take it off the anomalies."""
-        return [str(tag) for tag in objs], {"tags": len(objs)}, set(), []
+        """What hangs on a tag goes by the service, which needs nobody's leave to take it off anomalies; one that a flow is about stays."""
+        flows = Flow.objects.filter(tags__in=[tag.pk for tag in objs]).distinct().order_by("pk")
+        return [str(tag) for tag in objs], {"tags": len(objs)}, set(), [f"Flow: {flow.name}" for flow in flows]
 
     def delete_model(self, request: HttpRequest, obj: Tag) -> None:
         delete_tag(obj, user=operator_of(request))

@@ -68,7 +68,7 @@ def run(*, before: Callable[[], None] | None = None) -> None:
 
 
 def serve(*, before: Callable[[], None] | None) -> None:
-    """Makes ready, then supervises until told to stop. Raises PortTakenError, and WallError where the database would not keep orgs apart."""
+    """Makes ready, then supervises until told to stop. Raises PortTakenError; exits where the database would not keep orgs apart."""
     refuse_taken_port()
     if before:
         compile_during(before)
@@ -77,8 +77,8 @@ def serve(*, before: Callable[[], None] | None) -> None:
     os.environ.pop("DATABASE_OWNER_URL", None)
     connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's has it. Its threads must not be alive when children are forked
     supervisor = Supervisor(
-        programs(), mark=str(settings.PLUMBLINE_HOME), colors=sys.stdout.isatty(), watch=lambda: watch_servers(supervisor), is_ready=answers,
-        when_ready=lambda: greet(supervisor),
+        programs(), mark=str(settings.PLUMBLINE_HOME), colors=sys.stdout.isatty(), is_ready=answers,
+        watch=lambda: watch_servers(supervisor), when_ready=lambda: greet(supervisor),
     )  # fmt: skip
     supervisor.run()
 

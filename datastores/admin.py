@@ -30,6 +30,10 @@ class DatastoreAdmin(WithOrgRows):
     date_hierarchy = "created"
     inlines = (AccessInline,)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Datastore | None = None) -> bool:
+        """Never: series, anomalies and their history would go along, and a flow about this datastore alone would be about all."""
+        return False
+
 
 @admin.register(TeamAccess)
 class TeamAccessAdmin(ReadOnlyAdmin):

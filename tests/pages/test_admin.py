@@ -281,6 +281,18 @@ def test_a_tag_that_counts_anew_or_goes_weighs_its_anomalies_anew(desk, anomaly)
     assert (Anomaly.objects.get().weight, type(tag).objects.count(), Change.objects.count()) == (3, 0, 2)
 
 
+def test_what_a_flow_is_about_stays(desk, anomaly):
+    tag = factories.put_tag(anomaly, "Noise")
+    factories.make_flow(anomaly.datastore, name="Sweep").tags.add(tag)
+    answers = [
+        desk.post(list_of(type(tag)), {"action": "delete_selected", "_selected_action": [tag.pk], "post": "yes"}),
+        desk.post(reverse("admin:anomalies_tag_delete", args=(tag.pk,)), {"post": "yes"}),
+    ]
+    assert ["Flow: Sweep" in answer.content.decode() for answer in answers] == [True, True]
+    assert type(tag).objects.count() == 1
+    assert desk.post(reverse("admin:datastores_datastore_delete", args=(anomaly.datastore.pk,)), {"post": "yes"}).status_code == 403
+
+
 @pytest.mark.parametrize("change", [{"role": "member"}, {"is_active": ""}, {"is_demo": "on"}])
 def test_the_last_admin_of_an_org_stays_one(desk, other_org, outsider, change):
     page = reverse("admin:accounts_user_change", args=(outsider.pk,))
