@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     AttestedCredentialData,
@@ -31,6 +31,7 @@ from accounts.second_factors import tell
 from orgs.errors import Conflict, FieldError, Invalid
 from orgs.keys import digest_of
 from orgs.tenancy import org_of, within
+from orgs.uniqueness import conflict_if_taken
 
 MOST: Final = 20
 CEREMONY_S: Final = 5 * 60
@@ -96,12 +97,9 @@ def register(session: SessionBase, person: User, *, name: str, sent: Mapping[str
 
 def _store(person: User, *, name: str, data: AttestedCredentialData) -> Passkey:
     fields = {"name": name, "credential_id": data.credential_id, "credential": bytes(data)}
-    try:
-        with transaction.atomic():
-            made = Passkey.objects.create(org_id=person.org_id, user=person, **fields)
-            tell(person, f"The passkey “{name}” was added to your account. It logs in without the password.")
-    except IntegrityError as exc:
-        raise Conflict("This passkey is known already.") from exc
+    with conflict_if_taken("This passkey is known already."):
+        made = Passkey.objects.create(org_id=person.org_id, user=person, **fields)
+        tell(person, f"The passkey “{name}” was added to your account. It logs in without the password.")
     return made
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import Level, Team, User
 from accounts.teams import refuse_strangers, set_members
@@ -11,6 +11,7 @@ from datastores.models import Datastore, TeamAccess
 from orgs.errors import Conflict, Forbidden
 from orgs.events import record_event
 from orgs.models import Event
+from orgs.uniqueness import conflict_if_taken
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,8 @@ def refuse_public(team: Team) -> None:
 
 
 def _stored(team: Team) -> Team:
-    try:
-        with transaction.atomic():
-            team.save()
-    except IntegrityError as exc:
-        raise Conflict(f"There is a team {team.name!r} already.") from exc
+    with conflict_if_taken(f"There is a team {team.name!r} already."):
+        team.save()
     return team
 
 

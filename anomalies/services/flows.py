@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
@@ -13,7 +13,8 @@ from anomalies.models import Anomaly, AnomalyTag, BulkChange, Change, Flow, Flow
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk
 from datastores.models import Datastore, Operation
-from orgs.errors import Conflict, FieldError, Forbidden, Invalid
+from orgs.errors import FieldError, Forbidden, Invalid
+from orgs.uniqueness import conflict_if_taken
 
 PLAIN: Final = ("name", "is_active", "action", "inactivity", "statuses", "archive_status", "comment")
 LISTS: Final = ("datastores", "tags", "extra_tags")
@@ -39,11 +40,8 @@ def change_flow(flow: Flow, values: Mapping[str, Any], *, user: User) -> Flow:
 
 
 def stored(flow: Flow) -> Flow:
-    try:
-        with transaction.atomic():
-            flow.save()
-    except IntegrityError as exc:
-        raise Conflict(f"There is a flow named {flow.name!r} already.") from exc
+    with conflict_if_taken(f"There is a flow named {flow.name!r} already."):
+        flow.save()
     return flow
 
 

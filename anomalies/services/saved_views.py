@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from accounts.models import Team, User
 from anomalies.models import DefaultView, SavedView
 from orgs.errors import Conflict, FieldError, Forbidden, Invalid
+from orgs.uniqueness import conflict_if_taken
 
 MOST: Final = 100
 
@@ -66,11 +67,8 @@ def refuse_others(view: SavedView, user: User) -> None:
 
 
 def stored(view: SavedView, *, update_fields: Sequence[str] | None = None) -> SavedView:
-    try:
-        with transaction.atomic():
-            view.save(update_fields=update_fields)
-    except IntegrityError as exc:
-        raise Conflict(f"You have a view named {view.name!r} already.") from exc
+    with conflict_if_taken(f"You have a view named {view.name!r} already."):
+        view.save(update_fields=update_fields)
     return view
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from django.db import IntegrityError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,6 +16,7 @@ from anomalies.services.weights import Retagged, retagged
 from orgs.errors import Conflict, NotFound
 from orgs.events import record_event
 from orgs.models import Event
+from orgs.uniqueness import conflict_if_taken
 
 BATCH: Final = 2_000
 
@@ -120,11 +121,8 @@ def _ids(statement: str, tag: Tag) -> set[int]:
 
 
 def stored(tag: Tag) -> Tag:
-    try:
-        with transaction.atomic():
-            tag.save()
-    except IntegrityError as exc:
-        raise Conflict(f"There is a tag of the name {tag.name} already.") from exc
+    with conflict_if_taken(f"There is a tag of the name {tag.name} already."):
+        tag.save()
     return tag
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -14,6 +14,7 @@ from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
 from anomalies.services.states import hold
 from orgs.errors import Conflict, FieldError, Invalid
+from orgs.uniqueness import conflict_if_taken
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,8 @@ def delete_integration(integration: Integration, *, user: User) -> None:
 
 
 def stored(integration: Integration) -> Integration:
-    try:
-        with transaction.atomic():
-            integration.save()
-    except IntegrityError as exc:
-        raise Conflict(f"There is an integration of the name {integration.name} already.") from exc
+    with conflict_if_taken(f"There is an integration of the name {integration.name} already."):
+        integration.save()
     return integration
 
 

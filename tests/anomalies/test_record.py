@@ -233,10 +233,10 @@ def test_the_number_of_statements_does_not_grow(datastore):
                 now=NOW,
             )
         counts.append(len(queries))
-    assert counts == [7, 14]
+    assert counts == [6, 12]
     with CaptureQueriesContext(connection) as queries:
         record([later(metric, 4, peak=peak(4, score=90.0)) for metric in metrics], now=NOW)
-    assert len(queries) == 8
+    assert len(queries) == 7
     assert Anomaly.objects.filter(score=90.0).count() == 30
 
 
