@@ -36,6 +36,7 @@ def test_from_the_inbox_to_the_archive_and_back_with_the_keyboard_alone(desk, wo
     press("j")
     press("Enter")
     expect(page.locator(".headline .status").first).to_have_text("Invalid")
+    page.wait_for_load_state()  # keys are heard once the scripts are there
     press("u")
     expect(page.locator("tr.here .status")).to_have_text("Invalid")
     press("e")
