@@ -214,6 +214,15 @@ def test_the_command_needs_no_server_and_starts_quickly(tmp_path):
     assert used_s < 3.0  # of processor time: the machine may be busy
 
 
+def test_a_reader_that_goes_away_is_no_fault(tmp_path):
+    write(tmp_path / "a.csv", plain)
+    command = [sys.executable, str(ROOT / "manage.py"), "replay", str(tmp_path / "a.csv"), "--scores", str(tmp_path / "scores.csv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait(120)) == ("", 0)
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == COUNT + 1
+
+
 @pytest.mark.parametrize(("is_compiled", "lines"), [(False, 1), (True, 0)])
 def test_a_first_start_says_that_it_compiles(tmp_path, monkeypatch, is_compiled, lines):
     monkeypatch.setattr(engine, "is_compiled", lambda: is_compiled)

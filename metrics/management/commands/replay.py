@@ -3,7 +3,10 @@
 import csv
 import dataclasses
 import json
+import os
+import sys
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +44,18 @@ class Command(BaseCommand):
         if not engine.is_compiled():
             self.stderr.write("compiling the detector once, half a minute or so; the next start finds it compiled")
         found = replay.replay(series, sensitivity=options["sensitivity"])
-        for alert in replay.alerts(found):
-            self.stdout.write(json.dumps(dataclasses.asdict(alert)))
         if options["scores"]:
             self.write_scores(found, options["scores"])
+        self.tell(replay.alerts(found))
+
+    def tell(self, alerts: Iterable[replay.Alert]) -> None:
+        """A line each, for as long as somebody reads them: `| head` is no fault."""
+        try:
+            for alert in alerts:
+                self.stdout.write(json.dumps(dataclasses.asdict(alert)))
+            self.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python fails again as it ends
 
     def write_scores(self, found: replay.Replay, path: Path) -> None:
         try:
