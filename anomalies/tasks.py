@@ -10,7 +10,7 @@ from anomalies.models import Anomaly
 from anomalies.services import bulk, erasing, flows, loop, notice_mails, notices, sleep, sources
 from anomalies.services.retention import drop_consumed_log
 from datastores.models import Operation
-from orgs.models import Org
+from orgs.services import org_ids
 from orgs.tenancy import Reason, across, org_of, within
 
 # Then another task goes on, so that no change of many holds a worker for long.
@@ -59,18 +59,14 @@ def resume_bulk_changes() -> int:
 def forget_bulk_changes() -> int:
     """Each day: the sets and results of changes of many that were made long ago; how many."""
     now = timezone.now()
-    with across(Reason.UPKEEP):
-        org_ids = list(Org.objects.order_by("pk").values_list("pk", flat=True))
-    return sum(within(org_id)(bulk.drop_old)(now=now) for org_id in org_ids)
+    return sum(within(org_id)(bulk.drop_old)(now=now) for org_id in org_ids())
 
 
 @shared_task(ignore_result=True, time_limit=600, soft_time_limit=590)
 def forget_notices() -> int:
     """Each day: what people were told 90 days ago; how many."""
     now = timezone.now()
-    with across(Reason.UPKEEP):
-        org_ids = list(Org.objects.order_by("pk").values_list("pk", flat=True))
-    return sum(within(org_id)(notices.drop_old)(now=now) for org_id in org_ids)
+    return sum(within(org_id)(notices.drop_old)(now=now) for org_id in org_ids())
 
 
 # Below the 900 s after which the broker gives a task to another process as well.
