@@ -46,7 +46,7 @@ _heard: WeakKeyDictionary[psycopg.Connection, float] = WeakKeyDictionary()
 
 
 def is_alive(connection: psycopg.Connection) -> bool:
-    """Whether a connection that waited in the pool still works.
+    """Whether a connection that waited in the pool still works. What it is asked begins no transaction, however it was let go.
 
     A server that has ended has closed it, which the socket tells without a round trip; of one that went away without a word this is
     found out after ASKED_AGAIN_S. Closes what does not work.
@@ -55,6 +55,7 @@ def is_alive(connection: psycopg.Connection) -> bool:
     if now - heard < ASKED_AGAIN_S and not _has_news(connection):
         return True
     try:
+        connection.autocommit = True
         connection.execute("")
     except psycopg.Error:
         connection.close()

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from config.database import base
 from metrics.points.sql import binary_cursor
 from orgs import wall
 from orgs.models import Channel, Org
@@ -24,7 +25,7 @@ def orgs(transactional_db) -> tuple[Org, Org]:
 @pytest.fixture
 def product(orgs):
     """The product's own connection: a pool of one, so that everything meets whatever was left on it."""
-    with connected_as(wall.role(), min_size=1, max_size=1, timeout=2):
+    with connected_as(wall.role(), min_size=1, max_size=1, timeout=60):
         yield
 
 
@@ -49,6 +50,15 @@ def test_the_next_user_of_a_pooled_connection_inherits_nothing(orgs, product):
         assert one(COUNT) == (2, "", "plumbline_app_across")
     connection.close()
     assert one(COUNT) == (0, "", "plumbline_app")
+
+
+def test_a_connection_that_was_let_go_inside_of_a_transaction_works_for_the_next_user(orgs, product, monkeypatch):
+    monkeypatch.setattr(base, "ASKED_AGAIN_S", 0.0)
+    pid = one("SELECT pg_backend_pid()")
+    connection.set_autocommit(False)
+    connection.close()
+    with within(orgs[0].pk), transaction.atomic():
+        assert (one("SELECT pg_backend_pid()"), one(COUNT)[0]) == (pid, 1)
 
 
 def test_a_transaction_is_told_once_and_whenever_the_scope_changes(orgs, product):
