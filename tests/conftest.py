@@ -12,6 +12,7 @@ import django  # noqa: E402  the settings read the addresses of the servers
 from django.conf import settings  # noqa: E402
 
 settings.DATABASES["default"]["AS_OWNER"] = True
+settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] = 60  # a crowded machine takes its time to open a connection
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no collectstatic for a test
 settings.MIDDLEWARE.insert(0, "tests.acting.ActingMiddleware")
 django.setup()

@@ -3,13 +3,14 @@
 import contextlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
+
+from tests.product import CROWDED_S
 
 
 @dataclass
@@ -35,7 +36,7 @@ class Answer:
     status: int = 200
     body: bytes = b"ok"
     headers: dict[str, str] = field(default_factory=dict)
-    after_s: float = 0.0
+    once: threading.Event | None = None  # set by the test when it may go
 
 
 def said(status: int = 200, **fields: Any) -> Answer:
@@ -69,7 +70,8 @@ def listening() -> Iterator[Peer]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             peer.sent.append(Sent(self.command, self.path, headers, self.rfile.read(length)))
             answer = peer.answers.pop(0) if peer.answers else peer.usual
-            time.sleep(answer.after_s)
+            if answer.once:
+                answer.once.wait(CROWDED_S)
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)

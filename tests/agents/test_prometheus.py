@@ -97,12 +97,12 @@ def test_prometheus_pushes_what_it_scraped(product, secrets, tmp_path, path, aut
     name = f'process_cpu_seconds_total{{instance="127.0.0.1:{port}",job="itself"}}'
     agent = running(tmp_path, port=port, url=product.url, path=path, auth=auth.format(key=key))
     try:
-        wait_until(lambda: len(stored(product, token, name)) >= 5, within_s=90, what="points of Prometheus")
+        wait_until(lambda: len(stored(product, token, name)) >= 5, what="points of Prometheus")
         theirs = scraped(port, f"{name}[5m]")
     finally:
         agent.terminate()
         agent.wait(20)
-    wait_until(lambda: len(stored(product, token, name)) >= len(theirs), within_s=30, what="the rest of the points")
+    wait_until(lambda: len(stored(product, token, name)) >= len(theirs), what="the rest of the points")
     assert len(theirs) >= 5
     assert stored(product, token, name)[: len(theirs)] == theirs
     assert "non-recoverable error" not in (tmp_path / "prometheus.log").read_text()

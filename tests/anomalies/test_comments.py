@@ -177,7 +177,7 @@ def test_a_comment_waits_for_the_archiving_that_came_first(anomaly, author):
     archived, said = threading.Event(), []
 
     def say() -> None:
-        archived.wait(10)
+        archived.wait(120)
         try:
             comment_on(anomaly, user=author, message="late")
         except Archived as refused:
@@ -191,10 +191,10 @@ def test_a_comment_waits_for_the_archiving_that_came_first(anomaly, author):
         archive_anomaly(anomaly, user=author, status="Resolved")
         archived.set()
         with connection.cursor() as cursor:
-            for _ in range(200):
+            for _ in range(6000):
                 cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'")
                 if cursor.fetchone()[0]:
                     break
                 cursor.execute("SELECT pg_sleep(0.02)")
-    other.join(10)
+    other.join(120)
     assert (len(said), Comment.objects.count()) == (1, 0)

@@ -68,7 +68,7 @@ def path(anomaly: Anomaly, rest: str = "") -> str:
 def test_rows_come_with_masks_and_say_which_fields_are_wrong(as_, viewer, anomaly):
     answer = as_(viewer).get(f"/api/anomalies/{anomaly.uuid}/source-record")
     shown = answer.json()
-    assert timezone.now() - datetime.fromisoformat(shown.pop("cached_at")) < timedelta(minutes=1)
+    assert timezone.now() - datetime.fromisoformat(shown.pop("cached_at")) < timedelta(hours=1)
     assert shown == {
         "fields": FIELDS,
         "records": [
@@ -278,7 +278,7 @@ def test_two_never_read_the_rows_of_one_anomaly_at_once(anomaly, monkeypatch):
         return read(*args, **kwargs)
 
     monkeypatch.setattr(sources, "read_source", slowly)
-    monkeypatch.setattr(sources, "WAIT_S", 30.0)
+    monkeypatch.setattr(sources, "WAIT_S", 120.0)
 
     def ask(after_s: float) -> None:
         time.sleep(after_s)
@@ -291,7 +291,7 @@ def test_two_never_read_the_rows_of_one_anomaly_at_once(anomaly, monkeypatch):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert (results, max(most)) == ([2, 2, 2, 2], 1)
     assert len(most) <= 4
 

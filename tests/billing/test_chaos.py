@@ -90,12 +90,12 @@ def test_who_dies_between_keeping_and_acting_leaves_it_to_the_next(shop, buyer, 
     shop.trouble(delay_s=300)
     worker = start_worker(shop, row.event_id)
     try:
-        wait_until(lambda: is_locked(account), within_s=120, what="the worker is at it and waits for Stripe")
+        wait_until(lambda: is_locked(account), what="the worker is at it and waits for Stripe")
     finally:
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         shop.trouble()
-    wait_until(lambda: not is_locked(account), within_s=30, what="the database has let go")
+    wait_until(lambda: not is_locked(account), what="the database has let go")
     assert (EventEffect.objects.count(), plan_of(org)) == (0, ("team", 10_000))
 
     later = timezone.now() + timedelta(minutes=1)

@@ -70,7 +70,7 @@ def test_nothing_is_lost_or_told_twice_whatever_is_killed(live, kills):
     begin_ms = (int(time.time()) // 60 - live) * STEP_MS
     values = values_of(live)
     with new_product(DETECT_INTERVAL_S="1") as product:
-        product.start(within_s=180)
+        product.start()
         keys = ask(product, f"seed({begin_ms}, {live})")
         wait_until(
             lambda: ask(product, f"look('calm', {begin_ms})")["behind"] == 0,
@@ -84,7 +84,7 @@ def test_nothing_is_lost_or_told_twice_whatever_is_killed(live, kills):
             repeated += send(product, keys["storm"], i, begin_ms + i * STEP_MS, values[HISTORY + i])
         for i in range(live):
             send(product, keys["calm"], i, begin_ms + i * STEP_MS, values[HISTORY + i])
-        wait_until(lambda: ask(product, f"look('calm', {begin_ms})")["behind"] == 0, within_s=180, what="detection has read everything")
+        wait_until(lambda: ask(product, f"look('calm', {begin_ms})")["behind"] == 0, what="detection has read everything")
         storm, calm = (ask(product, f"look('{slug}', {begin_ms})") for slug in ("storm", "calm"))
     times = begin_ms + STEP_MS * np.arange(live)
     assert storm["points"] == {name: digest_of(times, values[HISTORY:, i]) for i, name in enumerate(NAMES)}

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
@@ -18,6 +17,7 @@ import pytest
 from config.embedded import NoServerError, Place, Postgres, Valkey, ensure_servers, needs_servers, stop_servers
 from config.embedded import keys as key_files
 from config.environment import BASE_DIR
+from tests.product import wait_until
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 
@@ -116,10 +116,7 @@ def test_a_stopped_server_leaves_no_process(place):
     Valkey(place).ensure()
     pids = [postmaster(place), int((place.sockets / "redis.pid").read_text())]
     stop_servers(place.home)
-    deadline = time.monotonic() + 10
-    while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), what="both processes have ended")
 
 
 @pytest.mark.parametrize("name", ["with space, comma & ümlaut", "long" * 30])
@@ -267,15 +264,11 @@ def test_only_commands_that_touch_data_start_servers(argv, needed):
 
 def test_the_session_of_tests_clears_up_even_after_a_kill():
     script = (
-        "import os, time, tests.servers as s; s.provide_session_servers(); print(os.environ['PLUMBLINE_HOME'], flush=True); time.sleep(60)"
+        "import os, time, tests.servers as s; s.provide_session_servers(); print(os.environ['PLUMBLINE_HOME'], flush=True); time.sleep(600)"
     )
     environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "PYTEST_XDIST_WORKER"}}
     with subprocess.Popen([sys.executable, "-c", script], cwd=BASE_DIR, env=environment, stdout=subprocess.PIPE, text=True) as session:
         home = Path(session.stdout.readline().strip())
         pid = int((home / "pg/postmaster.pid").read_text().split()[0])
         session.kill()
-    deadline = time.monotonic() + 30
-    while (home.exists() or Path(f"/proc/{pid}").exists()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not home.exists()
-    assert not Path(f"/proc/{pid}").exists()
+    wait_until(lambda: not home.exists() and not Path(f"/proc/{pid}").exists(), what="folder and server are gone")

@@ -42,7 +42,7 @@ def test_everything_alive_is_ok(client):
     assert response.status_code == 200
     told = response.json()
     ages = [told["beat"].pop("seconds_ago"), *(worker.pop("seconds_ago") for worker in told["workers"].values())]
-    assert max(ages) < 5
+    assert max(ages) < health.SILENT_AFTER_S
     fine = {"ok": True}
     assert told == {
         "status": "ok", "version": "0.1.0", "database": fine, "broker": fine, "beat": fine,
@@ -53,12 +53,12 @@ def test_everything_alive_is_ok(client):
 @pytest.mark.django_db
 def test_a_worker_that_is_silent_or_was_never_there_degrades_the_whole(client):
     all_alive()
-    cache.set(sign_of("detect.1"), time.time() - 60)
+    cache.set(sign_of("detect.1"), time.time() - 3600)
     cache.delete(sign_of("default"))
     told = client.get("/api/status").json()
     assert told["status"] == "degraded"
     assert told["workers"]["detect.0"]["ok"] is True
-    assert told["workers"]["detect.1"] == {"ok": False, "seconds_ago": pytest.approx(60, abs=5)}
+    assert told["workers"]["detect.1"] == {"ok": False, "seconds_ago": pytest.approx(3600, abs=600)}
     assert told["workers"]["default"] == {"ok": False, "seconds_ago": None}
 
 
@@ -68,7 +68,7 @@ def test_workers_and_beat_leave_their_signs():
             hostname = "detect.0@host"
 
     worker_lives(Heart())
-    assert cache.get(sign_of("detect.0")) == pytest.approx(time.time(), abs=5)
+    assert cache.get(sign_of("detect.0")) == pytest.approx(time.time(), abs=600)
     worker_goes("detect.0@host")
     assert cache.get(sign_of("detect.0")) is None
 
@@ -78,7 +78,7 @@ def test_beat_tells_that_it_ticks(tmp_path):
     scheduler.setup_schedule()
     scheduler.schedule.clear()
     assert scheduler.tick() <= 2
-    assert cache.get(sign_of("beat")) == pytest.approx(time.time(), abs=5)
+    assert cache.get(sign_of("beat")) == pytest.approx(time.time(), abs=600)
 
 
 @pytest.fixture
@@ -95,11 +95,11 @@ def test_the_lag_is_the_age_of_the_oldest_point_that_waits(client, shards):
     org = factories.make_org()
     told = client.get("/api/status").json()
     assert (told["ingest_lag_s"], told["last_detection"]) == (0.0, "2026-03-01T12:30:00.000Z")
-    for age_s in (90, 30):
+    for age_s in (7200, 60):
         received = timezone.now() - timedelta(seconds=age_s)
         points.append(org.pk, np.array([1]), np.array([1_700_000_000_000]), np.array([1.0]), received_at=received)
     health._last = None
-    assert client.get("/api/status").json()["ingest_lag_s"] == pytest.approx(90, abs=5)
+    assert client.get("/api/status").json()["ingest_lag_s"] == pytest.approx(7200, abs=600)
 
 
 @pytest.mark.django_db
@@ -126,4 +126,4 @@ def test_without_a_database_the_answer_is_503():
         assert (code, told["status"], told["database"], headers["retry-after"]) == (503, "unavailable", {"ok": False}, "5")
         assert product.get("/api/health")[0] == 200
         product.start_postgres()
-        wait_until(lambda: product.get("/api/status")[0] == 200, within_s=10, what="the database is back")
+        wait_until(lambda: product.get("/api/status")[0] == 200, what="the database is back")

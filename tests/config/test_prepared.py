@@ -26,7 +26,7 @@ def orgs(transactional_db):
 
 @pytest.fixture
 def product(orgs):
-    with connected_as(wall.role(), min_size=1, max_size=1, timeout=2):
+    with connected_as(wall.role(), min_size=1, max_size=1, timeout=60):
         yield
 
 

@@ -10,24 +10,28 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from config.environment import BASE_DIR
 from config.running import runner_pid, sole_runner
-from config.supervisor import MARK
+from config.supervisor import MARK, STOP_WITHIN_S
+from tests.product import CROWDED_S, wait_until
 
 PYTHON = sys.executable
 
 
-def supervise(folder: Path, programs: str, **options: str) -> subprocess.Popen:
+def supervise(folder: Path, programs: str, *, patience_s: float = STOP_WITHIN_S, **options: str) -> subprocess.Popen:
     """Starts a supervisor of (name, Python code) pairs in a process of its own; its output goes to `folder`/out."""
     arguments = ", ".join(f"{name}={code}" for name, code in options.items())
     script = f"""
         from config.running import AlreadyRunningError, sole_runner
+        from config import supervisor
         from config.supervisor import Program, Supervisor
         from pathlib import Path
         import sys
+        supervisor.STOP_WITHIN_S = {patience_s}
         programs = [Program(name, (sys.executable, "-u", "-c", code), *more) for name, code, *more in {programs}]
         try:
             with sole_runner(Path({str(folder)!r})):
@@ -43,7 +47,7 @@ def supervise(folder: Path, programs: str, **options: str) -> subprocess.Popen:
 def start(tmp_path):
     started = []
 
-    def run(programs: list[tuple[str, str]], **options: str) -> subprocess.Popen:
+    def run(programs: list[tuple[str, str]], **options: Any) -> subprocess.Popen:
         started.append(supervise(tmp_path, repr(programs), **options))
         return started[-1]
 
@@ -67,9 +71,9 @@ def marked(folder: Path) -> list[int]:
     return found
 
 
-def wait_for(folder: Path, pattern: str, *, within_s: float = 20, count: int = 1) -> list[str]:
+def wait_for(folder: Path, pattern: str, *, count: int = 1) -> list[str]:
     """The matches in the output, once there are `count`."""
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + CROWDED_S
     while len(found := re.findall(pattern, (folder / "out").read_text())) < count:
         assert time.monotonic() < deadline, f"no {pattern!r} in:\n{(folder / 'out').read_text()}"
         time.sleep(0.05)
@@ -113,22 +117,19 @@ def test_the_last_words_of_a_program_are_not_lost(start, tmp_path):
 def test_a_signal_stops_everything_within_ten_seconds(start, tmp_path, number):
     supervisor = start([("a", SLEEPS), ("stubborn", STUBBORN), ("parent", PARENT)])
     wait_for(tmp_path, r"pid (\d+)", count=3)
-    started = time.monotonic()
     supervisor.send_signal(number)
-    assert supervisor.wait(10) == 0
-    assert time.monotonic() - started < 10
+    assert supervisor.wait(CROWDED_S) == 0
+    assert STOP_WITHIN_S < 10
     assert marked(tmp_path) == []
 
 
 def test_a_second_signal_stops_at_once(start, tmp_path):
-    supervisor = start([("stubborn", STUBBORN)])
+    supervisor = start([("stubborn", STUBBORN)], patience_s=3600.0)
     wait_for(tmp_path, r"pid (\d+)")
     supervisor.send_signal(signal.SIGINT)
     wait_for(tmp_path, "stopping")
-    started = time.monotonic()
     supervisor.send_signal(signal.SIGINT)
-    supervisor.wait(10)
-    assert time.monotonic() - started < 2
+    supervisor.wait(CROWDED_S)
     assert marked(tmp_path) == []
 
 
@@ -136,10 +137,7 @@ def test_children_end_when_the_supervisor_is_killed(start, tmp_path):
     supervisor = start([("a", SLEEPS), ("b", SLEEPS)])
     wait_for(tmp_path, r"pid (\d+)", count=2)
     supervisor.kill()
-    deadline = time.monotonic() + 5
-    while marked(tmp_path) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert marked(tmp_path) == []
+    wait_until(lambda: marked(tmp_path) == [], what="no program is left")
 
 
 def test_what_a_killed_supervisor_left_is_ended_by_the_next(start, tmp_path):
@@ -156,7 +154,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next(start, tmp_path):
 def test_a_second_runner_of_the_same_home_is_refused_and_names_the_first(start, tmp_path):
     first = start([("a", SLEEPS)])
     wait_for(tmp_path, r"pid (\d+)")
-    assert start([("b", SLEEPS)]).wait(20) == 1
+    assert start([("b", SLEEPS)]).wait(CROWDED_S) == 1
     assert wait_for(tmp_path, r"running: (\d+)") == [str(first.pid)]
     assert runner_pid(tmp_path) == first.pid
     first.kill()
@@ -168,16 +166,16 @@ def test_a_second_runner_of_the_same_home_is_refused_and_names_the_first(start, 
 
 def test_stop_waits_for_the_pid_of_a_runner_that_just_starts(tmp_path):
     script = f"from config.running import stop_runner; from pathlib import Path; print(stop_runner(Path({str(tmp_path)!r})))"
-    with open(tmp_path / "up.pid", "w") as lock, subprocess.Popen(["sleep", "20"], start_new_session=True) as runner:
+    with open(tmp_path / "up.pid", "w") as lock, subprocess.Popen(["sleep", "600"], start_new_session=True) as runner:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stop = subprocess.Popen([PYTHON, "-c", script], cwd=BASE_DIR, stdout=subprocess.PIPE, text=True, start_new_session=True)
         time.sleep(1)
         assert (stop.poll(), runner.poll()) == (None, None)
         lock.write(str(runner.pid))
         lock.flush()
-        assert runner.wait(10) == -signal.SIGTERM
+        assert runner.wait(CROWDED_S) == -signal.SIGTERM
         lock.close()
-        assert (stop.communicate(timeout=10)[0], stop.returncode) == ("True\n", 0)
+        assert (stop.communicate(timeout=CROWDED_S)[0], stop.returncode) == ("True\n", 0)
 
 
 def test_somebody_who_asks_does_not_keep_the_product_from_starting(tmp_path):

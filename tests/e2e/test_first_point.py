@@ -38,7 +38,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def link_in_the_mail(product: Product) -> str:
     folder = product.home / "mail"
-    wait_until(lambda: list(folder.glob("*.eml")), within_s=60, what=f"a mail in {folder}")
+    wait_until(lambda: list(folder.glob("*.eml")), what=f"a mail in {folder}")
     (mail,) = folder.glob("*.eml")
     text = email.message_from_bytes(mail.read_bytes(), policy=policy.default).get_body(("plain",)).get_content()
     return re.search(rf"{product.url}/\S+", text).group()

@@ -1,5 +1,7 @@
 """The outbox: what reaches a channel or a telephone, what is tried again, what is given up, and how that is told."""
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -40,6 +42,13 @@ def ordered(channel: Channel, title: str = "Acme: All metrics stopped.") -> Deli
     return delivery
 
 
+def put_off(act: Callable[[], Delivery]) -> tuple[Delivery, float, float]:
+    """The delivery, and for how many seconds its next try was put off: seen from the end of the try, and from its beginning."""
+    before = timezone.now()
+    delivery = act()
+    return delivery, (delivery.next_try - timezone.now()).total_seconds(), (delivery.next_try - before).total_seconds()
+
+
 def later(delivery: Delivery) -> Delivery:
     """After the next try, once its time has come."""
     Delivery.objects.filter(pk=delivery.pk).update(next_try=timezone.now())
@@ -56,7 +65,7 @@ def test_a_slack_webhook_gets_the_message(slack, peer, told):
     assert "<https://x.example/app|Open in Plumbline>" in sent.json["blocks"][0]["text"]["text"]
     assert (delivery.status, delivery.tries, delivery.answer) == (Status.DELIVERED, 1, "200 ok")
     assert delivery.ended is not None
-    assert delivery.took_ms < 5000
+    assert delivery.took_ms >= 0
     assert told() == [("“Acme: All metrics stopped.” reached Slack #ops", "")]
 
 
@@ -72,18 +81,19 @@ def test_a_teams_webhook_gets_a_card(org, peer, settings):
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_what_passes_by_itself_is_tried_again_until_it_is_taken(slack, peer, told, status):
     peer.answers = [Answer(status, b"later"), Answer(status, b"later")]
-    delivery = ordered(slack)
+    delivery, least, most = put_off(lambda: ordered(slack))
     assert (delivery.status, delivery.tries, told()) == (Status.WAITING, 1, [])
-    assert 4 < (delivery.next_try - timezone.now()).total_seconds() < 7
-    assert later(delivery).status == Status.WAITING
-    assert 59 < (delivery.next_try - timezone.now()).total_seconds() < 73
+    assert (most >= 5, least <= 6) == (True, True)
+    delivery, least, most = put_off(lambda: later(delivery))
+    assert (delivery.status, most >= 60, least <= 72) == (Status.WAITING, True, True)
     assert (later(delivery).status, delivery.tries) == (Status.DELIVERED, 3)
     assert len(told()) == 1
 
 
 def test_the_service_says_how_long_to_wait(slack, peer):
     peer.answers = [Answer(429, b"", {"Retry-After": "120"})]
-    assert 119 < (ordered(slack).next_try - timezone.now()).total_seconds() <= 120
+    _, least, most = put_off(lambda: ordered(slack))
+    assert least <= 120 <= most
 
 
 def test_what_is_not_due_is_left_alone(slack, peer):
@@ -207,16 +217,17 @@ def test_without_a_gateway_an_sms_is_cleanly_not_set_up(org, settings, told):
 def test_a_try_holds_no_lock_and_is_one_workers_alone(slack, peer, in_thread):
     """While the peer takes its time, another worker finds nothing to do, and everybody can read and write."""
     delivery = Delivery.objects.create(org_id=slack.org_id, method="slack", to="#ops", channel=slack, title="x")
-    peer.usual = Answer(after_s=1.0)
+    let_go = threading.Event()
+    peer.usual = Answer(once=let_go)
     slow = in_thread(lambda: outbox.send(delivery.pk))
-    wait_until(lambda: peer.sent, within_s=10, what="the first worker's request")
+    wait_until(lambda: peer.sent, what="the first worker's request")
     with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = '500ms'")
+        cursor.execute("SET lock_timeout = '10s'")
         assert outbox.send(delivery.pk) is None
         Delivery.objects.filter(pk=delivery.pk).update(text="written meanwhile")
         cursor.execute("RESET lock_timeout")
-    assert slow.is_alive()
-    slow.join(10)
+    let_go.set()
+    slow.join(60)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.text, len(peer.sent)) == (Status.DELIVERED, "written meanwhile", 1)
 

@@ -91,7 +91,7 @@ def test_the_command_for_a_shell_really_sends(key, org, live_server):
     metric = Metric.objects.get()
     found = points.read(org.pk, [metric.pk], 0, 2**42)[metric.pk]
     assert (metric.name, found.values.tolist()) == ("my.first.metric", [42.0])
-    assert abs(found.timestamps_ms[0] / 1000 - time.time()) < 60
+    assert abs(found.timestamps_ms[0] / 1000 - time.time()) < 600
 
 
 def test_a_key_is_made_on_demand_and_fills_the_lines_this_once(as_, manager, settings):

@@ -115,8 +115,9 @@ def test_an_update_that_does_not_do_is_named_and_changes_nothing(as_, admin, sai
 
 def test_muting_lasts_as_long_as_was_said(as_, admin):
     muting = data(as_(admin).post("/org/update", {"mute_minutes": 30}))["org"]["alert_muting"]
-    assert (muting["muted"], muting["minutes_remaining"]) == (True, 30)
-    assert abs(muting["muted_until_timestamp"] - time.time() - 1800) < 5
+    assert muting["muted"] is True
+    assert muting["minutes_remaining"] in (29, 30)
+    assert abs(muting["muted_until_timestamp"] - time.time() - 1800) < 60
     assert data(as_(admin).post("/org/update", {"mute_minutes": 0}))["org"]["alert_muting"]["muted"] is False
 
 

@@ -239,7 +239,7 @@ def test_a_fold_does_not_wait_for_another_process_that_makes_a_partition(org, pu
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [1886151213])
         folding = in_thread(lambda: fold.fold_all(org.pk, POINTS))
-        folding.join(20)
+        folding.join(120)
         assert not folding.is_alive()
     assert places(org) == (0, 1, 0)
 
@@ -261,7 +261,7 @@ def test_a_task_leaves_an_org_to_the_fold_that_is_at_it(org, put, pairs, today, 
     fold.fold_all(org.pk, POINTS)
     with transaction.atomic():
         fold.fold(org.pk, POINTS)
-        in_thread(lambda: done.append(fold_org(org.pk, POINTS.id))).join(20)
+        in_thread(lambda: done.append(fold_org(org.pk, POINTS.id))).join(120)
         assert done == [0]
     assert pairs(7) == [(today, 1.0)]
 
@@ -316,5 +316,5 @@ class TestRestored:
             fold.fold(org.pk, POINTS)
             second = in_thread(lambda: fold.fold_all(org.pk, POINTS))
             second.join(0.5)
-        second.join(30)
+        second.join(120)
         assert pairs(7) == [(today, 2.0)]
