@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from accounts.pages.settings import Done, SettingsView
 from accounts.permissions import has_role
-from accounts.settings_view import Done, SettingsView
 from accounts.zones import zone_of
 from billing import checkout
 from billing.money import money

@@ -18,7 +18,7 @@ from django.utils.functional import SimpleLazyObject
 from psycopg_pool import PoolTimeout
 
 from accounts.models import User
-from accounts.pages import keys_of, theme_of
+from accounts.pages.look import keys_of, theme_of
 from accounts.permissions import has_role
 from accounts.zones import zone_of
 from anomalies.pages.listing import capped_count, in_words, visible_to

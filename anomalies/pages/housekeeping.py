@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Level
-from accounts.settings_view import Done, SettingsView
+from accounts.pages.settings import Done, SettingsView
 from anomalies.models import Anomaly, Flow, FlowEntry, Tag
 from anomalies.services import flows
 from anomalies.services.bulk import LIMIT

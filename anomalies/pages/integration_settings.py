@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from accounts.settings_view import Done, SettingsView
+from accounts.pages.settings import Done, SettingsView
 from anomalies.models import Integration
 from anomalies.services.tickets import change_integration, create_integration, delete_integration
 from config.api.fields import WebAddressField, is_web_address

@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
+from accounts.pages.settings import Done, SettingsView, reader
 from accounts.permissions import has_role
-from accounts.settings_view import Done, SettingsView, reader
 from anomalies.api.documents import documents
 from anomalies.services.org_export import exported
 from datastores.closing import GRACE, close_org

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.db import transaction
 
-from accounts.settings_view import DEMO, Done, SettingsView, page_of
+from accounts.pages.settings import DEMO, Done, SettingsView, page_of
 from anomalies.models import Tag
 from anomalies.models.tags import validate_tag_name
 from anomalies.services.tags import change_tag, create_tag, delete_tag

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts import adminalerts
 from accounts.models import User
-from accounts.settings_view import Done, SettingsView
+from accounts.pages.settings import Done, SettingsView
 from orgs.models import AdminAlert, Channel
 
 Kind = AdminAlert.Kind

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.settings_view import Done, SettingsView
+from accounts.pages.settings import Done, SettingsView
 from orgs import channels
 from orgs.delivery import outbox
 from orgs.errors import FieldError, Invalid, NotFound

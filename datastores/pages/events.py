@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.db.models import Q, QuerySet
 
-from accounts.settings_view import Done, SettingsView, page_of
+from accounts.pages.settings import Done, SettingsView, page_of
 from accounts.zones import zone_of
 from datastores.events import visible_events
 from orgs.events import record_event

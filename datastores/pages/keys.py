@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Level
+from accounts.pages.settings import Done, SettingsView
 from accounts.permissions import has_role
-from accounts.settings_view import Done, SettingsView
 from datastores.models import Datastore
 from datastores.pages.organisation import LinesField
 from orgs.errors import FieldError, Invalid, NotFound

@@ -12,7 +12,7 @@ from accounts import people
 from accounts.invitations import invite, invite_again
 from accounts.letters import LIFE
 from accounts.models import Letter, Role, User
-from accounts.settings_view import Done, SettingsView, page_of
+from accounts.pages.settings import Done, SettingsView, page_of
 from orgs.errors import NotFound
 
 ROLES: Final = tuple((role.value, role.label) for role in Role)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.utils import timezone
 
-from accounts.settings_view import Done, SettingsView
+from accounts.pages.settings import Done, SettingsView
 from orgs.services import change_org
 
 ZONES: Final = [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())]

@@ -13,9 +13,9 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 
 from accounts import letters, limits
-from accounts.forms import RequestForm
 from accounts.models import Letter
-from accounts.pages import RequestFormView
+from accounts.pages.forms import RequestForm
+from accounts.pages.login import RequestFormView
 from datastores.signup import sign_up
 
 ZONES: Final = [("", "Choose one"), *((name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones()))]

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 
 from accounts.models import Level, Team, User
-from accounts.settings_view import Done, SettingsView
+from accounts.pages.settings import Done, SettingsView
 from accounts.teams import set_members
 from datastores.models import Datastore, TeamAccess
 from datastores.teams import Grant, create_team, delete_team, rename_team, set_access

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.utils import timezone
 
-from accounts.settings_view import Done, SettingsView, page_of
+from accounts.pages.settings import Done, SettingsView, page_of
 from billing.usage import usage_of
 from billing.usage_chart import usage_chart
 from metrics import quota

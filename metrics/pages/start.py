@@ -14,8 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import Level, User
+from accounts.pages.settings import Done, SettingsView, reader
 from accounts.permissions import has_role
-from accounts.settings_view import Done, SettingsView, reader
 from datastores.models import Datastore
 from metrics.agents import PLACEHOLDER, agents
 from metrics.models import Metric

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from accounts import tokens
 from accounts.models import PersonalToken
-from accounts.profile_pages import ProfileView
-from accounts.settings_view import Done
+from accounts.pages.profile import ProfileView
+from accounts.pages.settings import Done
 from orgs.errors import NotFound
 from orgs.services import revoke
 

@@ -1,13 +1,12 @@
-"""Coming in, going out, and how the pages look to a person."""
+"""Coming in, and going out."""
 
 import math
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView, RedirectURLMixin, redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -21,14 +20,10 @@ from django.views.generic import FormView
 
 from accounts import clients, entry, impersonation, letters, limits, passkeys
 from accounts.browsers import browser_words
-from accounts.forms import CodeForm, Guess, LoginForm, RecoveryForm, RequestForm
 from accounts.models import Letter, Passkey, User
+from accounts.pages.forms import CodeForm, Guess, LoginForm, RecoveryForm, RequestForm
 from config.api.addresses import client_address
 from orgs.errors import TooMany
-
-THEME_COOKIE: Final = "theme"
-KEYS_COOKIE: Final = "keys"
-CHOICE_AGE: Final = 365 * 24 * 3600
 
 
 class GuessView(FormView):  # type: ignore[type-arg]  # not generic at run time
@@ -180,42 +175,3 @@ def own_address(request: HttpRequest, *, otherwise: str, target: str = "") -> st
     target = target or request.POST.get("next") or request.GET.get("next") or ""
     safe = url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure())
     return target if safe else otherwise
-
-
-@require_POST
-def theme(request: HttpRequest) -> HttpResponse:
-    """Keeps the chosen theme (`system`, `light`, `dark`); goes back to where they were."""
-    chosen = request.POST.get("theme", "")
-    if chosen not in User.Theme.values:
-        return HttpResponseBadRequest("theme is system, light or dark")
-    return _kept(request, THEME_COOKIE, chosen, theme=chosen)
-
-
-@require_POST
-def single_keys(request: HttpRequest) -> HttpResponse:
-    """Keeps whether a key alone does something (`on`, `off`); goes back to where they were."""
-    chosen = request.POST.get("keys", "")
-    if chosen not in ("on", "off"):
-        return HttpResponseBadRequest("keys is on or off")
-    return _kept(request, KEYS_COOKIE, chosen, single_keys=chosen == "on")
-
-
-def _kept(request: HttpRequest, cookie: str, chosen: str, **fields: Any) -> HttpResponse:
-    """Keeps a choice with the person, a demo user's in their browser."""
-    back = HttpResponseRedirect(own_address(request, otherwise=reverse("overview")))
-    if isinstance(request.user, User) and not request.user.is_demo:
-        User.objects.filter(pk=request.user.pk).update(**fields)
-    else:
-        back.set_cookie(cookie, chosen, max_age=CHOICE_AGE, secure=settings.SESSION_COOKIE_SECURE, httponly=True, samesite="Lax")
-    return back
-
-
-def theme_of(request: HttpRequest, user: User) -> str:
-    """The theme that a person has chosen."""
-    kept = request.COOKIES.get(THEME_COOKIE, "") if user.is_demo else ""
-    return kept if kept in User.Theme.values else str(user.theme)
-
-
-def keys_of(request: HttpRequest, user: User) -> bool:
-    """Whether a key alone does something for this person."""
-    return request.COOKIES.get(KEYS_COOKIE) != "off" if user.is_demo else user.single_keys

@@ -14,9 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import clients, entry, invitations, letters, people
-from accounts.forms import AddressForm, ForgotForm, LinkForm, ResetForm, VerifyForm
 from accounts.models import Letter, User
-from accounts.pages import RequestFormView, told_client
+from accounts.pages.forms import AddressForm, ForgotForm, LinkForm, ResetForm, VerifyForm
+from accounts.pages.login import RequestFormView, told_client
 from accounts.passwords import reset_password
 from accounts.permissions import has_role
 from orgs.errors import DomainError, Forbidden, Invalid

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from accounts import limits, passkeys, qr, second_factors, totp
 from accounts.browsers import browser_words
-from accounts.forms import RULES, new_password
 from accounts.models import KnownClient
+from accounts.pages.forms import RULES, new_password
+from accounts.pages.profile import ProfileView, own_password
+from accounts.pages.settings import Done
 from accounts.passwords import check_new_password, check_own_password, set_password
-from accounts.profile_pages import ProfileView, own_password
 from accounts.sessions import stored_key
-from accounts.settings_view import Done
 from orgs.errors import NotFound
 
 ISSUER = "Plumbline"

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_POST
 
 from accounts import entry, limits, passkeys
 from accounts.models import User
-from accounts.pages import own_address
+from accounts.pages.login import own_address
+from accounts.pages.settings import reader
 from accounts.passwords import check_own_password
 from accounts.permissions import has_role
-from accounts.settings_view import reader
 from config.api.renderers import to_json
 from orgs.errors import DomainError, FieldError, Forbidden, Invalid, TooMany
 

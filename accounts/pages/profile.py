@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from accounts import people
 from accounts.models import User
+from accounts.pages.settings import Done, SettingsView
 from accounts.passwords import LONGEST, check_own_password
 from accounts.reach import e164, slack_member
-from accounts.settings_view import Done, SettingsView
 
 ZONES: Final = [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())]
 
