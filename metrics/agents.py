@@ -92,10 +92,15 @@ def graphite(url: str, key: str) -> Agent:
 
 
 def curl(url: str, key: str) -> Agent:
-    body = json.dumps({"key": key, "metric": "my.first.metric", "value": 42})
-    # The shell puts the time in: a point belongs to the moment when it is sent.
-    timed = body.removesuffix("}") + ', "timestamp": '
-    text = f"curl -X POST {url}{FLUX} \\\n  -d {shlex.quote(timed)}\"$(date +%s)\"'}}'\n"
+    text = one_point(f"{url}{FLUX}", metric="my.first.metric", key=key) + "\n"
     then = "Run it in a shell; again each minute, and a series grows."
     note = "Any program that can POST JSON can send like this, up to 500,000 points at once in metrics: [...]."
     return Agent("curl", "curl", "", text, then, note)
+
+
+def one_point(url: str, *, metric: str, key: str = PLACEHOLDER) -> str:
+    """A command for a shell that sends one point of `metric` to the address `url`."""
+    body = json.dumps({"key": key, "metric": metric, "value": 42}, ensure_ascii=False)
+    # The shell puts the time in: a point belongs to the moment when it is sent.
+    timed = body.removesuffix("}") + ', "timestamp": '
+    return f"curl -X POST {url} \\\n  -d {shlex.quote(timed)}\"$(date +%s)\"'}}'"

@@ -1,9 +1,7 @@
 """How pages write moments, figures and sentences. `{% load plumbline %}`."""
 
-import json
 import math
 import re
-import shlex
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -11,6 +9,8 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+
+from metrics import agents
 
 register = template.Library()
 
@@ -120,8 +120,7 @@ def clock_words(moment: datetime, now: datetime, *, is_half: bool = False) -> st
 @register.simple_tag(takes_context=True)
 def send_command(context: template.Context, metric: str) -> str:
     """A command for a shell that sends one point of `metric` to this server."""
-    body = json.dumps({"key": "YOUR_INGEST_KEY", "metric": metric, "value": 42}, ensure_ascii=False)
-    return f"curl {context['request'].build_absolute_uri('/flux/metric_data_post')} \\\n  -d {shlex.quote(body)}"
+    return agents.one_point(context["request"].build_absolute_uri(agents.FLUX), metric=metric)
 
 
 @register.simple_tag(takes_context=True)

@@ -291,7 +291,7 @@ def test_htmx_gets_the_changing_part_alone(as_, reporter, anomaly):
 def test_an_empty_list_says_the_next_step(as_, reporter, query, says):
     page = as_(reporter).get(f"/app/inbox{query}").content
     assert says in page
-    assert (b"curl http://testserver/flux/metric_data_post" in page) is (query == "")
+    assert (b"curl -X POST http://testserver/flux/metric_data_post" in page) is (query == "")
 
 
 def test_a_calm_org_is_told_so(as_, reporter, metric):

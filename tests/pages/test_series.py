@@ -82,7 +82,7 @@ def test_htmx_gets_the_list_alone(as_, reporter, metric):
 def test_an_empty_list_says_the_next_step(as_, reporter, query, says):
     page = as_(reporter).get(f"/app/metrics{query}").content
     assert says in page
-    assert (b"curl http://testserver/flux/metric_data_post" in page) is (query == "")
+    assert (b"curl -X POST http://testserver/flux/metric_data_post" in page) is (query == "")
 
 
 def test_the_page_tells_what_was_learned_and_how_to_send(as_, reporter, datastore):
@@ -94,8 +94,9 @@ def test_the_page_tells_what_was_learned_and_how_to_send(as_, reporter, datastor
         assert told in page
     command = html.unescape(re.search(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)[1])
     *words, body = shlex.split(command.replace("\\\n", ""))
-    assert words == ["curl", "http://testserver/flux/metric_data_post", "-d"]
-    assert json.loads(body) == {"key": "YOUR_INGEST_KEY", "metric": metric.name, "value": 42}
+    assert words == ["curl", "-X", "POST", "http://testserver/flux/metric_data_post", "-d"]
+    sent = {"key": "YOUR_INGEST_KEY", "metric": metric.name, "value": 42, "timestamp": 1795386772}
+    assert json.loads(body.replace("$(date +%s)", "1795386772")) == sent
 
 
 def test_the_page_lists_its_own_anomalies(as_, reporter, anomaly):
