@@ -16,10 +16,9 @@ from accounts.browsers import browser_words
 from accounts.models import KnownClient
 from accounts.pages.forms import RULES, new_password
 from accounts.pages.profile import ProfileView, own_password
-from accounts.pages.settings import Done
+from accounts.pages.settings import Done, RowForm, row_of
 from accounts.passwords import check_new_password, check_own_password, set_password
 from accounts.sessions import stored_key
-from orgs.errors import NotFound
 
 ISSUER = "Plumbline"
 
@@ -41,13 +40,8 @@ class PasskeyForm(forms.Form):
     password = own_password()
 
 
-class RenameForm(forms.Form):
-    id = forms.IntegerField(min_value=1, max_value=2**63 - 1)
+class RenameForm(RowForm):
     name = forms.CharField(max_length=100)
-
-
-class RowForm(forms.Form):
-    id = forms.IntegerField(min_value=1, max_value=2**63 - 1)
 
 
 class RemoveForm(RowForm):
@@ -149,10 +143,7 @@ class Security(ProfileView):
 
     def remove(self, said: Mapping[str, Any]) -> Done:
         check_own_password(self.request, self.person, said["password"])
-        passkey = self.person.passkeys.filter(pk=said["id"]).first()
-        if passkey is None:
-            raise NotFound("This passkey is gone already.")
-        passkeys.remove(passkey)
+        passkeys.remove(row_of(self.person.passkeys.all(), said, gone="This passkey is gone already."))
         return Done("The passkey is removed. Delete it on the device as well.")
 
     def end(self, said: Mapping[str, Any]) -> Done:

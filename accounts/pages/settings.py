@@ -15,12 +15,12 @@ A form is sent to the page's own address with `do`. With htmx the part comes bac
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -28,7 +28,9 @@ from django.views import View
 
 from accounts.models import User
 from accounts.permissions import HELD_BACK, PERMISSIONS, ROLE_RANK, has_role, is_held_back
-from orgs.errors import DomainError, TooMany
+from orgs.errors import DomainError, NotFound, TooMany
+
+One = TypeVar("One", bound=Model)
 
 DEMO: Final = "You are visiting a demo: look at everything, nothing can be changed."
 NOBODY: Final = "Only {role}s of the organisation can change this."
@@ -59,6 +61,20 @@ class Page:
     total: int
     before: str = ""
     after: str = ""
+
+
+class RowForm(forms.Form):
+    """Names one row of what the page lists."""
+
+    id = forms.IntegerField(min_value=1, max_value=2**63 - 1, widget=forms.HiddenInput)
+
+
+def row_of(found: QuerySet[One], said: Mapping[str, Any], *, gone: str) -> One:
+    """The row that a RowForm names. Raises NotFound, in the words of `gone`, when it is not among those found."""
+    row = found.filter(pk=said["id"]).first()
+    if row is None:
+        raise NotFound(gone)
+    return row
 
 
 def page_of(found: QuerySet[Any], params: QueryDict, *, size: int = 50) -> Page:

@@ -9,8 +9,7 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import PersonalToken
 from accounts.pages.profile import ProfileView
-from accounts.pages.settings import Done
-from orgs.errors import NotFound
+from accounts.pages.settings import Done, RowForm, row_of
 from orgs.services import revoke
 
 SCOPES: Final = [
@@ -37,16 +36,12 @@ class TokenForm(forms.Form):
         return [part for part in self.cleaned_data["sources"].replace(",", " ").split() if part]
 
 
-class EndForm(forms.Form):
-    id = forms.IntegerField(min_value=1, max_value=2**63 - 1)
-
-
 class Tokens(ProfileView):
     """Programs that act as the person, and no longer than the person lets them."""
 
     title, part, place, operation = "Tokens", "accounts/_tokens.html", "profile-tokens", "token.read"
     changes: ClassVar = {"make": "token.manage", "revoke": "token.manage"}
-    form_classes: ClassVar = {"make": TokenForm, "revoke": EndForm}
+    form_classes: ClassVar = {"make": TokenForm, "revoke": RowForm}
 
     def initial(self, do: str) -> Mapping[str, Any]:
         return {"scopes": ["read", "write"], "expires_in_days": "90"} if do == "make" else {}
@@ -63,8 +58,6 @@ class Tokens(ProfileView):
         return Done(f"The token {said['name']} is made.", secret, "The token")
 
     def revoke(self, said: Mapping[str, Any]) -> Done:
-        token = PersonalToken.objects.filter(user=self.person, pk=said["id"]).first()
-        if token is None:
-            raise NotFound("This token is gone already.")
+        token = row_of(PersonalToken.objects.filter(user=self.person), said, gone="This token is gone already.")
         revoke(token, actor_id=self.person.pk)
         return Done(f"The token {token.name} is revoked. Whoever used it gets 401 from now on.")

@@ -10,13 +10,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Level
-from accounts.pages.settings import Done, SettingsView
+from accounts.pages.settings import Done, RowForm, SettingsView, row_of
 from anomalies.models import Anomaly, Flow, FlowEntry, Tag
 from anomalies.services import flows
 from anomalies.services.bulk import LIMIT
 from anomalies.services.comments import MESSAGE_LIMIT
 from datastores.models import Datastore
-from orgs.errors import NotFound
 
 ENTRIES_SHOWN: Final = 20
 SPANS: Final = {"week": "a week", "month": "a month", "quarter": "a quarter", "year": "a year"}
@@ -48,10 +47,6 @@ def told_of(entry: FlowEntry) -> tuple[FlowEntry, str]:
     if entry.changeset.get("name", [""])[0] is None:
         return entry, "made"
     return entry, f"changed: {', '.join(name.replace('_', ' ') for name in entry.changeset)}" if entry.changeset else "ran"
-
-
-class RowForm(forms.Form):
-    id = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class SwitchForm(RowForm):
@@ -134,7 +129,4 @@ class Housekeeping(SettingsView):
 
     def one(self, said: Mapping[str, Any], *, locked: bool = False) -> Flow:
         rows = self.rows().select_for_update() if locked else self.rows()
-        found = rows.filter(pk=said["id"]).first()
-        if found is None:
-            raise NotFound("This flow was deleted meanwhile.")
-        return found
+        return row_of(rows, said, gone="This flow was deleted meanwhile.")

@@ -8,21 +8,16 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count, QuerySet
 
-from accounts.pages.settings import Done, SettingsView
+from accounts.pages.settings import Done, RowForm, SettingsView, row_of
 from anomalies.models import Integration
 from anomalies.services.tickets import change_integration, create_integration, delete_integration
 from config.api.fields import WebAddressField, is_web_address
-from orgs.errors import NotFound
 
 
 def validate_address(text: str) -> None:
     """As the API does: a host of one word, as inside a company's network, is one too."""
     if not is_web_address(text):
         raise ValidationError(WebAddressField.default_error_messages["no_address"], code="no_address")
-
-
-class RowForm(forms.Form):
-    id = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class IntegrationForm(forms.Form):
@@ -66,7 +61,4 @@ class Integrations(SettingsView):
         return Done(f"{integration.name} was deleted, with its links. The tickets themselves are untouched.")
 
     def one(self, said: Mapping[str, Any]) -> Integration:
-        found = self.rows().select_for_update().filter(pk=said["id"]).first()
-        if found is None:
-            raise NotFound("This integration was deleted meanwhile.")
-        return found
+        return row_of(self.rows().select_for_update(), said, gone="This integration was deleted meanwhile.")

@@ -7,16 +7,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.db import transaction
 
-from accounts.pages.settings import DEMO, Done, SettingsView, page_of
+from accounts.pages.settings import DEMO, Done, RowForm, SettingsView, page_of, row_of
 from anomalies.models import Tag
 from anomalies.models.tags import validate_tag_name
 from anomalies.services.tags import change_tag, create_tag, delete_tag
 from datastores.levels import may_at_all
-from orgs.errors import NotFound
-
-
-class RowForm(forms.Form):
-    id = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class TagForm(forms.Form):
@@ -72,7 +67,4 @@ class Tags(SettingsView):
         return Done(f"{tag.name} was deleted, and taken off what carried it.")
 
     def one(self, said: Mapping[str, Any]) -> Tag:
-        found = Tag.objects.visible_to(self.person).filter(pk=said["id"]).first()
-        if found is None:
-            raise NotFound("This tag was deleted meanwhile.")
-        return found
+        return row_of(Tag.objects.visible_to(self.person), said, gone="This tag was deleted meanwhile.")

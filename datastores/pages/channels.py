@@ -8,10 +8,10 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from accounts.pages.settings import Done, SettingsView
+from accounts.pages.settings import Done, RowForm, SettingsView, row_of
 from orgs import channels
 from orgs.delivery import outbox
-from orgs.errors import FieldError, Invalid, NotFound
+from orgs.errors import FieldError, Invalid
 from orgs.models import AdminAlert, Channel, Delivery, ServiceApp
 
 DELIVERIES_SHOWN: Final = 20
@@ -25,10 +25,6 @@ class WebhookForm(forms.Form):
 
 class AppForm(forms.Form):
     slack_token = forms.CharField(label="Bot token", max_length=500, widget=forms.PasswordInput(attrs={"autocomplete": "off"}))
-
-
-class RowForm(forms.Form):
-    id = forms.IntegerField(min_value=1)
 
 
 class Channels(SettingsView):
@@ -90,17 +86,13 @@ class Channels(SettingsView):
         return Done(f"A test is on its way to {channel}; what came of it stands below.")
 
     def again(self, said: Mapping[str, Any]) -> Done:
-        delivery = self.deliveries().exclude(status=Delivery.Status.WAITING).filter(pk=said["id"]).first()
-        if delivery is None:
-            raise NotFound("It is gone, or still being sent.")
+        ended = self.deliveries().exclude(status=Delivery.Status.WAITING)
+        delivery = row_of(ended, said, gone="It is gone, or still being sent.")
         outbox.again(delivery, actor_id=self.person.pk)
         return Done(f"It is on its way to {delivery.to} once more.")
 
     def one(self, said: Mapping[str, Any]) -> Channel:
-        found = self.rows().filter(pk=said["id"]).first()
-        if found is None:
-            raise NotFound("This channel was let go of meanwhile.")
-        return found
+        return row_of(self.rows(), said, gone="This channel was let go of meanwhile.")
 
 
 def beside_url(error: FieldError) -> FieldError:

@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import Level
-from accounts.pages.settings import Done, SettingsView
+from accounts.pages.settings import Done, RowForm, SettingsView, row_of
 from accounts.permissions import has_role
 from datastores.models import Datastore
 from datastores.pages.organisation import LinesField
-from orgs.errors import FieldError, Invalid, NotFound
+from orgs.errors import FieldError, Invalid
 from orgs.models import IngestKey, OrgToken, PublicKey, StoredSecret
 from orgs.services import (
     change_public_key,
@@ -36,10 +36,6 @@ ENDED_SHOWN: Final = 10
 class SourcesField(LinesField):
     def __init__(self) -> None:
         super().__init__(label="Only from", required=False, help_text="Networks such as 10.0.0.0/8, one per line. None: from anywhere.")
-
-
-class RowForm(forms.Form):
-    id = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
 
 
 class NewTokenForm(forms.Form):
@@ -180,10 +176,7 @@ def listed(found: QuerySet[Any], now: datetime) -> list[Any]:
 
 
 def one_of(found: QuerySet[Any], said: Mapping[str, Any]) -> Any:
-    row = found.filter(pk=said["id"]).first()
-    if row is None:
-        raise NotFound("It is gone meanwhile, or not yours to change.")
-    return row
+    return row_of(found, said, gone="It is gone meanwhile, or not yours to change.")
 
 
 def expiry(said: Mapping[str, Any]) -> datetime | None:

@@ -12,8 +12,7 @@ from accounts import people
 from accounts.invitations import invite, invite_again
 from accounts.letters import LIFE
 from accounts.models import Letter, Role, User
-from accounts.pages.settings import Done, SettingsView, page_of
-from orgs.errors import NotFound
+from accounts.pages.settings import Done, RowForm, SettingsView, page_of, row_of
 
 ROLES: Final = tuple((role.value, role.label) for role in Role)
 ROLE_WORDS: Final = (
@@ -30,11 +29,7 @@ class InviteForm(forms.Form):
     role = forms.ChoiceField(label="Role", choices=ROLES)
 
 
-class MemberForm(forms.Form):
-    id = forms.IntegerField(min_value=1)
-
-
-class RoleForm(MemberForm):
+class RoleForm(RowForm):
     role = forms.ChoiceField(choices=ROLES)
 
 
@@ -55,7 +50,7 @@ class Members(SettingsView):
         "close": "user.manage", "reopen": "user.manage", "remove": "user.manage",
     }  # fmt: skip
     form_classes: ClassVar = {
-        "invite": InviteForm, "set_role": RoleForm, **dict.fromkeys(("invite_again", "close", "reopen", "remove"), MemberForm),
+        "invite": InviteForm, "set_role": RoleForm, **dict.fromkeys(("invite_again", "close", "reopen", "remove"), RowForm),
     }  # fmt: skip
 
     def context(self) -> Mapping[str, Any]:
@@ -93,10 +88,8 @@ class Members(SettingsView):
         return Done(f"{person} was removed.")
 
     def member(self, said: Mapping[str, Any]) -> User:
-        found: User | None = User.objects.for_org(self.person.org_id).people().filter(pk=said["id"]).first()
-        if found is None:
-            raise NotFound("This person has left meanwhile.")
-        return found
+        people_here: QuerySet[User] = User.objects.for_org(self.person.org_id).people()
+        return row_of(people_here, said, gone="This person has left meanwhile.")
 
 
 def state_of(person: User, now: datetime) -> str:
