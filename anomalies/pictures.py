@@ -1,15 +1,10 @@
 """An anomaly as it is drawn on the picture of its series."""
 
-from datetime import datetime
-
 from anomalies.models import Anomaly
 from metrics.charts import Span
+from orgs.moments import unix_ms
 
 
 def span_of(anomaly: Anomaly) -> Span:
     """The excursion of an anomaly of type metric."""
-    return Span(_millis(anomaly.started_at) or 0, _millis(anomaly.ended_at), _millis(anomaly.peak_at))
-
-
-def _millis(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)
+    return Span(unix_ms(anomaly.started_at) or 0, unix_ms(anomaly.ended_at), unix_ms(anomaly.peak_at))

@@ -6,12 +6,12 @@ that was not saved yet is learned from its stored points, as after `manage.py de
 
 import logging
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
 import redis
 from django.core.cache import cache
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from metrics import points
@@ -19,6 +19,7 @@ from metrics.arrays import DAY_MS
 from metrics.detection import constants, engine
 from metrics.models import Metric
 from metrics.shards import saved
+from orgs.moments import unix_ms
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +66,7 @@ def _state_of(metric: Metric) -> NDArray[np.void]:
 
 def _brought_up(metric: Metric, state: NDArray[np.void] | None) -> NDArray[np.void]:
     """The state taken through the points that have come since. As it is, while the detector is not compiled: that would take too long."""
-    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    now_ms = unix_ms(timezone.now())
     known = engine.new_states(1) if state is None else state.copy()
     since_ms = max(now_ms - _past_ms(metric), int(known["newest_ms"][0]) + 1)
     new = points.read(metric.org_id, [metric.pk], since_ms, now_ms + DAY_MS)[metric.pk]

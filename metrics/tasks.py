@@ -1,6 +1,5 @@
 """Background work on series and points. Housekeeping finds what is due and hands every org its own, so a large one delays no small one."""
 
-import time
 from typing import Final
 
 from celery import shared_task
@@ -13,6 +12,7 @@ from metrics.models import Metric
 from metrics.points import partitions
 from metrics.points.families import FAMILIES, Family
 from metrics.points.fold import due_days, due_orgs, fold_all, fold_days
+from orgs.moments import unix_ms
 from orgs.tenancy import home_of, within
 
 # Housekeeping finds again what no worker took until it looks again: so work does not pile up while workers are busy or away.
@@ -96,4 +96,4 @@ def render_chart(metric_id: int, started_ms: int, peak_ms: int) -> None:
     with home_of(Metric, id=metric_id):
         metric = Metric.objects.select_related("org").filter(pk=metric_id).first()
         if metric is not None:
-            pictures.draw_opening(metric, Span(started_ms, None, peak_ms), now_ms=int(time.time() * 1000))
+            pictures.draw_opening(metric, Span(started_ms, None, peak_ms), now_ms=unix_ms(timezone.now()))

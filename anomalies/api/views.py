@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, cast
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpResponseBase
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework.request import Request
@@ -35,6 +36,7 @@ from metrics.api.examples import SVG
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
 from metrics.models import Metric
 from metrics.pictures import picture_around
+from orgs.moments import unix_ms
 
 INCLUDE_DELETED = OpenApiParameter(
     "include_deleted", OpenApiTypes.BOOL, description="Whether to look among the deleted too: needs the level editor. false without it."
@@ -224,7 +226,7 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
             raise Http404
         style = style_of(request)
         metric = Metric.objects.select_related("org").get(pk=anomaly.metric_id)
-        picture = picture_around(metric, span_of(anomaly), style=style, now_ms=int(time.time() * 1000))
+        picture = picture_around(metric, span_of(anomaly), style=style, now_ms=unix_ms(timezone.now()))
         return image_response(request, picture, form=style.form)
 
 

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from anomalies.models import Anomaly
 from metrics import points
 from metrics.sparklines import Band, Spark, Window, sparkline
+from orgs.moments import unix_ms
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,6 @@ class Wanted:
     is_finished: bool
 
 
-def milliseconds(moment: datetime) -> int:
-    """Unix milliseconds of an aware time."""
-    return round(moment.timestamp() * 1000)
-
-
 def wanted(anomaly: Anomaly, now: datetime) -> Wanted | None:
     """What to draw for an anomaly of a series; None for the other types."""
     if anomaly.metric is None or anomaly.metric_id is None or anomaly.started_at is None:
@@ -50,11 +46,11 @@ def wanted(anomaly: Anomaly, now: datetime) -> Wanted | None:
     last = anomaly.ended_at or now
     wanted_end = min(max(last, anomaly.started_at) + before / 3, anomaly.started_at + 2 * before)
     window = Window(
-        start_ms=milliseconds(anomaly.started_at - before),
-        end_ms=milliseconds(min(now, wanted_end)) + 1,
-        hit_start_ms=milliseconds(anomaly.started_at),
-        hit_end_ms=milliseconds(anomaly.ended_at) if anomaly.ended_at else None,
-        peak_ms=milliseconds(anomaly.peak_at) if anomaly.peak_at else None,
+        start_ms=unix_ms(anomaly.started_at - before),
+        end_ms=unix_ms(min(now, wanted_end)) + 1,
+        hit_start_ms=unix_ms(anomaly.started_at),
+        hit_end_ms=unix_ms(anomaly.ended_at),
+        peak_ms=unix_ms(anomaly.peak_at),
     )
     key = f"spark:{anomaly.pk}:{window.hit_end_ms}:{window.peak_ms}"
     return Wanted(key, anomaly.pk, anomaly.metric_id, window, anomaly.ended_at is not None and wanted_end < now)

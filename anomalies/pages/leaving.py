@@ -16,6 +16,7 @@ from accounts.permissions import has_role
 from anomalies.api.documents import documents
 from anomalies.services.org_export import exported
 from datastores.closing import GRACE, close_org
+from orgs.moments import unix_ms
 
 
 class CloseForm(forms.Form):
@@ -48,7 +49,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     if not has_role(person, "org.administer"):
         raise PermissionDenied
     now = timezone.now()
-    pieces = exported(person.org, document=documents, until_ms=int(now.timestamp() * 1000))
+    pieces = exported(person.org, document=documents, until_ms=unix_ms(now))
     answer = StreamingHttpResponse(pieces, content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="{slugify(person.org.name) or "plumbline"}-{now:%Y-%m-%d}.zip"'
     answer["Cache-Control"] = "private, no-store"

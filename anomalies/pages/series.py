@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -19,7 +19,7 @@ from accounts.zones import zone_of
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, metric_for, reader
 from anomalies.pages.charts import chart_of, stretch_of
-from anomalies.pages.evidence import milliseconds, picture
+from anomalies.pages.evidence import picture
 from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
 from anomalies.querysets import AnomalyQuerySet
@@ -28,6 +28,7 @@ from metrics.arrays import DAY_MS
 from metrics.columns import MOST_RAW_MS
 from metrics.models import NAME_KEY, Metric
 from metrics.sparklines import Spark, Window
+from orgs.moments import from_unix_ms, unix_ms
 
 SPARK_SPAN: Final = timedelta(hours=24)
 ANOMALIES_SHOWN: Final = 10
@@ -173,7 +174,7 @@ def last_day(org_id: int, series: list[int], now: datetime) -> dict[int, Spark |
     """Each series' last 24 hours."""
     if not series:
         return {}
-    window = Window(milliseconds(now - SPARK_SPAN), milliseconds(now) + 1)
+    window = Window(unix_ms(now - SPARK_SPAN), unix_ms(now) + 1)
     read = points.read(org_id, series, window.start_ms, window.end_ms)
     verdicts = points.read_verdicts(org_id, series, window.start_ms, window.end_ms)
     return {one: picture(window, read[one], verdicts[one]) for one in series}
@@ -206,14 +207,10 @@ def metric_points(request: HttpRequest, pk: int) -> HttpResponse:
     user, now = reader(request), timezone.now()
     found = metric_for(user, pk)
     shown = stretch_of(request.GET, resolution_s=found.resolution_s, held=None, now=now)
-    start_ms, end_ms = kept(shown.start * 1000, shown.end * 1000, now_ms=milliseconds(now))
+    start_ms, end_ms = kept(shown.start * 1000, shown.end * 1000, now_ms=unix_ms(now))
     rows, step_s = table_of(found, start_ms, end_ms)
-    context = {"metric": found, "rows": rows, "step_s": step_s, "start": at(start_ms), "end": at(end_ms)}
+    context = {"metric": found, "rows": rows, "step_s": step_s, "start": from_unix_ms(start_ms), "end": from_unix_ms(end_ms)}
     return render(request, "metrics/_points.html" if request.htmx else "metrics/points.html", context)  # type: ignore[attr-defined]
-
-
-def at(moment_ms: int) -> datetime:
-    return datetime.fromtimestamp(moment_ms / 1000, tz=UTC)
 
 
 def kept(start_ms: int, end_ms: int, *, now_ms: int) -> tuple[int, int]:
@@ -257,6 +254,6 @@ def table_step(length_ms: int) -> int:
 def _line(read: points.Points, verdicts: points.Verdicts, place: int, there: int) -> PointRow:
     moment, value = int(read.timestamps_ms[place]), float(read.values[place])
     if there >= verdicts.timestamps_ms.size or verdicts.timestamps_ms[there] != moment:
-        return PointRow(at(moment), value, None, None, None, is_outside=False)
+        return PointRow(from_unix_ms(moment), value, None, None, None, is_outside=False)
     expected, lower, upper = float(verdicts.yhat[there]), float(verdicts.lower[there]), float(verdicts.upper[there])
-    return PointRow(at(moment), value, expected, lower, upper, is_outside=value < lower or value > upper)
+    return PointRow(from_unix_ms(moment), value, expected, lower, upper, is_outside=value < lower or value > upper)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import Any, Final
@@ -20,6 +20,7 @@ from anomalies.services.sleep import AWAKE, Occurrence, Problem, is_over, meet, 
 from anomalies.services.weights import metric_weight
 from anomalies.services.wording import described, sentence
 from config.database.prepared import packed
+from orgs.moments import from_unix_ms, iso_exact, unix_ms
 from orgs.tenancy import Reason, across, within
 
 RENDER_TASK: Final = "metrics.tasks.render_chart"
@@ -182,7 +183,7 @@ def standing_anomalies(
             "org_id": homes[finding.series].org_id,
             "metric_id": finding.series,
             "kind": finding.kind,
-            "episode_at": moment(finding.episode_ms),
+            "episode_at": from_unix_ms(finding.episode_ms),
         }
         for place, finding in enumerate(findings)
     ]
@@ -233,8 +234,8 @@ def birth_of(finding: Finding, home: Home, *, start: Start) -> dict[str, Any]:
         "kind": finding.kind,
         "direction": finding.direction,
         "fingerprint": metric_fingerprint(finding.series, direction=finding.direction),
-        "episode_at": moment(finding.episode_ms),
-        "started_at": moment(started_ms),
+        "episode_at": from_unix_ms(finding.episode_ms),
+        "started_at": from_unix_ms(started_ms),
         "is_backfilled": finding.backfilled,
         **AWAKE,
     }
@@ -292,7 +293,7 @@ def after_finding(anomaly: Anomaly, finding: Finding, *, tags: int) -> dict[str,
     peak = peak_in(anomaly)
     if finding.peak is not None:
         peak = higher(peak, finding.peak, anomaly.direction)
-    started_ms = milliseconds(anomaly.started_at) or finding.episode_ms
+    started_ms = unix_ms(anomaly.started_at) or finding.episode_ms
     end_ms = None if finding.ended_ms is None else max(finding.ended_ms, started_ms)
     return state_of(
         peak,
@@ -313,8 +314,8 @@ def state_of(peak: Peak, *, kind: str, direction: str, started_ms: int, end_ms: 
         "weight": weight.total,
         "weight_breakdown": weight.breakdown,
         "message": sentence(kind, peak=peak, direction=direction, started_ms=started_ms, lasted_s=lasted_s if end_ms else 0.0),
-        "ended_at": moment(end_ms),
-        "peak_at": moment(peak.at_ms),
+        "ended_at": from_unix_ms(end_ms),
+        "peak_at": from_unix_ms(peak.at_ms),
         "peak_value": peak.value,
         "expected": peak.expected,
         "expected_lower": peak.lower,
@@ -326,7 +327,7 @@ def state_of(peak: Peak, *, kind: str, direction: str, started_ms: int, end_ms: 
 
 def peak_in(anomaly: Anomaly) -> Peak:
     return Peak(
-        at_ms=milliseconds(anomaly.peak_at) or 0,
+        at_ms=unix_ms(anomaly.peak_at) or 0,
         score=anomaly.score or 0.0,
         value=anomaly.peak_value,
         expected=anomaly.expected,
@@ -364,7 +365,7 @@ def order_pictures(live: Sequence[tuple[int, datetime, datetime]]) -> None:
     The first failure ends it: each would wait for the same broker. What was not ordered is drawn when somebody looks.
     """
     for metric_id, started_at, peak_at in live:
-        current_app.send_task(RENDER_TASK, args=[metric_id, milliseconds(started_at), milliseconds(peak_at)], retry=False, expires=120)
+        current_app.send_task(RENDER_TASK, args=[metric_id, unix_ms(started_at), unix_ms(peak_at)], retry=False, expires=120)
 
 
 def tag_points(anomaly_ids: Sequence[int]) -> dict[int, int]:
@@ -375,13 +376,5 @@ def tag_points(anomaly_ids: Sequence[int]) -> dict[int, int]:
     return dict(sums.annotate(points=Coalesce(Sum("global_tags__weight_modifier"), 0)).values_list("pk", "points"))
 
 
-def moment(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def milliseconds(at: datetime | None) -> int | None:
-    return None if at is None else round(at.timestamp() * 1000)
-
-
 def text_of(value: object) -> object:
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+    return iso_exact(value) if isinstance(value, datetime) else value

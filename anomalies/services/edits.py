@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from orgs.errors import FieldError
+from orgs.moments import iso_millis
 
 # Codes of refusals that say more than that a value does not do. Clients branch on them.
 NOT_FOUND: Final = "not_found"
@@ -31,7 +32,7 @@ class Snooze:
     def condition(self) -> dict[str, object]:
         """The one that is set, by its name, as JSON shows it."""
         if self.until is not None:
-            return {"until": self.until.isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+            return {"until": iso_millis(self.until)}
         if self.count is not None:
             return {"count": self.count}
         return {"weight": self.weight} if self.weight is not None else {"back_in_band": True}

@@ -27,6 +27,7 @@ from metrics.points import LogSlice, Points
 from metrics.shards import attributes, late_history, saved
 from metrics.shards.states import BLOCK, ShardStates
 from metrics.shards.steps import Order, Step, StepVerdicts, take_step
+from orgs.moments import unix_ms
 from orgs.tenancy import Reason, across, within
 
 log = structlog.get_logger(__name__)
@@ -223,12 +224,12 @@ def heard_until(mark: int, now: datetime) -> int:
     A long transaction anywhere holds all readers of the log back. Points that wait behind it are not silence.
     """
     waiting = points.first_received(mark)
-    return round(min(now, waiting or now).timestamp() * 1000)
+    return unix_ms(min(now, waiting or now))
 
 
 def stored_points(states: ShardStates, now: datetime) -> Callable[[int, int, int], Points]:
     """How a series' past is read to learn it anew."""
-    far_ms = round(now.timestamp() * 1000) + DAY_MS
+    far_ms = unix_ms(now) + DAY_MS
 
     def history(series: int, org_id: int, until_ms: int) -> Points:
         with within(org_id):
@@ -265,7 +266,7 @@ def publish_some(memory: Memory, *, now: datetime) -> None:
         memory.published = grown
     rows = np.arange(memory.publish_from, min(memory.publish_from + PUBLISHED_PER_STEP, states.size))
     memory.publish_from = 0 if not len(rows) or rows[-1] + 1 >= states.size else int(rows[-1]) + 1
-    gone = attributes.publish(states, rows, memory.published, now_ms=round(now.timestamp() * 1000))
+    gone = attributes.publish(states, rows, memory.published, now_ms=unix_ms(now))
     # Points of a series can still be in the log when it is deleted, and make it a state that nobody needs.
     DetectionOrder.objects.bulk_create(DetectionOrder(metric_id=one, op=DetectionOrder.Op.DROP) for one in gone)
 

@@ -10,6 +10,7 @@ from anomalies.services.edits import ARCHIVED, INVALID, NOT_ARCHIVED, NOT_FOUND,
 from anomalies.services.states import Directory, Named, State, Word
 from anomalies.services.weights import retagged
 from orgs.errors import FieldError
+from orgs.moments import iso_millis
 
 DESCRIPTION_LIMIT: Final = 10_000
 TAGS_LIMIT: Final = 100
@@ -210,7 +211,7 @@ def told(before: State, after: State) -> dict[str, tuple[object, object]]:
 
 
 def instant(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else iso_millis(at)
 
 
 def _listed(things: Collection[Named]) -> list[dict[str, object]]:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import cramjam
@@ -29,6 +29,7 @@ from anomalies.services.scans.values import ROWS_MAX
 from metrics import points
 from metrics.arrays import Floats, Ints
 from orgs.errors import Conflict, Unavailable
+from orgs.moments import from_unix_ms, iso_millis, unix_ms
 from orgs.sealing import UnsealedError, unseal
 
 log = logging.getLogger(__name__)
@@ -183,7 +184,7 @@ def points_of(anomaly: Anomaly, *, at: datetime) -> SourceRecords:
     """The points of an excursion up to its end, or up to now, with what was expected of each."""
     assert anomaly.metric_id is not None  # noqa: S101 - asked for the excursion of a series
     span = span_of(anomaly)
-    end_ms = (round(at.timestamp() * 1000) if span.end_ms is None else span.end_ms) + 1
+    end_ms = (unix_ms(at) if span.end_ms is None else span.end_ms) + 1
     read = points.read(anomaly.org_id, [anomaly.metric_id], span.start_ms, end_ms)[anomaly.metric_id]
     verdicts = points.read_verdicts(anomaly.org_id, [anomaly.metric_id], span.start_ms, end_ms)[anomaly.metric_id]
     times = read.timestamps_ms[:ROWS_MAX]
@@ -202,7 +203,7 @@ def at_times(wanted: Ints, times: Ints, values: Floats) -> Floats:
 
 
 def said(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso_millis(from_unix_ms(at_ms))
 
 
 def finite(value: float) -> float | None:

@@ -1,10 +1,10 @@
 """The sentence that says what is wrong, as a colleague would say it."""
 
 import math
-from datetime import UTC, datetime
 from typing import Final
 
 from anomalies.services.findings import Peak
+from orgs.moments import from_unix_ms
 
 UNITS: Final = (("d", 86400.0), ("h", 3600.0), ("min", 60.0))
 SMALLEST_SHARE: Final = 0.01
@@ -61,7 +61,7 @@ def lasting(seconds: float) -> str:
 
 
 def clock(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"{from_unix_ms(at_ms):%Y-%m-%d %H:%M} UTC"
 
 
 def number(value: float | None) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.utils.dateparse import parse_datetime
 from rest_framework import serializers
 
-from config.api.renderers import iso_millis
+from orgs.moments import iso_millis
 
 MAX_REFERENCE: Final = 36  # characters of a UUID
 NAIVE = "A time needs its offset, such as 2026-05-15T17:22:08Z."

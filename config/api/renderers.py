@@ -1,7 +1,7 @@
 """JSON out: arrays of numbers go from numpy to text without a Python object per number."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,9 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
+from orgs.moments import iso_millis
+
 OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS | orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z
-
-
-def iso_millis(at: datetime) -> str:
-    """`2026-05-15T17:22:08.123Z`: UTC, microseconds cut (not rounded) to milliseconds. Raises ValueError for a naive time."""
-    if at.tzinfo is None:
-        raise ValueError("A time without a zone has no UTC.")
-    return f"{at.astimezone(UTC).isoformat(timespec='milliseconds')[:-6]}Z"
 
 
 def _default(value: object) -> object:

@@ -1,11 +1,10 @@
 """The range that a request asks for, and its times in the answer."""
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 import numpy as np
+from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
@@ -15,6 +14,7 @@ from metrics.arrays import DAY_MS, Ints
 from metrics.columns import HARD_MAX_POINTS, Aggregation, Window
 from metrics.outlook import DEFAULT_S, MOST_S
 from orgs.errors import FieldError, Invalid
+from orgs.moments import unix_ms
 
 # Clocks of senders run ahead by up to a day: without `until`, what they sent is shown too.
 AHEAD_MS: Final = DAY_MS
@@ -70,7 +70,7 @@ class _Reader:
         self.errors: list[FieldError] = []
 
     def asked(self) -> Asked:
-        now_ms = int(time.time() * 1000)
+        now_ms = unix_ms(timezone.now())
         until = self._moment("until")
         start = self._moment("from")
         if start is None:
@@ -94,7 +94,7 @@ class _Reader:
         if not text:
             return None
         try:
-            at_ms = round(1000 * float(text)) if text.isascii() and text.replace(".", "", 1).isdigit() else _millis(parse_moment(text))
+            at_ms = round(1000 * float(text)) if text.isascii() and text.replace(".", "", 1).isdigit() else unix_ms(parse_moment(text))
             if 0 <= at_ms <= YEAR_9999_MS:
                 return at_ms
             self._wrong(name, "out_of_range", "From 1970 to 9999.")
@@ -125,10 +125,6 @@ class _Reader:
 
     def _wrong(self, name: str, code: str, msg: str) -> None:
         self.errors.append(FieldError(("query", name), code, msg))
-
-
-def _millis(at: datetime) -> int:
-    return int((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
 
 
 def written(timestamps_ms: Ints, *, is_unix: bool) -> Any:

@@ -23,6 +23,7 @@ from metrics.ingest.batch import BadRequest, Batch, Refusal
 from metrics.ingest.history import Form, Header
 from metrics.ingest.senders import Sender
 from metrics.points import Rule
+from orgs.moments import unix_ms
 from orgs.tenancy import Reason, across, home_of, within
 
 log = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ def _read(operation: Operation) -> _Step:
         elif header is not None:
             read_lines = 1
         lines = list(_lines(file))
-        now_ms = int(timezone.now().timestamp() * 1000)
+        now_ms = unix_ms(timezone.now())
         batch = history.parse_lines(lines, first=read_lines + 1, header=header, now_ms=now_ms)
         return _Step(batch, file.tell(), read_lines + len(lines))
 

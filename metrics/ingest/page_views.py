@@ -17,6 +17,7 @@ from metrics.ingest.batch import BadRequest, Refusal
 from metrics.ingest.http import guarded, not_allowed, said, taken
 from metrics.ingest.public_keys import KEY_LIMIT, PageSender, page_sender_of, within_cap
 from metrics.points import Rule
+from orgs.moments import unix_ms
 from orgs.origins import fits
 from orgs.tenancy import within
 
@@ -85,7 +86,7 @@ def _body(request: HttpRequest) -> bytes:
 
 def _stored(page: PageSender, body: bytes) -> HttpResponse:
     received_at = timezone.now()
-    gathered = pages.parse(body, namespace=page.namespace, now_ms=int(received_at.timestamp() * 1000))
+    gathered = pages.parse(body, namespace=page.namespace, now_ms=unix_ms(received_at))
     stored, refused = 0, list[Refusal]()
     for batch, rule in ((gathered.counts, Rule.SUM), (gathered.gauges, Rule.LAST)):
         outcome = intake.take(replace(page.sender, rule=rule), within_cap(page, batch), received_at=received_at)

@@ -11,11 +11,12 @@ from metrics.ingest.labels import Drop
 from metrics.ingest.remote_write import Judged, Walked
 from metrics.ingest.senders import Sender
 from metrics.ingest.table import SeriesTable
+from orgs.moments import unix_ms
 
 
 def take_walked(sender: Sender, walked: Walked, *, table: SeriesTable, drop: Drop, received_at: datetime) -> Outcome:
     """Stores a walked remote-write request. Raises as `take`."""
-    judged = remote_write.judge(walked, now_ms=int(received_at.timestamp() * 1000))
+    judged = remote_write.judge(walked, now_ms=unix_ms(received_at))
     refused, made = _resolve_unknown(sender, walked, judged, table, drop)
     if walked.histograms:
         refused.append(Refusal(0, "", "histogram", "Native histograms are not supported; classic ones are.", walked.histograms))

@@ -2,10 +2,11 @@
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from metrics.models import NAME_LIMIT
+from orgs.moments import unix_ms
 
 EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01: an older time is a unit mistake, not history
 LATEST_AHEAD_MS: Final = 24 * 3_600_000
@@ -91,4 +92,4 @@ def _iso_milliseconds(text: str) -> int:
         raise Unusable("timestamp_invalid", "timestamp: neither unix seconds nor an ISO 8601 time.") from None
     if moment.tzinfo is None:
         raise Unusable("timestamp_invalid", "timestamp: an ISO 8601 time needs an offset, such as Z.")
-    return round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    return unix_ms(moment)

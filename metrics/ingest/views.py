@@ -16,6 +16,7 @@ from metrics.ingest.intake import Outcome
 from metrics.ingest.labels import Drop
 from metrics.ingest.packing import plain, unpack
 from metrics.ingest.scalars import shown_name
+from orgs.moments import unix_ms
 
 if TYPE_CHECKING:
     from metrics.ingest.table import SeriesTable
@@ -68,7 +69,7 @@ def _taken(request: HttpRequest, message: Message) -> HttpResponse:
     if message.validate_key:
         return HttpResponse(b'{"status":"key valid"}', content_type="application/json")
     received_at = timezone.now()
-    batch = flux.parse_points(message, now_ms=int(received_at.timestamp() * 1000))
+    batch = flux.parse_points(message, now_ms=unix_ms(received_at))
     if message.is_test:
         outcome = intake.rehearse(sender, batch)
         trials.remember(sender, message.points, outcome, at=received_at)

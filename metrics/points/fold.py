@@ -23,6 +23,7 @@ from metrics.points.log import LogRows, next_mark, read_rows
 from metrics.points.merge import Run, merge
 from metrics.points.sql import IS_OUR_MARK, BinaryCursor, binary_cursor, rows
 from orgs.models import Org
+from orgs.moments import unix_ms
 from orgs.tenancy import Reason, across
 
 # Points per transaction: some 0.3 s of work and 50 MB. A longer transaction would hold back every reader of the log.
@@ -151,7 +152,7 @@ def _ended_hours(work: _Work) -> list[TupleRow]:
 
 
 def _today() -> int:
-    return int(timezone.now().timestamp() * 1000) // DAY_MS
+    return unix_ms(timezone.now()) // DAY_MS
 
 
 def _work(cursor: BinaryCursor, family: Family, org_id: int) -> _Work:

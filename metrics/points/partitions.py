@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from metrics.arrays import DAY_MS
 from metrics.points.families import FAMILIES, Family
+from orgs.moments import unix_ms
 
 KEEP_DAYS: Final = (30, 90, 400)
 # Days of points per partition of the day chunks. About an eighth of the class: few partitions to plan over, little kept too long.
@@ -59,7 +60,7 @@ def forget() -> None:
 def make_ahead() -> None:
     """Partitions for today and tomorrow, so that the first request of a day does not wait for them."""
     now = timezone.now()
-    today = int(now.timestamp() * 1000) // DAY_MS
+    today = unix_ms(now) // DAY_MS
     for family in FAMILIES:
         ensure_log(family, now)
         ensure_log(family, now + timedelta(days=1))

@@ -16,6 +16,7 @@ from metrics.points.families import BLOCK_BITS, POINTS, VERDICTS, Family
 from metrics.points.merge import Run, merge
 from metrics.points.sql import IS_OUR_MARK, binary_cursor
 from metrics.points.tail import shorten
+from orgs.moments import unix_ms
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def read_verdicts(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms:
 
 def last(org_id: int, series_ids: Sequence[int]) -> dict[int, Newest]:
     """The newest point of each series that has one."""
-    now_ms = int(timezone.now().timestamp() * 1000)
+    now_ms = unix_ms(timezone.now())
     newest = _newest_of(read_run(POINTS, org_id, series_ids, now_ms - 2 * HOUR_MS, _END_OF_TIME), series_ids)
     silent = [series for series in series_ids if series not in newest]
     if silent:

@@ -1,6 +1,5 @@
 """What the detector has learned about series, written to `Metric`: in bulk, a part at a time, and only what has changed."""
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from metrics.arrays import Bools, Ints
 from metrics.detection import engine
 from metrics.models import Metric
 from metrics.shards.states import ShardStates
+from orgs.moments import from_unix_ms, unix_ms
 from orgs.tenancy import within
 
 # A last point that is newer by less than NEWER_MS waits until the series has been quiet for QUIET_MS, or the point is NEWER_MS old.
@@ -90,7 +90,7 @@ def recall(memory: ShardStates, rows: Ints, last_ms: Ints) -> None:
 
 def published_points(series: list[int]) -> dict[int, tuple[int, float]]:
     found = Metric.objects.filter(pk__in=series).values_list("pk", "last_at", "last_value")
-    return {pk: (round(at.timestamp() * 1000), value) for pk, at, value in found if at is not None and value is not None}
+    return {pk: (unix_ms(at), value) for pk, at, value in found if at is not None and value is not None}
 
 
 def stored_values(org_id: int, series: Ints, times_ms: Ints) -> NDArray[np.float64]:
@@ -141,6 +141,6 @@ def row_of(row: Any, last_value: float) -> dict[str, object]:
         "is_stale": bool(row["stale"]),
         "resolution_s": float(row["step"]) or None,
         "period_s": float(row["period"]) or None,
-        "last_at": datetime.fromtimestamp(row["last_ms"] / 1000, UTC) if row["last_ms"] else None,
+        "last_at": from_unix_ms(row["last_ms"]) if row["last_ms"] else None,
         "last_value": last_value if row["last_ms"] else None,
     }

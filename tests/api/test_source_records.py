@@ -20,9 +20,9 @@ from anomalies.api import sources as api
 from anomalies.models import Anomaly, SourceRow, SourceTable
 from anomalies.services import sources
 from anomalies.services.scans import BadRow, Check, Column, Options, RowFailures, Scan, ShapeFailure, record_findings
-from config.api.renderers import iso_millis
 from datastores.models import AuditEntry, Container
 from metrics import points
+from orgs.moments import iso_millis
 from tests import factories
 from tests.api.test_schema_truth import check
 

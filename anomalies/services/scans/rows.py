@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import orjson
 from anomalies.models import Anomaly, SourceRow, SourceTable
 from anomalies.services.scans.merging import Candidate
 from anomalies.services.scans.values import Row, Scan
+from orgs.moments import iso_exact
 from orgs.sealing import seal
 
 PURPOSE: Final = "source row"
@@ -64,7 +65,7 @@ def plain(value: object) -> Any:
         case Decimal():
             return _number(value)
         case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value.tzinfo else value.isoformat()
+            return iso_exact(value) if value.tzinfo else value.isoformat()
         case date() | time():
             return value.isoformat()
         case bytes() | bytearray() | memoryview():
