@@ -24,20 +24,32 @@ def visit(request: HttpRequest) -> None:
 def guess(request: HttpRequest, *, account: str) -> None:
     """Counts one try at `account`, an address or anything else that names one. Raises TooMany past the limits of the settings."""
     visit(request)
+    _try_at(account)
+
+
+def log_in(request: HttpRequest, *, email: str) -> None:
+    """Counts one try to log in, as `guess` does.
+
+    Whoever guesses at a demo account must not keep everybody else out of it, and nothing in it is secret: there only the address is limited.
+    """
+    visit(request)
     try:
-        _take(f"login:account:{digest_of(account).hex()[:32]}", burst=settings.LOGIN_PER_ACCOUNT, seconds=MINUTE_S)
+        _try_at(email)
     except TooMany:
-        # Whoever guesses at a demo account must not keep everybody else out of it; nothing in it is secret.
-        if not _is_of_demo(account):
+        if not _is_of_demo(email):
             raise
 
 
-def _is_of_demo(account: str) -> bool:
+def _try_at(account: str) -> None:
+    _take(f"login:account:{digest_of(account).hex()[:32]}", burst=settings.LOGIN_PER_ACCOUNT, seconds=MINUTE_S)
+
+
+def _is_of_demo(email: str) -> bool:
     """What the database could not even hold is nobody's address."""
-    if not account.isprintable():
+    if not email.isprintable():
         return False
-    with tenancy.home_of(User, email=account):
-        return bool(User.objects.filter(email=account, is_demo=True).exists())
+    with tenancy.home_of(User, email=email):
+        return bool(User.objects.filter(email=email, is_demo=True).exists())
 
 
 def guess_code(request: HttpRequest, *, person: int) -> None:

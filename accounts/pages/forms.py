@@ -60,7 +60,7 @@ class LoginForm(Guess, AuthenticationForm):  # type: ignore[misc]  # Django's ma
 
     def clean(self) -> dict[str, Any]:
         if email := self.cleaned_data.get("username"):
-            self.count(email.lower())
+            self.limited(partial(limits.log_in, self.request, email=email.lower()))
         return super().clean()
 
     def get_invalid_login_error(self) -> forms.ValidationError:

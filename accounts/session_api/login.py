@@ -51,7 +51,7 @@ def login(call: Call, *, email: str, password: str, remember: bool, client_name:
 
     The session id changes. An unknown address and a wrong password are answered alike.
     """
-    limits.guess(call.request, account=email)
+    limits.log_in(call.request, email=email)
     person = authenticate(call.request, username=email, password=password)
     if not isinstance(person, User):
         raise Unauthenticated("This e-mail and password do not fit together.")

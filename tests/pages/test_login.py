@@ -10,7 +10,9 @@ from django.utils import timezone
 
 import accounts.urls
 import anomalies.urls
+from accounts import limits
 from accounts.models import Session
+from orgs.errors import TooMany
 from tests import factories
 
 PAGES = [route for urls in (accounts.urls, anomalies.urls) for route in urls.pages]
@@ -98,6 +100,17 @@ def test_nobody_can_keep_others_out_of_a_demo_account(viewer):
     viewer.save(update_fields=["is_demo"])
     assert [log_in(viewer.email, "wrong") for _ in range(3)] == [200] * 3
     assert log_in(viewer.email, address="192.0.2.2") == 302
+
+
+@pytest.mark.usefixtures("_few_tries")
+def test_only_logging_in_makes_an_exception_for_demo_accounts(rf, viewer):
+    viewer.is_demo = True
+    viewer.save(update_fields=["is_demo"])
+    for number in (1, 2):
+        limits.guess(rf.post("/", REMOTE_ADDR=f"192.0.2.{number}"), account=viewer.email)
+    with pytest.raises(TooMany):
+        limits.guess(rf.post("/", REMOTE_ADDR="192.0.2.3"), account=viewer.email)
+    limits.log_in(rf.post("/", REMOTE_ADDR="192.0.2.4"), email=viewer.email)
 
 
 @pytest.mark.parametrize("remember", [True, False])
