@@ -16,7 +16,6 @@ from billing.plans import PAID, Plan
 from billing.provider import provider
 from billing.provider.interface import (
     CHECKOUT_ID,
-    Bill,
     Buyer,
     NotEnabled,
     Order,
@@ -73,18 +72,14 @@ def start_checkout(person: User, plan: Plan, *, return_url: str, now: datetime) 
     _catch_up(asked, person.org, now=now)
     # Stays when what follows fails: the provider knows the customer by when the account was made.
     Account.objects.get_or_create(org=person.org)
-    with transaction.atomic():
-        account = _held(person.org)
-        _refuse_what_is_paid(account)
-        known = _open_page(asked, account)
-        if known is not None and (known.plan_code, known.return_url) == (plan.code, address):
-            return known
-        if known is not None:
-            asked.close_payment_page(known.id)
-        page = _new_page(asked, account, person, plan, address)
-        account.checkout_id = page.id
-        account.save(update_fields=["customer_id", "checkout_id"])
-        return page
+    gone = ""
+    for _ in range(2):
+        customer_id = _customer(asked, person, gone=gone)
+        try:
+            return _page_to_pay(asked, person.org, plan, return_url=address)
+        except UnknownCustomer:  # deleted over there: once more, with a new one
+            gone = customer_id
+    raise NotFound("The payment provider does not know the customer that it has just made.")
 
 
 def _catch_up(asked: Provider, org: Org, *, now: datetime) -> None:
@@ -94,10 +89,39 @@ def _catch_up(asked: Provider, org: Org, *, now: datetime) -> None:
         sync(org.pk, now=now)
 
 
+@transaction.atomic
+def _customer(asked: Provider, person: User, *, gone: str) -> str:
+    """The id of the org as a customer, made where there is none but one that is `gone`.
+
+    In a transaction of its own: a purchase that fails is tried again, perhaps when the provider has forgotten the key of its request.
+    """
+    account = _held(person.org)
+    if account.customer_id is None or account.customer_id == gone:
+        account.customer_id = asked.make_customer(_buyer(account, person, again=bool(gone)))
+        account.save(update_fields=["customer_id"])
+    return account.customer_id
+
+
+@transaction.atomic
+def _page_to_pay(asked: Provider, org: Org, plan: Plan, *, return_url: str) -> PaymentPage:
+    """The page that is open for the same, else a new one. Raises UnknownCustomer."""
+    account = _held(org)
+    known = _open_page(asked, account)
+    if known is not None and (known.plan_code, known.return_url) == (plan.code, return_url):
+        return known
+    if known is not None:
+        asked.close_payment_page(known.id)
+    page = asked.open_payment_page(Order(account.customer_id or "", org.pk, plan, settings.BASE_URL + DONE, return_url))
+    account.checkout_id = page.id
+    account.save(update_fields=["checkout_id"])
+    return page
+
+
 def _held(org: Org) -> Account:
-    """The org's account, kept from others until the transaction ends: two clicks open one page."""
+    """The org's account, kept from others until the transaction ends: two clicks open one page. Raises Conflict for what is paid."""
     account = locked(org.pk)
     assert account is not None  # noqa: S101 - made before, and it goes with its org only
+    _refuse_what_is_paid(account)
     return account
 
 
@@ -121,19 +145,6 @@ def _page(asked: Provider, account: Account) -> PaymentPage | None:
         return None
 
 
-def _new_page(asked: Provider, account: Account, person: User, plan: Plan, return_url: str) -> PaymentPage:
-    """Once more with a new customer, should the provider have deleted the one we know."""
-    for attempt in (1, 2):
-        if account.customer_id is None:
-            account.customer_id = asked.make_customer(_buyer(account, person, again=attempt == 2))
-        order = Order(account.customer_id, account.org_id, plan, settings.BASE_URL + DONE, return_url)
-        try:
-            return asked.open_payment_page(order)
-        except UnknownCustomer:
-            account.customer_id = None
-    raise NotFound("The payment provider does not know the customer that it has just made.")
-
-
 def _buyer(account: Account, person: User, *, again: bool) -> Buyer:
     """The key is the account's, so that a request that was cut off and comes again makes no second customer."""
     key = f"plumbline-{settings.BASE_URL}-{account.pk}-{account.created.timestamp()}{secrets.token_hex(4) if again else ''}"
@@ -142,9 +153,8 @@ def _buyer(account: Account, person: User, *, again: bool) -> Buyer:
 
 def finish_checkout(org: Org, page_id: str, *, now: datetime) -> PaymentPage:
     """What came of a payment page; the org has its plan when this returns. Raises NotFound for a page of somebody else."""
-    page = enabled().payment_page(page_id)
-    account = Account.objects.filter(org=org, customer_id=page.customer_id or None).first()
-    if account is None or account.customer_id is None:
+    account, asked = Account.objects.filter(org=org).exclude(customer_id=None).first(), enabled()
+    if account is None or (page := asked.payment_page(page_id)).customer_id != account.customer_id:
         raise NotFound("There is no such payment page.")
     sync(org.pk, now=now)
     return page
@@ -178,14 +188,3 @@ def open_portal(org: Org, *, return_url: str, plan: Plan | None = None, cancels:
         return asked.portal_url(visit)
     except UnknownCustomer as exc:
         raise Conflict("The payment provider does not know your organisation any more. Choose a plan anew.") from exc
-
-
-def bills_of(org: Org, *, limit: int) -> list[Bill]:
-    """The org's invoices, newest first, as the provider has them now; none for an org that never bought anything."""
-    account = Account.objects.filter(org=org).exclude(customer_id=None).first()
-    if account is None or account.customer_id is None:
-        return []
-    try:
-        return provider().bills(account.customer_id, limit=limit)
-    except UnknownCustomer:
-        return []

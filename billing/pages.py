@@ -15,6 +15,7 @@ from accounts.pages.settings import Done, SettingsView
 from accounts.permissions import has_role
 from accounts.zones import zone_of
 from billing import checkout
+from billing.invoices import bills_of
 from billing.money import money
 from billing.plans import CURRENCY, PAID_CODES, Plan
 from billing.provider.interface import Bill, ProviderAway
@@ -81,7 +82,7 @@ class Billing(SettingsView):
     form_classes: ClassVar = {"buy": PlanForm, "change": PlanForm}
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.GET.get("back") and has_role(self.person, "billing.invoices"):
+        if request.GET.get("back") and has_role(self.person, "billing.manage"):
             checkout.refresh(self.person.org, now=timezone.now())
             self.person.org.refresh_from_db()
         return super().get(request, *args, **kwargs)
@@ -112,7 +113,7 @@ class Billing(SettingsView):
         if not has_role(self.person, "billing.invoices"):
             return {"bills": (), "bills_away": "Only admins of the organisation see its invoices."}
         try:
-            found = checkout.bills_of(self.person.org, limit=INVOICES)
+            found = bills_of(self.person.org, limit=INVOICES)
         except ProviderAway as exc:
             return {"bills": (), "bills_away": f"The invoices cannot be read now. {exc.detail}"}
         zone = zone_of(self.person)

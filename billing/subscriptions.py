@@ -13,6 +13,7 @@ from django.db import transaction
 
 from accounts import letters
 from accounts.models import Letter, User
+from billing.invoices import forget
 from billing.models import Account
 from billing.plans import FREE, Plan, plan_of
 from billing.provider import provider
@@ -49,6 +50,7 @@ def sync(org_id: int, *, now: datetime) -> Account | None:
         found = provider().subscription(account.customer_id)
     except UnknownCustomer:
         found, account.customer_id = None, None
+    forget(account)
     before = Before(account.is_live, account.is_overdue)
     _take(account, found, now=now)
     account.save()

@@ -21,6 +21,7 @@ from billing.api.serializers import (
     UsageQuery,
     UsageSerializer,
 )
+from billing.invoices import bills_of
 from billing.provider import provider
 from billing.standing import standing_of
 from billing.usage import usage_of
@@ -56,11 +57,15 @@ class BillingViewSet(OrgViewSet):
         return Response(UsageSerializer(usage_of(self.person.org, today=today, **asked)).data)
 
     @extend_schema(
-        summary="List your org's invoices", parameters=[InvoicesQuery], responses=InvoicesSerializer, examples=[examples.INVOICES],
+        summary="List your org's invoices",
+        description="As the payment provider had them at most 30 seconds ago.",
+        parameters=[InvoicesQuery],
+        responses=InvoicesSerializer,
+        examples=[examples.INVOICES],
         filters=False,
-    )  # fmt: skip
+    )
     def invoices(self, request: Request) -> Response:
-        bills = checkout.bills_of(self.person.org, **query_of(request, InvoicesQuery))
+        bills = bills_of(self.person.org, **query_of(request, InvoicesQuery))
         return Response(InvoicesSerializer({"enabled": provider().is_enabled, "invoices": bills}).data)
 
 

@@ -1,9 +1,13 @@
 """/billing: payment pages, the portal, coming back, invoices; who may, what is refused, what a second call does."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
+from billing.invoices import KEPT_S
 from billing.models import Account
 from billing.plans import BUSINESS, TEAM
 from billing.subscriptions import sync
@@ -181,6 +185,41 @@ def test_invoices_are_told_newest_first_with_their_papers(shop, as_, buyer, outs
     assert data(as_(outsider).get(HISTORY)) == {"enabled": True, "invoices": []}
 
 
+def test_readers_of_invoices_do_not_each_ask_the_provider(shop, as_, buyer, demo, subscribe, org):
+    account = subscribe(buyer)
+    first = data(as_(buyer).get(HISTORY))["invoices"]
+    shop.trouble(status=500)  # whoever asks there now gets a 503
+    for reader in (buyer, demo):
+        assert data(as_(reader).get(HISTORY))["invoices"] == first
+        browser = Client()
+        browser.force_login(reader)
+        assert [row.bill.id for row in browser.get("/app/settings/billing?back=1").context["bills"]] == [first[0]["id"]]
+        assert [row["id"] for row in browser.get("/api/billing/invoices").json()["invoices"]] == [first[0]["id"]]
+    shop.trouble()
+    shop.renew(account.subscription_id)
+    sync(org.pk, now=timezone.now())  # what the provider tells of is seen at once
+    assert [row["id"] for row in data(as_(demo).get(HISTORY))["invoices"]][1:] == [first[0]["id"]]
+
+
+def test_invoices_are_kept_for_half_a_minute_per_org(shop, as_, buyer, other_org, subscribe, monkeypatch):
+    account = subscribe(buyer)
+    monkeypatch.setattr("billing.invoices.KEPT_S", 0)  # over at once
+    data(as_(buyer).get(HISTORY))
+    shop.trouble(status=500)
+    data(as_(buyer).get(HISTORY), 503)
+    other = factories.make_user(other_org, "Otto Other", role="admin")
+    assert data(as_(other).get(HISTORY)) == {"enabled": True, "invoices": []}
+    assert (KEPT_S, account.customer_id is not None) == (30, True)
+
+
+def test_a_demo_user_who_comes_back_from_a_payment_page_makes_nobody_ask(shop, as_, buyer, demo, org):
+    page = checkout(as_(buyer))
+    shop.pay(page["url"])
+    told = data(as_(demo).get(CALLBACK, {"checkout_session_id": page["id"]}))
+    assert told == {"enabled": True, "message": "Demo users pay for nothing.", "plan": "free"}
+    assert plan_of(org) == ("free", 1000)
+
+
 @pytest.mark.parametrize("limit", ["0", "101", "many"])
 def test_the_limit_of_invoices_is_1_to_100(shop, as_, buyer, limit):
     assert wrong(as_(buyer).get(HISTORY, {"limit": limit})) == {"limit"}
@@ -201,6 +240,17 @@ def test_a_purchase_that_was_cut_off_makes_no_second_customer(shop, as_, buyer):
     Account.objects.update(customer_id=None, checkout_id="")  # as if it had died before it was written down
     checkout(as_(buyer))
     assert len(shop.api("GET", "customers")["data"]) == 1
+
+
+def test_a_purchase_that_failed_is_tried_again_by_the_same_customer_days_later(stripe, as_, buyer):
+    data(as_(buyer).post(CHECKOUT, {"plan": "team"}), 503)  # there is no price
+    known = Account.objects.get().customer_id
+    assert known == stripe.api("GET", "customers")["data"][0]["id"]
+    # The provider forgets the keys of requests after a day: then another one makes another customer.
+    Account.objects.update(created=timezone.now() - timedelta(days=2))
+    call_command("stripe_setup", verbosity=0)
+    assert stripe.api("GET", f"checkout/sessions/{checkout(as_(buyer))['id']}")["customer"] == known
+    assert (Account.objects.get().customer_id, len(stripe.api("GET", "customers")["data"])) == (known, 1)
 
 
 def test_without_prices_the_operator_is_named(stripe, as_, buyer):
