@@ -9,6 +9,7 @@ from anomalies import kept_lists
 from anomalies.models import Anomaly
 from anomalies.services import bulk, erasing, flows, loop, notice_mails, notices, sleep, sources
 from anomalies.services.retention import drop_consumed_log
+from anomalies.watchdog import process_ended_after
 from datastores.models import Operation
 from orgs.services import org_ids
 from orgs.tenancy import Reason, across, org_of, within
@@ -16,16 +17,22 @@ from orgs.tenancy import Reason, across, org_of, within
 # Then another task goes on, so that no change of many holds a worker for long.
 BULK_BUDGET_S = 120.0
 RESUME_S = 60
+# A tick takes steps for loop.BUDGET_S and finishes the one it is in; after a crash the first reads and replays some minutes of the log.
+TICK_LIMIT_S = 300
 # The states of a shard live as long as the process that has its queue.
 _WORKERS: dict[int, loop.ShardWorker] = {}
 
 
-# Without a limit of time: its process runs nothing else (pool `solo`), which could not be told to end.
+# Without Celery's limits of time, which a process that runs its tasks itself (pool `solo`) does not keep.
 @shared_task(ignore_result=True)
 def detect(shard: int) -> int:
-    """Brings the shard up to the end of the log; the number of points of its last step. Idle when another process has the shard."""
+    """Brings the shard up to the end of the log; the number of points of its last step. Idle when another process has the shard.
+
+    A tick that does not end takes its process with it: nothing of the step is kept, and the next process begins it again.
+    """
     worker = _WORKERS.setdefault(shard, loop.ShardWorker(shard))
-    return worker.run(budget_s=loop.BUDGET_S, clock=loop.utc_now).points
+    with process_ended_after(TICK_LIMIT_S):
+        return worker.run(budget_s=loop.BUDGET_S, clock=loop.utc_now).points
 
 
 @shared_task(ignore_result=True, time_limit=120, soft_time_limit=100)

@@ -26,6 +26,7 @@ ORDERS_PER_STEP: Final = 5000
 # Blocks of a re-sharding are written from this number on, beyond all others, and take their places when those are gone.
 BEYOND: Final = 1_000_000
 REBUILDS_PER_STEP: Final = 20  # each reads a series' whole past
+STATEMENT_LIMIT_S: Final = 120  # the slowest of a full step takes seconds; what takes longer waits for something that does not come
 
 
 class ShardsChanged(RuntimeError):
@@ -42,9 +43,16 @@ class Obeyed:
 
 def try_lock(shard: int) -> bool:
     """Takes the shard until the transaction ends; False while another process has it. Takes no transaction number, unlike a row lock:
-    readers of the log wait for whoever has one."""
+    readers of the log wait for whoever has one.
+
+    From then on PostgreSQL ends any statement of the transaction after STATEMENT_LIMIT_S, so nobody holds a shard for ever, not even a
+    process that has died while its statement waited.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [LOCK_SPACE, shard])
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(%s, %s), set_config('statement_timeout', %s, true)",
+            [LOCK_SPACE, shard, f"{STATEMENT_LIMIT_S}s"],
+        )
         return bool(cursor.fetchone()[0])
 
 

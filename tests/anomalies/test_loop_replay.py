@@ -1,15 +1,17 @@
 """Same points, same anomalies: whatever dies, however the points are grouped, however often they are sent."""
 
 import threading
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from anomalies.services.loop import ShardWorker
 from metrics import points
 from metrics.models import DetectionBlock, DetectionShard, DetectionStep
+from metrics.shards import saved
 from tests.anomalies.streams import BEGIN, LIVE, make_stream, play, restart_detection, states_of, story, told, verdicts_of
 
 pytestmark = pytest.mark.usefixtures("minutely")
@@ -71,6 +73,41 @@ def test_a_worker_killed_at_every_boundary_tells_the_same_story(calm, org, other
     assert told(other_org) == told(org)
     assert verdicts_of(again) == verdicts_of(stream)
     assert states_of(last[0], again) == states_of(undisturbed, stream)
+
+
+@contextmanager
+def held(table: str):
+    """Somebody else has the table for as long as this lasts."""
+    other = connection.copy()
+    other.set_autocommit(False)
+    try:
+        with other.cursor() as cursor:
+            cursor.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+    finally:
+        other.close()
+
+
+def test_a_step_that_is_stuck_ends_and_is_done_again(calm, org, other_org, other_datastore, monkeypatch):
+    stream, undisturbed = calm
+    worker = ShardWorker(0, shards=1)
+    stuck = []
+
+    def stuck_then_done(now: datetime) -> None:
+        if now in {stream.at(place) + timedelta(seconds=2) for place in (30, 40)}:
+            with held(DetectionStep._meta.db_table), monkeypatch.context() as impatient:
+                impatient.setattr(saved, "STATEMENT_LIMIT_S", 1)
+                with pytest.raises(OperationalError, match="statement timeout"):
+                    worker.step(now)
+            stuck.append(now)
+        worker.step(now)
+
+    again = rerun(other_datastore, step=stuck_then_done)
+    assert len(stuck) == 2
+    assert story(other_org) == story(org)
+    assert told(other_org) == told(org)
+    assert verdicts_of(again) == verdicts_of(stream)
+    assert states_of(worker, again) == states_of(undisturbed, stream)
 
 
 def test_a_new_process_remembers_the_same_states_bit_for_bit(calm):
