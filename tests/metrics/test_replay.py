@@ -240,3 +240,13 @@ def test_code_is_compiled_once_its_cache_is_there(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "kernels.advance-310.py311.nbi").touch()
     assert engine.is_compiled()
+
+
+@pytest.mark.parametrize("named", ["in.csv", "./in.csv", "link.csv"])
+def test_the_file_that_is_read_is_never_written_over(tmp_path, named):
+    path = write(tmp_path / "in.csv", plain)
+    (tmp_path / "link.csv").symlink_to(path)
+    before = path.read_bytes()
+    with pytest.raises(CommandError, match="is the file that is read"):
+        call_command("replay", str(path), scores=tmp_path / named)
+    assert path.read_bytes() == before

@@ -32,6 +32,8 @@ class Command(BaseCommand):
         parser.add_argument("--scores", type=Path, metavar="OUT.csv", help="also write forecast, band, score and alerts of every point")
 
     def handle(self, *args: object, **options: Any) -> None:
+        if options["scores"] and _is_same(options["scores"], options["file"]):
+            raise CommandError(f"--scores {options['scores']} is the file that is read: it would be lost. Name another one.")
         try:
             with options["file"].open(newline="", encoding="utf-8") as file:
                 series = replay.read(file)
@@ -65,3 +67,8 @@ class Command(BaseCommand):
                 writer.writerows(replay.table(found))
         except OSError as error:
             raise CommandError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both are one file, under whatever names."""
+    return one.exists() and other.exists() and one.samefile(other)
