@@ -48,7 +48,7 @@ def read_value(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise Unusable("value_missing", "value: a number is needed.")
     try:
-        number = float(value)
+        number = _number(value)
     except (ValueError, OverflowError):
         raise Unusable("value_invalid", "value: this is not a number.") from None
     if not math.isfinite(number):
@@ -73,11 +73,18 @@ def time_problem(milliseconds: int, *, now_ms: int) -> str:
     return ""
 
 
+def _number(number: float | str) -> float:
+    """Raises ValueError also for what Python alone takes for a number: `1_000`, and digits of other scripts."""
+    if isinstance(number, str) and ("_" in number or not number.isascii()):
+        raise ValueError(number)
+    return float(number)
+
+
 def _milliseconds(timestamp: object) -> int:
     if isinstance(timestamp, bool) or not isinstance(timestamp, (int, float, str)):
         raise Unusable("timestamp_missing", "timestamp: unix seconds are needed.")
     try:
-        number = float(timestamp)
+        number = _number(timestamp)
     except (ValueError, OverflowError):
         return _iso_milliseconds(str(timestamp))
     if not math.isfinite(number):

@@ -59,7 +59,7 @@ def test_a_value_that_is_no_number_is_missing(value):
     assert refusal_of(metric="a", timestamp=NOW, value=value) == "value_missing"
 
 
-@pytest.mark.parametrize("value", ["x", "nan", "inf", "1e999", 10**400])
+@pytest.mark.parametrize("value", ["x", "nan", "inf", "1e999", 10**400, "1_000", "\u0661\u0662"])
 def test_a_value_that_is_not_finite_is_invalid(value):
     assert refusal_of(metric="a", timestamp=NOW, value=value) == "value_invalid"
 
@@ -75,7 +75,13 @@ def test_the_first_and_the_last_possible_time_are_taken(timestamp):
 
 
 @pytest.mark.parametrize(
-    ("timestamp", "code"), [(None, "timestamp_missing"), ("x", "timestamp_invalid"), ("2026-09-21 14:13", "timestamp_invalid")]
+    ("timestamp", "code"),
+    [
+        (None, "timestamp_missing"),
+        ("x", "timestamp_invalid"),
+        ("1_790_000_000", "timestamp_invalid"),
+        ("2026-09-21 14:13", "timestamp_invalid"),
+    ],
 )
 def test_times_that_are_none_are_refused(timestamp, code):
     assert refusal_of(metric="a", timestamp=timestamp, value=1) == code
