@@ -21,7 +21,10 @@ def main() -> None:
     provide_servers(sys.argv)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from config.refusals import told_plainly
+
+    with told_plainly():
+        execute_from_command_line(sys.argv)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -49,6 +50,20 @@ def env_choice(name: str, default: str, *, among: tuple[str, ...]) -> str:
         if choice.lower() == text.lower():
             return choice
     raise ImproperlyConfigured(f"{name}={text!r} must be one of {', '.join(among)}.")
+
+
+def env_url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
+    """Raises ImproperlyConfigured for what begins with none of `schemes`, or has a port that is none."""
+    text = env_str(name, default)
+    try:
+        parts = urlsplit(text)
+        is_one = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        forms = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise ImproperlyConfigured(f"{name} must be an address that begins with {forms}, and its port a number.")
+    return text
 
 
 def env_list(name: str, default: str = "") -> list[str]:

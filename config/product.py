@@ -13,7 +13,9 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
+from psycopg_pool import PoolTimeout
 
 from config.database.guard import refuse_open_wall
 from config.embedded import NoServerError, ensure_servers, stop_servers
@@ -27,6 +29,10 @@ HEALTH = "/api/health"
 
 class PortTakenError(Exception):
     """Another program listens on the port; the message says what to do."""
+
+
+class NotPreparedError(Exception):
+    """The database is not at this version; the message says what to do."""
 
 
 def prepare() -> None:
@@ -58,7 +64,7 @@ def static_digest() -> str:
 
 
 def run(*, before: Callable[[], None] | None = None) -> None:
-    """Runs until told to stop. Raises AlreadyRunningError, PortTakenError."""
+    """Runs until told to stop. Raises AlreadyRunningError, PortTakenError, NotPreparedError."""
     home = settings.PLUMBLINE_HOME
     with sole_runner(home):
         try:
@@ -68,10 +74,13 @@ def run(*, before: Callable[[], None] | None = None) -> None:
 
 
 def serve(*, before: Callable[[], None] | None) -> None:
-    """Makes ready, then supervises until told to stop. Raises PortTakenError; exits where the database would not keep orgs apart."""
+    """Makes ready, then supervises until told to stop. Raises PortTakenError, and NotPreparedError where nothing makes ready; exits where
+    the database would not keep orgs apart."""
     refuse_taken_port()
     if before:
         compile_during(before)
+    else:
+        refuse_unprepared()
     refuse_open_wall()
     # The rights to alter tables are for migrations alone: no process that serves anybody shall find them.
     os.environ.pop("DATABASE_OWNER_URL", None)
@@ -105,6 +114,18 @@ def refuse_taken_port() -> None:
             probe.bind(address)
         except OSError as error:
             raise PortTakenError(f"port {settings.PORT} is not free ({error.strerror}): PORT={settings.PORT + 1} make run") from error
+
+
+def refuse_unprepared() -> None:
+    """Raises NotPreparedError where migrations of this version are missing. A database that is away is waited for."""
+    try:
+        executor = MigrationExecutor(connection)
+    except (OperationalError, PoolTimeout):
+        return
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise NotPreparedError(
+            "The database is not at this version: start with `manage.py up --prepare`, or run `manage.py migrate` first."
+        )
 
 
 def watch_servers(supervisor: Supervisor) -> None:

@@ -11,7 +11,7 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from config import logs
-from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, plumbline_home
+from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, env_url, plumbline_home
 from config.kernels import cache_folder
 
 PLUMBLINE_HOME: Final = plumbline_home()
@@ -119,7 +119,7 @@ def owner_from_url(url: str) -> dict[str, Any]:
 DATABASE_URL = env_str("DATABASE_URL", f"postgresql://plumbline_app@/plumbline?host={PLUMBLINE_HOME}/s&port=5432")
 # The role that owns the tables, for migrations alone. The product itself connects as a role from which PostgreSQL keeps other orgs' rows.
 DATABASE_OWNER_URL = env_str("DATABASE_OWNER_URL", "")
-REDIS_URL = env_str("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock")
+REDIS_URL = env_url("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock", schemes=("redis", "rediss", "unix"))
 DATABASES = {"default": database_from_url(DATABASE_URL)}
 # Statements that are asked all day are planned once per connection; not where a pooler gives each transaction another one.
 DATABASE_PREPARE = env_bool("DATABASE_PREPARE", default=True)

@@ -10,9 +10,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment
-from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str
+from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, env_url
 
-READERS = {"env_bool", "env_choice", "env_int", "env_list", "env_secret", "env_str"}
+READERS = {"env_bool", "env_choice", "env_int", "env_list", "env_secret", "env_str", "env_url"}
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +60,23 @@ def test_a_choice_is_one_of_the_words_in_any_case(monkeypatch):
 def test_a_list_has_no_empty_entries(monkeypatch):
     monkeypatch.setenv("X", "a, b,,c ,")
     assert env_list("X") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "text", ["redis://cache:6379/0", "rediss://user:secret@cache/1", "redis://[::1]:6379", "unix:///run/redis.sock?db=1"]
+)
+def test_an_address_is_read(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    assert env_url("X", "", schemes=("redis", "rediss", "unix")) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["cache:6379", "http://cache:6379", "redis://cache:port/0", "redis://cache:99999", "redis://[::1", "redis"]
+)
+def test_nonsense_is_no_address(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    with pytest.raises(ImproperlyConfigured, match=r"^X must be an address that begins with redis:// or unix://, and its port a number\.$"):
+        env_url("X", "", schemes=("redis", "unix"))
 
 
 def test_text_of_spaces_is_the_default(monkeypatch):

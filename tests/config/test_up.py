@@ -128,6 +128,20 @@ def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_da
         assert (told["logger"], told["method"], told["path"]) == ("plumbline.access", "GET", "/nowhere")
 
 
+def test_a_database_that_was_not_prepared_is_said_and_nothing_runs():
+    with new_product() as product:
+        said = product.manage("up")
+        assert (
+            said
+            == "CommandError: The database is not at this version: start with `manage.py up --prepare`, or run `manage.py migrate` first.\n"
+        )
+        assert product.pids("") == []
+        product.manage("migrate", "--verbosity=0")
+        (product.home / "staticfiles").mkdir()
+        product.start(PYTHON, "manage.py", "up")
+        assert product.manage("stop") == "Plumbline has stopped.\n"
+
+
 def test_after_a_kill_of_everything_the_next_start_is_clean():
     with new_product() as product:
         product.start()

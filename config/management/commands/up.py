@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.product import PortTakenError, prepare, run
+from config.product import NotPreparedError, PortTakenError, prepare, run
 from config.running import AlreadyRunningError
 
 
@@ -18,5 +18,5 @@ class Command(BaseCommand):
             run(before=prepare if options["prepare"] else None)
         except AlreadyRunningError as error:
             raise CommandError(f"Plumbline is already running in this home (process {error}). `make stop` stops it.") from error
-        except PortTakenError as error:
+        except (PortTakenError, NotPreparedError) as error:
             raise CommandError(str(error)) from error
