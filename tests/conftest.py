@@ -30,7 +30,7 @@ from config.celery import app as celery_app  # noqa: E402
 from datastores.models import Datastore  # noqa: E402
 from orgs import origins, tenancy  # noqa: E402
 from orgs.models import Org  # noqa: E402
-from tests import factories  # noqa: E402
+from tests import broker, factories  # noqa: E402
 from tests.acting import begin_acting, end_acting  # noqa: E402
 
 # One test that asks for all memory fails alone, with its traceback, and does not take the run with it. A browser reserves more.
@@ -50,6 +50,20 @@ task_postrun.connect(end_acting)
 def _in_nobodys_name():
     """Nothing that a test entered is left for the next."""
     with tenancy.apart():
+        yield
+
+
+@pytest.fixture
+def unattended():
+    """Tasks go to the broker and wait there for `unattended.work()`."""
+    with broker.unattended() as found:
+        yield found
+
+
+@pytest.fixture
+def no_broker():
+    """No task finds its broker."""
+    with broker.away():
         yield
 
 

@@ -238,11 +238,9 @@ def test_the_last_value_of_a_series_that_adds_up_is_that_of_its_newest_whole_min
     assert Metric.objects.values_list("last_at", "last_value").get(pk=metric.pk) == (BEGIN + 2 * STEP, 7.0)
 
 
-def test_what_is_found_in_history_is_recorded_and_alerts_nobody(datastore, org, monkeypatch):
+def test_what_is_found_in_history_is_recorded_and_alerts_nobody(datastore, org, unattended):
     stream = make_stream(datastore)
     stream.history[1470, 0] = 500.0
-    pictures = []
-    monkeypatch.setattr("celery.current_app.send_task", lambda *args, **options: pictures.append(args))
     worker = ShardWorker(0, shards=1)
     stream.send_history()
     worker.step(BEGIN - STEP)
@@ -250,10 +248,10 @@ def test_what_is_found_in_history_is_recorded_and_alerts_nobody(datastore, org, 
     assert anomaly.is_backfilled
     assert anomaly.created == BEGIN - STEP
     assert anomaly.started_at == BEGIN - (HISTORY - 1470) * STEP
-    assert pictures == []
+    assert unattended.waiting() == []
     run(stream, worker, range(LIVE // 3))
     live = Anomaly.objects.get(org=org, is_backfilled=False)
-    assert pictures == [("metrics.tasks.render_chart",)]
+    assert [name for name, _ in unattended.waiting()] == ["metrics.tasks.render_chart"]
     assert BEGIN <= live.started_at <= stream.at(30)
     assert live.episode_at == anomaly.episode_at
 

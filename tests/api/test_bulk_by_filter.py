@@ -224,48 +224,47 @@ def test_an_empty_set_is_done_at_once(as_, author):
     assert (operation["status"], operation["message"], operation["total"]) == ("success", "0 changed.", 0)
 
 
-def half_done(client, author, monkeypatch) -> Operation:
+@pytest.fixture
+def half_done(as_, author, found, monkeypatch, unattended) -> Operation:
     """A change of three whose worker was killed after the first."""
     monkeypatch.setattr(bulk, "CHUNK", 1)
-    monkeypatch.setattr(bulk, "wake", lambda operation_id: None)
+    client = as_(author)
     operation = Operation.objects.get(pk=client.post(ADDRESS, {"token": planned(client, {"status": "Acknowledged"})["token"]}).json()["id"])
+    assert unattended.waiting() == [("anomalies.tasks.run_bulk_change", [operation.pk])]
     assert bulk.step(operation.pk)
     return operation
 
 
-def test_whoever_takes_over_goes_on_where_it_was_and_does_nothing_twice(as_, author, found, monkeypatch):
-    client = as_(author)
-    operation = half_done(client, author, monkeypatch)
+def test_whoever_takes_over_goes_on_where_it_was_and_does_nothing_twice(as_, author, half_done, unattended):
+    client, operation = as_(author), half_done
     shown = client.get(f"/api/operations/{operation.pk}").json()
     assert (shown["status"], shown["done"], shown["total"], statuses()[:3]) == ("running", 1, 3, ["Acknowledged", "Active", "Active"])
     assert resume_bulk_changes() == 1
-    run_bulk_change(operation.pk)
+    unattended.work()
     assert client.get(f"/api/operations/{operation.pk}").json()["counters"] == {"changed": 3, "skipped": 0}
     assert (Change.objects.count(), BulkResult.objects.count()) == (3, 3)
     assert resume_bulk_changes() == 0
 
 
-def test_an_aborted_one_stops_and_can_be_undone(as_, author, found, monkeypatch):
-    client = as_(author)
-    operation = half_done(client, author, monkeypatch)
+def test_an_aborted_one_stops_and_can_be_undone(as_, author, half_done, unattended):
+    client, operation = as_(author), half_done
     assert client.post(f"/api/operations/{operation.pk}/undo").status_code == 409
     assert client.put(f"/api/operations/abort/{operation.pk}").json()["status"] == "aborted"
     run_bulk_change(operation.pk)
     assert statuses()[:3] == ["Acknowledged", "Active", "Active"]
     begun = client.post(f"/api/operations/{operation.pk}/undo").json()
-    run_bulk_change(begun["id"])
+    unattended.work()
     assert (client.get(f"/api/operations/{begun['id']}").json()["counters"], statuses()[:3]) == (
         {"changed": 1, "skipped": 0},
         ["Active"] * 3,
     )
 
 
-def test_whoever_left_the_org_changes_nothing_more(as_, author, found, monkeypatch):
-    operation = half_done(as_(author), author, monkeypatch)
+def test_whoever_left_the_org_changes_nothing_more(author, half_done):
     User.objects.filter(pk=author.pk).update(is_active=False)
-    run_bulk_change(operation.pk)
-    operation.refresh_from_db()
-    assert (operation.status, statuses()[:3]) == ("failure", ["Acknowledged", "Active", "Active"])
+    run_bulk_change(half_done.pk)
+    half_done.refresh_from_db()
+    assert (half_done.status, statuses()[:3]) == ("failure", ["Acknowledged", "Active", "Active"])
 
 
 def test_undoing_brings_back_every_field(as_, author, viewer, found):

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import Level
 from anomalies.models import Anomaly, BulkChange, Change, Comment, Flow, FlowEntry
-from anomalies.services import bulk, change_anomaly, comment_on, flows
-from anomalies.tasks import run_bulk_change, run_flows
+from anomalies.services import change_anomaly, comment_on, flows
+from anomalies.tasks import run_flows
 from datastores.models import Datastore, Operation
 from tests import factories
 
@@ -176,13 +176,12 @@ def test_its_history_tells_changes_and_runs(as_, manager, datastore, idle):
     assert (run["changeset"], run["operation"]["status"], run["operation"]["counters"]) == ({}, "success", {"changed": 0, "skipped": 0})
 
 
-def test_a_flow_that_is_running_is_not_run_again(as_, manager, datastore, idle, monkeypatch):
-    monkeypatch.setattr(bulk, "wake", lambda operation_id: None)
+def test_a_flow_that_is_running_is_not_run_again(as_, manager, datastore, idle, unattended):
     client = as_(manager)
     flow = made(client, datastore)
     first, second = ran(client, flow), ran(client, flow)
     assert (first["id"], first["status"], BulkChange.objects.count()) == (second["id"], "waiting", 1)
-    run_bulk_change(first["id"])
+    unattended.work()
     assert ran(client, flow)["id"] != first["id"]
 
 
@@ -263,25 +262,23 @@ def test_a_tag_that_a_flow_is_about_stays(as_, admin, manager, datastore, idle):
     assert as_(admin).delete("/api/global-tags/Nightly").status_code == 204
 
 
-def test_what_was_touched_since_a_run_began_is_left_alone(as_, manager, author, datastore, idle, monkeypatch):
-    monkeypatch.setattr(bulk, "wake", lambda operation_id: None)
+def test_what_was_touched_since_a_run_began_is_left_alone(as_, manager, author, datastore, idle, unattended):
     client = as_(manager)
     flow = made(client, datastore, action="delete", archive_status="")
     begun = ran(client, flow)
     comment_on(idle[0], user=author, message="Wait, I am at it.")
-    run_bulk_change(begun["id"])
+    unattended.work()
     assert statuses() == ["Active"]
     ended = client.get(f"/api/operations/{begun['id']}").json()
     assert (ended["counters"], ended["message"]) == ({"changed": 2, "skipped": 1}, "2 changed, 1 skipped: 1 changed since.")
 
 
-def test_a_run_does_nothing_more_once_its_flow_is_gone(as_, manager, datastore, idle, monkeypatch):
-    monkeypatch.setattr(bulk, "wake", lambda operation_id: None)
+def test_a_run_does_nothing_more_once_its_flow_is_gone(as_, manager, datastore, idle, unattended):
     client = as_(manager)
     flow = made(client, datastore)
-    begun = ran(client, flow)
+    ran(client, flow)
     client.delete(f"{ADDRESS}/{flow['id']}")
-    run_bulk_change(begun["id"])
+    unattended.work()
     assert statuses() == ["Active", "Acknowledged", "Invalid"]
 
 

@@ -14,6 +14,7 @@ from orgs.delivery import outbox
 from orgs.models import Channel, Delivery, Event, Org, ServiceApp
 from orgs.sealing import seal
 from orgs.tasks import deliver_due
+from tests import broker
 from tests.peer import Answer, said
 from tests.product import wait_until
 
@@ -268,18 +269,10 @@ def test_of_two_workers_the_one_with_the_newest_try_has_the_say(slack, told):
     assert (delivery.status, delivery.tries, len(told())) == (Status.DELIVERED, 2, 1)
 
 
-def test_without_a_broker_it_waits_for_the_next_round(slack, monkeypatch, peer):
-    from kombu.exceptions import OperationalError
-
-    from orgs.tasks import deliver
-
-    def away(*args, **kwargs):
-        raise OperationalError
-
-    monkeypatch.setattr(deliver, "apply_async", away)
-    delivery = ordered(slack)
+def test_without_a_broker_it_waits_for_the_next_round(slack, peer):
+    with broker.away():
+        delivery = ordered(slack)
     assert (delivery.status, delivery.tries) == (Status.WAITING, 0)
-    monkeypatch.undo()
     assert deliver_due() == 1
     assert Delivery.objects.get().status == Status.DELIVERED
 

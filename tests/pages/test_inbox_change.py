@@ -100,9 +100,8 @@ def test_a_selection_is_looked_at_when_asked(as_, author, three):
     assert statuses() == ["Active"] * 3
 
 
-def test_a_large_change_is_followed_with_ever_longer_waits(as_, author, metric, monkeypatch):
+def test_a_large_change_is_followed_with_ever_longer_waits(as_, author, metric, monkeypatch, unattended):
     monkeypatch.setattr("anomalies.pages.many.AT_ONCE", 0)
-    monkeypatch.setattr("anomalies.services.bulk.wake", lambda operation_id: None)
     one = spike(metric)
     client = as_(author)
     answer, page = send(client, {"id": [one.pk], "do": "acknowledge", "list": "status=Active"})
