@@ -1,7 +1,9 @@
 """A session with servers of its own, and the cast: who stands for whom in every test of rights and tenancy."""
 
+import math
 import os
 import resource
+from datetime import UTC, datetime
 
 from tests.servers import provide_session_servers
 
@@ -12,32 +14,44 @@ import django  # noqa: E402  the settings read the addresses of the servers
 from django.conf import settings  # noqa: E402
 
 settings.DATABASES["default"]["AS_OWNER"] = True
-settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] = 60  # a crowded machine takes its time to open a connection
+settings.DATABASES["default"]["OPTIONS"]["pool"]["timeout"] = 240  # a crowded machine takes its time to open a connection
 settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no collectstatic for a test
 settings.MIDDLEWARE.insert(0, "tests.acting.ActingMiddleware")
 django.setup()
 # A worker of pytest-xdist must not find it: it would read the settings before it has servers of its own.
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 from celery.signals import task_postrun, task_prerun  # noqa: E402
 from django.core.cache import cache  # noqa: E402
 from django.db import connection  # noqa: E402
 
+from accounts import sessions  # noqa: E402
 from accounts.models import Level, Role, User  # noqa: E402
+from anomalies import kept_lists  # noqa: E402
 from config.api import throttling  # noqa: E402
 from config.celery import app as celery_app  # noqa: E402
 from datastores.models import Datastore  # noqa: E402
 from orgs import origins, tenancy  # noqa: E402
+from orgs.delivery import http  # noqa: E402
 from orgs.models import Org  # noqa: E402
 from tests import broker, factories  # noqa: E402
 from tests.acting import begin_acting, end_acting  # noqa: E402
+from tests.product import CROWDED_S  # noqa: E402
 
 # One test that asks for all memory fails alone, with its traceback, and does not take the run with it. A browser reserves more.
 if "PYTEST_XDIST_WORKER" in os.environ:
     resource.setrlimit(resource.RLIMIT_AS, (10 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
-# Limits that Redis does not tell in time are let pass: on a crowded machine a test would meet none.
-throttling.TIMEOUT_S = 5.0
+# Without an answer of Redis in time there is no limit of calls, no kept list and no session of somebody unknown: here it may take its time.
+throttling.TIMEOUT_S = sessions.TIMEOUT_S = kept_lists.TIMEOUT_S = CROWDED_S
+# Whether a list is kept depends on how long reading it took; the tests of that set a limit of their own.
+kept_lists.WORTH_S = math.inf
+# And other people's servers, which are threads of the tests.
+http.TIMEOUT_S = http.DEADLINE_S = CROWDED_S
+# Nor are the property tests about how long anything takes.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 celery_app.conf.task_always_eager = True
 celery_app.conf.task_eager_propagates = True
 
@@ -71,6 +85,17 @@ def no_broker():
 def _empty_cache():
     cache.clear()
     origins.forget()
+
+
+@pytest.fixture
+def set_clock(monkeypatch):
+    """Moves the product's clock to a time in unix milliseconds, where it stands still. The servers go by clocks of their own."""
+
+    def move(now_ms: int) -> None:
+        moment = datetime.fromtimestamp(now_ms / 1000, UTC)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
+
+    return move
 
 
 # Not models of Django's, so that it does not empty them between two tests.

@@ -15,6 +15,8 @@ from orgs.errors import Conflict, Invalid
 from tests.device import ORIGIN, PRESENT, VERIFIED, Device, text
 
 NOW = timezone.now()
+# Nothing of a fixture changes from example to example, and no machine must be quick.
+UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @pytest.fixture
@@ -180,7 +182,7 @@ JSON = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=UNHURRIED, max_examples=150)
 @given(sent=st.dictionaries(st.sampled_from(["id", "rawId", "type", "response", "clientExtensionResults"]), JSON))
 def test_nonsense_is_refused(session, viewer, sent):
     for call in (passkeys.begin_registration(session, viewer, now=NOW), passkeys.begin_login(session, None, now=NOW)):
@@ -207,7 +209,7 @@ def test_a_number_is_never_taken_for_a_size(session, viewer, device):
     tracemalloc.stop()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=UNHURRIED, max_examples=100)
 @given(field=st.sampled_from(["clientDataJSON", "attestationObject"]), value=st.binary(max_size=200).map(text) | st.none())
 def test_bytes_from_which_no_passkey_is_made(session, viewer, field, value):
     sent = Device().make(passkeys.begin_registration(session, viewer, now=NOW))
@@ -216,7 +218,7 @@ def test_bytes_from_which_no_passkey_is_made(session, viewer, field, value):
         passkeys.register(session, viewer, name="x", sent=sent, now=NOW)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=UNHURRIED, max_examples=100)
 @given(
     field=st.sampled_from(["clientDataJSON", "authenticatorData", "signature"]),
     value=st.binary(max_size=200).map(text) | st.none(),

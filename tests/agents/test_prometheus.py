@@ -101,7 +101,7 @@ def test_prometheus_pushes_what_it_scraped(product, secrets, tmp_path, path, aut
         theirs = scraped(port, f"{name}[5m]")
     finally:
         agent.terminate()
-        agent.wait(20)
+        agent.wait(240)
     wait_until(lambda: len(stored(product, token, name)) >= len(theirs), what="the rest of the points")
     assert len(theirs) >= 5
     assert stored(product, token, name)[: len(theirs)] == theirs

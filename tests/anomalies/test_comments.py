@@ -177,7 +177,7 @@ def test_a_comment_waits_for_the_archiving_that_came_first(anomaly, author):
     archived, said = threading.Event(), []
 
     def say() -> None:
-        archived.wait(120)
+        archived.wait(240)
         try:
             comment_on(anomaly, user=author, message="late")
         except Archived as refused:
@@ -196,5 +196,5 @@ def test_a_comment_waits_for_the_archiving_that_came_first(anomaly, author):
                 if cursor.fetchone()[0]:
                     break
                 cursor.execute("SELECT pg_sleep(0.02)")
-    other.join(120)
+    other.join(240)
     assert (len(said), Comment.objects.count()) == (1, 0)

@@ -29,7 +29,7 @@ def in_their_way(admin, kind, first, second) -> list[Exception]:
             first()
             thread, ended = beside(admin.org, second)
             until_somebody_waits()
-        thread.join(30)
+        thread.join(240)
         assert kind.objects.filter(name="Same").count() == 1
     return ended
 

@@ -316,7 +316,7 @@ def test_two_scans_of_a_container_at_once_wait_for_each_other(scan):
     started, made = threading.Barrier(2), []
 
     def run() -> None:
-        started.wait(120)
+        started.wait(240)
         try:
             made.append(record(scan, failures(POSITIVE, FIRST)))
         finally:
@@ -326,6 +326,6 @@ def test_two_scans_of_a_container_at_once_wait_for_each_other(scan):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(240)
     assert statuses() == ["Active", "Duplicate"]
     assert sorted((len(one.opened), len(one.duplicates)) for one in made) == [(0, 1), (1, 0)]

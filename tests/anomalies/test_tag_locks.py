@@ -70,7 +70,7 @@ def test_whoever_has_an_anomaly_may_tag_it_while_the_tag_changes(world):
             until_somebody_waits()
             edits = [Edit(anomaly_id=carrier.pk, tags=["High"]), Edit(anomaly_id=bare.pk, tags=["High"])]
             assert edit_anomalies(org.pk, edits, user=editor).changed == (bare.pk,)
-        thread.join(120)
+        thread.join(240)
         assert ended == []
         assert weights(carrier, bare) == [6, 6]
 
@@ -82,7 +82,7 @@ def test_a_tag_that_was_put_on_while_the_tag_waited_counts_too(world):
             edit_anomalies(org.pk, [Edit(anomaly_id=bare.pk, tags_add=["High"])], user=editor)
             thread, ended = beside(org, lambda: change_tag(Tag.objects.get(pk=tag.pk), user=editor, weight_modifier=5))
             until_somebody_waits()
-        thread.join(120)
+        thread.join(240)
         assert ended == []
         assert weights(carrier, bare) == [6, 6]
 
@@ -94,7 +94,7 @@ def test_a_tag_that_goes_waits_for_those_who_put_it_on(world):
             edit_anomalies(org.pk, [Edit(anomaly_id=bare.pk, tags_add=["High"])], user=editor)
             thread, ended = beside(org, lambda: delete_tag(Tag.objects.get(pk=tag.pk), user=editor))
             until_somebody_waits()
-        thread.join(120)
+        thread.join(240)
         assert ended == []
         assert not AnomalyTag.objects.exists()
         assert weights(carrier, bare) == [1, 1]

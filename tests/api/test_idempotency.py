@@ -38,7 +38,7 @@ class EchoViewSet(OrgViewSet):
         calls.append(request.data)
         if gate.wait:
             gate.entered.set()
-            assert gate.leave.wait(120)
+            assert gate.leave.wait(240)
         if request.data.get("fail"):
             raise RuntimeError("broken")
         if request.data.get("lose"):
@@ -130,7 +130,7 @@ def test_while_the_first_call_runs_the_second_is_409(as_, viewer):
 
     runner = threading.Thread(target=first)
     runner.start()
-    assert gate.entered.wait(120)
+    assert gate.entered.wait(240)
     gate.wait = False
     second = post(client, {"a": 1}, "k1")
     gate.leave.set()

@@ -28,7 +28,7 @@ def waits_empty_handed(org, work, *, held, wanted) -> int:
             thread, ended = beside(org, lambda: answers.append(work()))
             until_somebody_waits()
             assert len(wanted.select_for_update(no_key=True, nowait=True)) == 1
-        thread.join(30)
+        thread.join(240)
     assert ended == []
     return answers[0].status_code
 

@@ -92,7 +92,7 @@ def test_a_version_is_compared_with_the_row_that_is_then_aborted(as_, editor, op
         waiting.start()
         waiting.join(1)
         assert waiting.is_alive()
-    waiting.join(120)
+    waiting.join(240)
     assert (answers, Operation.objects.get().status) == ([412], "running")
 
 

@@ -101,5 +101,5 @@ def test_who_dies_between_keeping_and_acting_leaves_it_to_the_next(shop, buyer, 
     later = timezone.now() + timedelta(minutes=1)
     assert intake.waiting(now=later) == [row.event_id]
     again = start_worker(shop, row.event_id)
-    assert again.wait(120) == 0
+    assert again.wait(240) == 0
     assert (intake.waiting(now=later), EventEffect.objects.get().outcome, plan_of(org)) == ([], "synced", ("free", 1_000))

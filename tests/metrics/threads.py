@@ -26,6 +26,7 @@ def in_thread():
 
     yield run
     for thread in threads:
-        thread.join(60)
+        thread.join(240)
+    assert not [thread for thread in threads if thread.is_alive()]
     if errors:
         raise errors[0]

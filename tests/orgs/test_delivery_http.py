@@ -119,7 +119,7 @@ def test_a_server_that_answers_byte_by_byte_is_given_up(monkeypatch):
     with pytest.raises(http.Unreachable):
         http.request("GET", f"http://127.0.0.1:{server.getsockname()[1]}/", trusted=True)
     over.set()
-    thread.join(60)
+    thread.join(240)
     server.close()
 
 

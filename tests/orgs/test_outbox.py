@@ -228,7 +228,7 @@ def test_a_try_holds_no_lock_and_is_one_workers_alone(slack, peer, in_thread):
         Delivery.objects.filter(pk=delivery.pk).update(text="written meanwhile")
         cursor.execute("RESET lock_timeout")
     let_go.set()
-    slow.join(60)
+    slow.join(240)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.text, len(peer.sent)) == (Status.DELIVERED, "written meanwhile", 1)
 

@@ -115,6 +115,6 @@ def test_who_switches_a_flow_takes_nothing_of_what_was_changed_meanwhile_back(as
         Flow.objects.filter(pk=flow.pk).update(comment="Changed meanwhile.")
         thread, ended = beside(org, lambda: do(client, "switch", id=flow.pk, active="1"))
         until_somebody_waits()
-    thread.join(30)
+    thread.join(240)
     assert ended == []
     assert Flow.objects.filter(pk=flow.pk).values_list("is_active", "comment").get() == (True, "Changed meanwhile.")

@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts.models import Session
 from accounts.sessions import _new_anonymous, is_live
+from config.api.session.parameters import Timestamp
 from orgs import origins
 from tests import factories
 from tests.session_api.conftest import Api, data, session_of, wrong
@@ -113,9 +114,13 @@ def test_a_time_that_does_not_do_is_named_with_the_reason(api, sent, said):
 
 
 def test_a_time_may_be_a_minute_ahead_and_no_more(api):
+    now, time_sent = 1_790_000_000, Timestamp(name="timestamp")
+    assert time_sent.read(str(now + 60), now=now) == now + 60
+    with pytest.raises(ValueError, match="at most 60 seconds"):
+        time_sent.read(str(now + 61), now=now)
     ahead = int(time.time()) + 55
     assert data(api.get("/misc/timesince", {"timestamp": ahead, "now": ahead})) == {"timesince": "just now"}
-    assert wrong(api.get("/misc/timesince", {"timestamp": ahead + 30})) == {"timestamp"}
+    assert wrong(api.get("/misc/timesince", {"timestamp": ahead + 3600})) == {"timestamp"}
 
 
 def test_a_new_session_is_made_once_and_then_found_by_what_is_sent(api):

@@ -166,7 +166,7 @@ values_of_any_kind = st.floats(allow_nan=True, allow_infinity=True, width=64)
 POINTS = st.lists(st.tuples(st.integers(-5 * MINUTE, 120 * MINUTE), values_of_any_kind), min_size=1, max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(points=POINTS, cut=st.integers(0, 60), live=st.booleans(), minutes_sum=st.booleans())
 def test_no_point_whatever_breaks_the_state_or_the_independence_of_grouping(points, cut, live, minutes_sum):
     base = Case(times(200), daily(200), minutes_sum)
@@ -183,7 +183,7 @@ def test_no_point_whatever_breaks_the_state_or_the_independence_of_grouping(poin
     assert not np.isinf(whole["surprise"]).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_shuffled_points_are_scored_in_order_or_not_at_all(data):
     order = data.draw(st.permutations(range(40)))

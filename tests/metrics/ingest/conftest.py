@@ -6,7 +6,6 @@ import cramjam
 import orjson
 import pytest
 from django.test import Client
-from hypothesis import HealthCheck, settings
 
 from metrics import points
 from metrics.ingest import senders, series
@@ -16,10 +15,6 @@ from tests.metrics.ingest import protobuf as pb
 from tests.metrics.threads import in_thread
 
 __all__ = ["in_thread"]
-
-# The first example compiles kernels, and test machines are shared: slowness is not what these tests are about.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -352,6 +352,6 @@ class TestSteps:
         operation = imports.start(sender, io.BytesIO(lines(*[("a", minute, 1)] * 200)), form=Form.NDJSON, user_id=None)
         threads = [in_thread(lambda: imports.run(operation.pk)) for _ in range(3)]
         for thread in threads:
-            thread.join(60)
+            thread.join(240)
         imports.run(operation.pk)
         assert stored() == {"a": [(minute, 200.0)]}

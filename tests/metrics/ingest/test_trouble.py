@@ -79,12 +79,12 @@ def test_the_quota_holds_when_many_requests_make_series_at_once(org, key, now, i
     start = threading.Barrier(4)
 
     def make(number):
-        start.wait(30)
+        start.wait(240)
         for k in range(10):
             series.find_or_make(sender, [Series(f"{number}.{k}.{j}") for j in range(3)])
 
     for thread in [in_thread(lambda number=number: make(number)) for number in range(4)]:
-        thread.join(60)
+        thread.join(240)
     assert Metric.objects.for_org(org).count() == 25
 
 
@@ -93,12 +93,12 @@ def test_equal_new_names_sent_at_once_are_one_series(org, key, now, in_thread, s
     start = threading.Barrier(len(senders))
 
     def send(number):
-        start.wait(30)
+        start.wait(240)
         rows = [{"metric": f"m{k}", "timestamp": now + number, "value": number} for k in range(20)]
         body = orjson.dumps({"key": key, "metrics": rows})
         assert Client().post("/flux/metric_data_post", body, content_type="application/json").status_code == 204
 
     for thread in [in_thread(lambda number=number: send(number)) for number in senders]:
-        thread.join(60)
+        thread.join(240)
     assert Metric.objects.for_org(org).count() == 20
     assert stored() == {f"m{k}": [(now + number, float(number)) for number in senders] for k in range(20)}

@@ -1,11 +1,8 @@
 """For the point store's tests: short calls, and times of today, yesterday and long ago."""
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, settings
 
 from metrics import points
 from metrics.arrays import DAY_MS
@@ -13,26 +10,11 @@ from tests.metrics.threads import in_thread
 
 __all__ = ["in_thread"]
 
-# Test machines are shared: slowness is not what the property tests are about.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
-
 
 @pytest.fixture
 def today() -> int:
     """The start of today (UTC) in unix milliseconds."""
     return int(timezone.now().timestamp() * 1000) // DAY_MS * DAY_MS
-
-
-@pytest.fixture
-def set_clock(monkeypatch):
-    """Moves the clock to a time in unix milliseconds, where it stands still."""
-
-    def move(now_ms):
-        moment = datetime.fromtimestamp(now_ms / 1000, UTC)
-        monkeypatch.setattr("django.utils.timezone.now", lambda: moment)
-
-    return move
 
 
 @pytest.fixture

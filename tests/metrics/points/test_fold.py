@@ -239,7 +239,7 @@ def test_a_fold_does_not_wait_for_another_process_that_makes_a_partition(org, pu
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [1886151213])
         folding = in_thread(lambda: fold.fold_all(org.pk, POINTS))
-        folding.join(120)
+        folding.join(240)
         assert not folding.is_alive()
     assert places(org) == (0, 1, 0)
 
@@ -261,7 +261,7 @@ def test_a_task_leaves_an_org_to_the_fold_that_is_at_it(org, put, pairs, today, 
     fold.fold_all(org.pk, POINTS)
     with transaction.atomic():
         fold.fold(org.pk, POINTS)
-        in_thread(lambda: done.append(fold_org(org.pk, POINTS.id))).join(120)
+        in_thread(lambda: done.append(fold_org(org.pk, POINTS.id))).join(240)
         assert done == [0]
     assert pairs(7) == [(today, 1.0)]
 
@@ -278,12 +278,14 @@ def no_worker():
 
 def test_a_fold_that_no_worker_takes_expires(put, today, no_worker):
     put({7: [(today, 1.0)]})
+    before = timezone.now()
     assert fold_task() == 1
+    after = timezone.now()
     with celery_app.connection_for_read() as broker:
         message = broker.default_channel.basic_get("default", no_ack=True)
     expires = datetime.fromisoformat(message.headers["expires"])
     assert message.headers["task"] == "metrics.tasks.fold_org"
-    assert timedelta(seconds=40) < expires - timezone.now() <= timedelta(seconds=60)
+    assert before <= expires - timedelta(seconds=60) <= after
 
 
 class TestRestored:
@@ -316,5 +318,5 @@ class TestRestored:
             fold.fold(org.pk, POINTS)
             second = in_thread(lambda: fold.fold_all(org.pk, POINTS))
             second.join(0.5)
-        second.join(120)
+        second.join(240)
         assert pairs(7) == [(today, 2.0)]

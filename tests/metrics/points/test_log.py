@@ -65,15 +65,15 @@ def test_a_row_that_commits_late_is_neither_missed_nor_overtaken(put, today, mar
         with transaction.atomic():
             put([(2, today, 1.0)])
             logged.set()
-            finish.wait(120)
+            finish.wait(240)
 
     thread = in_thread(slow)
-    logged.wait(120)
+    logged.wait(240)
     put([(2, today + 1, 2.0)])
     during = points.read_log(*EVEN, mark)
     assert during.series.size == 0
     finish.set()
-    thread.join(120)
+    thread.join(240)
     assert points.read_log(*EVEN, during.mark).values.tolist() == [1.0, 2.0]
 
 
@@ -145,7 +145,7 @@ class TestDropConsumed:
             put([(2, today + 1, 2.0)], received_at=timezone.now() - timedelta(days=1))
             dropping = in_thread(lambda: points.drop_consumed(2**62))
             dropping.join(0.7)
-        dropping.join(120)
+        dropping.join(240)
         assert pairs(2) == [(today, 1.0), (today + 1, 2.0)]
 
     def test_today_stays(self, org, put, today):

@@ -124,10 +124,10 @@ def test_two_that_need_a_partition_at_once_make_it_once(org, in_thread):
     with transaction.atomic():
         partitions.ensure_days(POINTS, 30, {20})
         thread = in_thread(second)
-        assert has_asked.wait(120)
+        assert has_asked.wait(240)
         thread.join(0.5)
         assert thread.is_alive()
-    thread.join(120)
+    thread.join(240)
     found = [part.first_day for part in partitions.partitions_of("metrics_point_day_k30")]
     assert found.count(20) == 1
     with connection.cursor() as cursor:
