@@ -14,6 +14,7 @@ from orgs.delivery import outbox
 from orgs.errors import FieldError, Invalid
 from orgs.events import record_event
 from orgs.models import AdminAlert, Channel, Event, Org
+from orgs.moments import span_words
 
 Kind = AdminAlert.Kind
 NAMES: Final = {
@@ -78,7 +79,7 @@ def _has_ended(alert: AdminAlert, org: Org, details: dict[str, Any], *, now: dat
     """A recovery is only told of what was told."""
     lasted_s = int((now - alert.since).total_seconds()) if alert.since else 0
     if alert.told is not None:
-        _tell(alert, org, f"Recovered after {lasted_s} s: {NAMES[Kind(alert.kind)].lower()}.", "Nothing has to be done.", now=now)
+        _tell(alert, org, f"Recovered after {span_words(lasted_s)}: {NAMES[Kind(alert.kind)].lower()}.", "Nothing has to be done.", now=now)
     alert.since = alert.told = None
     alert.is_reported = False
     alert.details = {**details, "recovered_after_seconds": lasted_s}

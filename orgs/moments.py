@@ -1,7 +1,12 @@
-"""Moments in the two forms that leave Python: unix milliseconds, of which arrays, the log and chunks are made, and ISO 8601 in UTC."""
+"""Moments in the two forms that leave Python: unix milliseconds, of which arrays, the log and chunks are made, and ISO 8601 in UTC.
+
+And lengths of time in the words that people read.
+"""
 
 from datetime import UTC, datetime
-from typing import overload
+from typing import Final, overload
+
+STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (2 * 86400, 3600, "h"), (60 * 86400, 86400, "d"), (730 * 86400, 30 * 86400, "mo"))
 
 
 @overload
@@ -36,3 +41,11 @@ def _iso(at: datetime, timespec: str) -> str:
     if at.tzinfo is None:
         raise ValueError("A time without a zone has no UTC.")
     return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=timespec)}Z"
+
+
+def span_words(seconds: float) -> str:
+    """A length of time in one unit: "45 s", "4 min", "31 h", "3 d"."""
+    for below, unit, name in STEPS:
+        if abs(seconds) < below:
+            return f"{int(abs(seconds) // unit)} {name}"
+    return f"{int(abs(seconds) // (365 * 86400))} y"

@@ -11,10 +11,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from metrics import agents
+from orgs.moments import span_words
 
 register = template.Library()
 
-STEPS: Final = ((60, 1, "s"), (3600, 60, "min"), (2 * 86400, 3600, "h"), (60 * 86400, 86400, "d"), (730 * 86400, 30 * 86400, "mo"))
 # A figure with its unit or thousands: "39,197", "-0.52", "76.2 %".
 _FIGURE: Final = r"(?<![\w#.])[-\u2212]?\d(?:[\d,.]*\d)?(?:e[-+]?\d+)?(?: %)?"
 # What a sentence about an anomaly is about: the value, and the range that was expected.
@@ -22,14 +22,6 @@ TELLING: Final = re.compile(rf"({_FIGURE} to {_FIGURE}|{_FIGURE}(?= where | is w
 
 CODE: Final = re.compile(r"`([^`]+)`")
 MENTION: Final = re.compile(r"@\[([^\]\n]*)\]\([0-9]{1,18}\)")
-
-
-def span_words(seconds: float) -> str:
-    """A length of time in one unit: "45 s", "4 min", "31 h", "3 d"."""
-    for below, unit, name in STEPS:
-        if abs(seconds) < below:
-            return f"{int(abs(seconds) // unit)} {name}"
-    return f"{int(abs(seconds) // (365 * 86400))} y"
 
 
 @register.filter
@@ -43,6 +35,12 @@ def lasting(seconds: float | timedelta | None) -> str:
     parts = [(total // 86400, "d"), (total % 86400 // 3600, "h"), (total % 3600 // 60, "min"), (total % 60, "s")]
     first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
     return " ".join(f"{count} {name}" for count, name in parts[first : first + 2] if count) or "0 s"
+
+
+@register.filter
+def took(seconds: float | None) -> str:
+    """How long people took, as `lasting` says it; of what was done by a program, that it took no time to speak of."""
+    return "under 1 s" if seconds is not None and seconds < 1 else lasting(seconds)
 
 
 @register.filter

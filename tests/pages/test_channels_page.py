@@ -110,6 +110,12 @@ def test_an_alert_is_set(as_, admin, viewer, org):
     assert (alert.is_enabled, alert.wait_s, alert.expiration_s, alert.channel) == (False, 600, 0, channel)
     assert (list(alert.email_users.all()), list(alert.sms_users.all())) == ([viewer], [viewer])
     assert "Told to Vic Viewer by mail, to Vic Viewer by SMS, and in Slack #ops." in answer
+    for told in (
+        "lasted 10 min, and when it is over.",
+        "lasted 15 min, again every 1 d while it lasts, and",
+        "Told at once, again every 1 d",
+    ):
+        assert told in answer
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.template import Context, Template
 
-from config.templatetags.plumbline import emphasise, figure, lasting, span_words
+from config.templatetags.plumbline import emphasise, figure, lasting, took
+from orgs.moments import span_words
 
 NOW = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
 
@@ -27,6 +28,11 @@ def test_an_age_has_one_unit(seconds, words):
 )  # fmt: skip
 def test_a_length_has_two(length, words):
     assert lasting(length) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.073, "under 1 s"), (0, "under 1 s"), (1, "1 s"), (5400.4, "1 h 30 min"), (None, "")])
+def test_what_took_no_time_to_speak_of_has_no_figure(seconds, words):
+    assert took(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_all_stopped_waits_is_told_once_comes_again_and_ends(silent, admin):
     assert len(mail.outbox) == 2
     arrive(silent, 86_800)
     look(86_860)
-    assert mail.outbox[-1].subject == "Acme: Recovered after 86860 s: all metrics stopped."
+    assert mail.outbox[-1].subject == "Acme: Recovered after 24 h: all metrics stopped."
     look(86_920)
     assert len(mail.outbox) == 3
     assert [event.name for event in Event.objects.filter(type="admin_alert")].count("All metrics stopped.") == 2
@@ -146,7 +146,7 @@ def test_a_full_quota_is_told_at_once_and_ends_when_there_is_room(silent, org):
     assert [message.subject for message in mail.outbox] == ["Acme: The quota of metrics is exceeded."]
     Org.objects.filter(pk=org.pk).update(metric_limit=2)
     look(120)
-    assert mail.outbox[-1].subject == "Acme: Recovered after 60 s: the quota of metrics is exceeded."
+    assert mail.outbox[-1].subject == "Acme: Recovered after 1 min: the quota of metrics is exceeded."
 
 
 def test_a_disabled_alert_is_silent_and_a_muted_org_gets_no_mail(silent, org, as_, admin):
@@ -272,7 +272,7 @@ def test_an_alert_goes_to_the_channel_and_to_telephones_too(silent, as_, admin, 
     arrive(silent, 600)
     look(660)
     assert [one.path for one in peer.sent[2:]] == ["/sms", "/hook"]
-    assert "Recovered after 660 s" in peer.sent[-1].json["text"]
+    assert "Recovered after 11 min" in peer.sent[-1].json["text"]
 
 
 def test_a_muted_org_gets_nothing_anywhere_and_the_feed_says_so(silent, as_, admin, peer, settings):
