@@ -22,6 +22,7 @@ from django.db import transaction
 from django.db.models import F
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.text import Truncator
 from kombu.exceptions import OperationalError as BrokerAway
 
 from accounts.models import Letter, User
@@ -154,7 +155,8 @@ def _deliver(letter: Letter, to: str) -> None:
 def _tell(letter: Letter, became: str) -> None:
     """What became of an alert's mail is told in the feed, like that of its other messages."""
     if letter.kind == Kind.ADMIN_ALERT and letter.org_id is not None:
-        record_event(letter.org_id, type=Event.Type.DELIVERY, name=f"“{_subject(letter)[:100]}” {became} {letter.email}"[:200])
+        subject = Truncator(_subject(letter)).chars(100)
+        record_event(letter.org_id, type=Event.Type.DELIVERY, name=f"“{subject}” {became} {letter.email}"[:200])
 
 
 def _new_secrets(letter: Letter) -> Secrets:

@@ -1,6 +1,6 @@
 """The pages that mails lead to: a first password, a new password, a new address; and the one that asks for such a mail."""
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import messages
@@ -21,6 +21,7 @@ from accounts.passwords import reset_password
 from accounts.permissions import has_role
 from orgs.errors import DomainError, Forbidden, Invalid
 
+BARE: Final = "This page needs the whole link of a mail. Open it from the mail again, or copy all of it."
 OPEN = (login_not_required, never_cache, sensitive_post_parameters())
 
 
@@ -42,7 +43,8 @@ class LetterView(RequestFormView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         email = self.request.GET.get("email") or self.request.POST.get("email") or ""
-        words = self.words.format(email=email, user=self.request.user)
+        has_come_by_link = "token" not in self.form_class.base_fields or self.request.GET.get("token") or self.request.POST.get("token")
+        words = self.words.format(email=email, user=self.request.user) if has_come_by_link else BARE
         return super().get_context_data(title=self.title, label=self.label, words=words, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -8,6 +8,7 @@ from django.test import Client, TestCase
 
 from accounts import letters
 from accounts.models import KnownClient, Letter, User
+from orgs.models import Event
 from tests.factories import PASSWORD
 
 NEW = "plumb lines hang straight"
@@ -44,6 +45,12 @@ def test_who_is_invited_chooses_a_password_and_is_in(invited):
     assert again.context["form"].non_field_errors() == ["The token is wrong, used or too old, or was mailed to another address."]
 
 
+@pytest.mark.parametrize("page", ["verify", "reset", "login/link"])
+def test_without_the_link_of_a_mail_the_page_says_what_it_needs(db, page):
+    assert b"This page needs the whole link of a mail." in Client().get(f"/app/{page}").content
+    assert b"This page needs" not in Client().get(f"/app/{page}?email=jo@example.com&token=0&code=1").content
+
+
 def test_opening_a_link_uses_nothing_up(invited):
     link = send(Letter.Kind.VERIFY, invited.email, user=invited)
     Client().get(link)
@@ -70,6 +77,12 @@ def test_a_forgotten_password_is_set_anew_from_page_to_page(viewer, org):
     assert (viewer.check_password(NEW), viewer.check_password(PASSWORD)) == (True, False)
     assert browser.get("/app/").status_code == 302
     assert fill(browser, link, new_password_1=NEW, new_password_2=NEW).status_code == 200
+
+
+def test_the_feed_shows_that_a_long_subject_goes_on(admin):
+    words = {"subject": "x" * 150, "sentence": "It stopped.", "advice": "Look."}
+    send(Letter.Kind.ADMIN_ALERT, admin.email, user=admin, details=words)
+    assert Event.objects.get().name == f"“{'x' * 99}…” was mailed to {admin.email}"
 
 
 def test_a_forgotten_password_of_nobody_is_answered_alike(db):
