@@ -39,6 +39,7 @@ admin.site.unregister(Group)  # rights come from roles and team levels, not from
 
 class MembershipInline(TabularInline):
     model = TeamMember
+    hide_title = True
     formset = SameOrgFormSet
     fields = ("team",)
     autocomplete_fields = ("team",)
@@ -47,6 +48,7 @@ class MembershipInline(TabularInline):
 
 class MemberInline(TabularInline):
     model = TeamMember
+    hide_title = True
     formset = SameOrgFormSet
     fields = ("user",)
     autocomplete_fields = ("user",)

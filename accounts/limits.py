@@ -30,7 +30,7 @@ def guess(request: HttpRequest, *, account: str) -> None:
 def log_in(request: HttpRequest, *, email: str) -> None:
     """Counts one try to log in, as `guess` does.
 
-    Whoever guesses at a demo account must not keep everybody else out of it, and nothing in it is secret: there only the address is limited.
+    Whoever guesses at a demo account must not keep everybody else out of it, and nothing in it is secret: only addresses are limited.
     """
     visit(request)
     try:

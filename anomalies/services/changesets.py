@@ -79,7 +79,7 @@ WORDS: Final[Mapping[str, Callable[[Any, Any], Words]]] = {
     "assignees": list_words("assigned", "took off"),
     "global_tags": list_words("tagged it", "took away the tag"),
     "ticket_links": list_words("linked the ticket", "unlinked the ticket"),
-    "ended_at": lambda before, after: ("over" if after else "began again", ""),
+    "ended_at": lambda before, after: ("found it over" if after else "found it going on again", ""),
     "message": lambda before, after: ("now says", str(after)),
     "deleted": lambda before, after: ("deleted it", ""),
     "peak_value": lambda before, after: (f"peak {in_words(before)} to {in_words(after)}", ""),

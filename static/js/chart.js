@@ -237,7 +237,7 @@
       height: plot.clientHeight,
       legend: { show: false },
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), config.zone),
-      padding: [8, 6, 0, 0],
+      padding: [8, 30, 0, 0], // the label of a day at the right end is half as wide
       cursor: { y: false, points: { size: 7, fill: css("--ink"), stroke: css("--panel") }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: true, min: shown.start, max: shown.end, auto: false }, y: { distr: isLog ? 3 : 1, range: isLog ? undefined : range } },
       axes: [

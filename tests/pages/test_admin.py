@@ -226,6 +226,7 @@ def test_a_team_takes_nobody_of_another_org(desk, org, outsider, viewer):
     assert b"That belongs to another org." in answer.content
     desk.post(change, {"org": org.pk, "name": "Public", **rows, "teammember_set-0-user": viewer.pk})
     assert list(TeamMember.objects.filter(team=team).values_list("user", "org")) == [(viewer.pk, org.pk)]
+    assert f"{viewer.pk} in {team.pk}" not in desk.get(change).content.decode()  # people have names
 
 
 def test_closing_goes_through_the_service(desk, operator, metric):

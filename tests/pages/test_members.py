@@ -99,7 +99,7 @@ def test_the_last_admin_stays(as_, admin, viewer, what):
 def test_a_closed_account_cannot_log_in_until_it_is_opened(as_, admin, viewer, client):
     do(as_(admin), "close", id=viewer.pk)
     assert not client.login(username=viewer.email, password=factories.PASSWORD)
-    assert b'<span class="status">closed</span>' in as_(admin).get(PAGE).content
+    assert b'<span class="status">account closed</span>' in as_(admin).get(PAGE).content
     do(as_(admin), "reopen", id=viewer.pk)
     assert client.login(username=viewer.email, password=factories.PASSWORD)
 
