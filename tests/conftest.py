@@ -36,7 +36,7 @@ from datastores.models import Datastore  # noqa: E402
 from orgs import origins, tenancy  # noqa: E402
 from orgs.delivery import http  # noqa: E402
 from orgs.models import Org  # noqa: E402
-from tests import broker, factories  # noqa: E402
+from tests import broker, buckets, factories  # noqa: E402
 from tests.acting import begin_acting, end_acting  # noqa: E402
 from tests.product import CROWDED_S  # noqa: E402
 
@@ -44,6 +44,7 @@ from tests.product import CROWDED_S  # noqa: E402
 if "PYTEST_XDIST_WORKER" in os.environ:
     resource.setrlimit(resource.RLIMIT_AS, (10 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
 # Without an answer of Redis in time there is no limit of calls, no kept list and no session of somebody unknown: here it may take its time.
+throttling.BUCKET = buckets.standing()
 throttling.TIMEOUT_S = sessions.TIMEOUT_S = kept_lists.TIMEOUT_S = CROWDED_S
 # Whether a list is kept depends on how long reading it took; the tests of that set a limit of their own.
 kept_lists.WORTH_S = math.inf

@@ -3,16 +3,21 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.utils import timezone
 
 from anomalies.models import Anomaly, FailedCheck
 from anomalies.services.history import DETECTOR, USER, Line, write_history
 from datastores.models import Datastore
+from orgs.moments import unix_ms
 from tests import factories
 
 pytestmark = pytest.mark.django_db
 ADDRESS = "/api/insights"
-TODAY = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+TODAY = datetime(2026, 6, 15, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _at_noon(set_clock):
+    set_clock(unix_ms(TODAY + timedelta(hours=12)))
 
 
 def found(metric, days_ago: int = 0, **fields) -> Anomaly:
@@ -115,7 +120,7 @@ def test_only_what_one_sees_is_counted(as_, as_org, metric, stranger, outsider):
 
 def test_a_year_has_its_days(as_, viewer):
     days = as_(viewer).get(f"{ADDRESS}?timeframe=year").json()["days"]
-    assert (len(days), days[-1]["date"]) == (365, datetime.now(UTC).date().isoformat())
+    assert (len(days), days[-1]["date"]) == (365, TODAY.date().isoformat())
 
 
 def test_query_counts(as_, viewer, author, metric, same_queries):

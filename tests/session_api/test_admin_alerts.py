@@ -141,7 +141,7 @@ def test_a_full_quota_is_told_at_once_and_ends_when_there_is_room(silent, org):
     Org.objects.filter(pk=org.pk).update(metric_limit=1)
     look(0)
     assert mail.outbox == []
-    RefusedSeries.objects.create(org=org, day=NOW.date(), refused=3, example="new")
+    RefusedSeries.objects.create(org=org, day=(NOW + timedelta(seconds=60)).date(), refused=3, example="new")
     look(60)
     assert [message.subject for message in mail.outbox] == ["Acme: The quota of metrics is exceeded."]
     Org.objects.filter(pk=org.pk).update(metric_limit=2)

@@ -282,7 +282,7 @@ def test_callers_are_limited_as_in_the_rest_api(as_, viewer, api, settings):
     answers = [person.get("/user/info") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert data(answers[-1], 429)["message"] == "Too many requests. Wait as long as Retry-After says."
-    assert 0 < int(answers[-1]["Retry-After"]) <= 60
+    assert answers[-1]["Retry-After"] == "60"
     assert [api.get("/ping").status_code for _ in range(6)] == [200] * 6
     assert 429 in [api.get("/org/info", x_auth_token="0" * 32).status_code for _ in range(4)]
 

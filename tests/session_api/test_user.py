@@ -150,7 +150,7 @@ def test_the_old_address_hears_that_another_is_wanted(as_, viewer):
 def test_a_stranger_gets_so_many_mails_of_us_an_hour(as_, viewer):
     answers = [as_(viewer).post("/user/update", {"email": "stranger@new.example", "name": f"Vic {at}"}) for at in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-    assert 1 <= int(answers[-1]["Retry-After"]) <= 720
+    assert answers[-1]["Retry-After"] == "720"
     viewer.refresh_from_db()
     assert (viewer.name, Letter.objects.filter(email="stranger@new.example").count()) == ("Vic 4", 5)
 
