@@ -5,10 +5,10 @@ import json
 import pytest
 
 from accounts import people
-from accounts.models import User
+from accounts.models import PersonalToken, User
 from anomalies.models import Anomaly, Comment, Integration, SourceRow, TicketLink
 from config.demo import seed, table
-from orgs.models import Org
+from orgs.models import IngestKey, Org, OrgToken, PublicKey
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -34,9 +34,11 @@ def test_at_least_twenty_are_open_with_all_that_hangs_on_them(demo):
 
 
 def test_seeding_again_makes_nothing_more(demo):
-    before = Anomaly.objects.count()
+    kinds = (Anomaly, User, IngestKey, OrgToken, PersonalToken, PublicKey)
+    before = [kind.objects.count() for kind in kinds]
     assert not seed.seed()
-    assert Anomaly.objects.count() == before
+    assert [kind.objects.count() for kind in kinds] == before
+    assert PublicKey.objects.for_org(demo).count() == 1
 
 
 def test_a_demo_whose_people_have_left_or_moved_stays_as_it_is(demo):
