@@ -40,7 +40,7 @@ def lasting(seconds: float | timedelta | None) -> str:
 @register.filter
 def took(seconds: float | None) -> str:
     """How long people took, as `lasting` says it; of what was done by a program, that it took no time to speak of."""
-    return "under 1 s" if seconds is not None and seconds < 1 else lasting(seconds)
+    return "< 1 s" if seconds is not None and seconds < 1 else lasting(seconds)
 
 
 @register.filter

@@ -30,7 +30,7 @@ def test_a_length_has_two(length, words):
     assert lasting(length) == words
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(0.073, "under 1 s"), (0, "under 1 s"), (1, "1 s"), (5400.4, "1 h 30 min"), (None, "")])
+@pytest.mark.parametrize(("seconds", "words"), [(0.073, "< 1 s"), (0, "< 1 s"), (1, "1 s"), (5400.4, "1 h 30 min"), (None, "")])
 def test_what_took_no_time_to_speak_of_has_no_figure(seconds, words):
     assert took(seconds) == words
 
