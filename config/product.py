@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -165,5 +166,11 @@ def greeting() -> list[str]:
             f"   more logins, tokens and keys: {path}",
         ]
     else:
-        lines.append("   make the first admin: .venv/bin/python manage.py createadmin you@example.com --org 'Your org'")
+        lines.append(f"   make the first admin: {_home()}.venv/bin/python manage.py createadmin you@example.com --org 'Your org'")
     return [*lines, "   Ctrl-C stops everything.", ""]
+
+
+def _home() -> str:
+    """What to put before a command, so that another shell finds this installation."""
+    home = settings.PLUMBLINE_HOME
+    return "" if home == BASE_DIR / ".plumbline" else f"PLUMBLINE_HOME={shlex.quote(str(home))} "

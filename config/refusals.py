@@ -1,5 +1,6 @@
-"""Why a command cannot start, in one line that says what to do."""
+"""Why a command cannot start or go on, in one line that says what to do."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +11,13 @@ from django.db import OperationalError
 
 @contextmanager
 def told_plainly() -> Iterator[None]:
-    """Ends the process with a message where a setting makes no sense, or no connection to the database can be had."""
+    """Ends the process with a message where a setting makes no sense, no connection to the database can be had, or somebody pressed
+    Ctrl-C."""
     try:
         yield
+    except KeyboardInterrupt:
+        sys.stderr.write("plumbline: interrupted\n")
+        sys.exit(128 + signal.SIGINT)
     except ImproperlyConfigured as error:
         sys.exit(f"plumbline: {error}")
     except OperationalError as error:

@@ -1,6 +1,8 @@
 """What keeps a command from starting is said in one line, without a traceback."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 
@@ -52,3 +54,18 @@ def test_an_error_of_a_server_that_answers_keeps_its_traceback():
             cursor.execute("SELECT pg_sleep(60)")
         transaction.set_rollback(True)
     assert not is_away(caught.value)
+
+
+def test_ctrl_c_while_it_prepares_leaves_no_traceback(tmp_path):
+    """Of a server that never says a word, so that it is known where the command waits."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = os.environ | NOWHERE | {"PLUMBLINE_HOME": str(tmp_path), "PORT": str(free_port())}
+        environment |= {"DATABASE_URL": f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/none", "DATABASE_OWNER_URL": ""}
+        command = (sys.executable, "manage.py", "up", "--prepare")
+        process = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        silent.settimeout(300)
+        silent.accept()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=300)
+    assert (process.returncode, said.splitlines()[-1]) == (130, "plumbline: interrupted")
+    assert "Traceback" not in said

@@ -37,7 +37,7 @@ def test_everything_comes_up(product):
 
 def test_without_the_demo_it_says_how_to_make_the_first_admin(product):
     assert f"Plumbline is at {product.url}" in product.out.read_text()
-    assert "manage.py createadmin" in product.out.read_text()
+    assert f"PLUMBLINE_HOME={product.home} .venv/bin/python manage.py createadmin" in product.out.read_text()
     assert not (product.home / "demo.json").exists()
 
 
