@@ -8,7 +8,7 @@ from django.core.cache import cache
 
 from billing.models import Account
 from billing.provider import provider
-from billing.provider.interface import Bill, UnknownCustomer
+from billing.provider.interface import Invoice, UnknownCustomer
 from orgs.models import Org
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ KEPT_S: Final = 30
 MOST: Final = 100
 
 
-def bills_of(org: Org, *, limit: int) -> list[Bill]:
+def invoices_of(org: Org, *, limit: int) -> list[Invoice]:
     """The org's invoices, newest first, as the provider had them at most KEPT_S ago; none for an org that never bought anything.
 
     At most MOST. Raises ProviderAway.
@@ -41,9 +41,9 @@ def forget(account: Account) -> None:
         log.warning("the invoices that are kept could not be forgotten: the cache is away")
 
 
-def _asked(customer_id: str) -> list[Bill]:
+def _asked(customer_id: str) -> list[Invoice]:
     try:
-        return provider().bills(customer_id, limit=MOST)
+        return provider().invoices(customer_id, limit=MOST)
     except UnknownCustomer:
         return []
 
@@ -52,15 +52,15 @@ def _key(account: Account) -> str:
     return f"invoices:{account.org_id}:{account.customer_id}"
 
 
-def _kept(account: Account) -> list[Bill] | None:
+def _kept(account: Account) -> list[Invoice] | None:
     try:
-        found: list[Bill] | None = cache.get(_key(account))
+        found: list[Invoice] | None = cache.get(_key(account))
     except redis.RedisError:
         return None
     return found
 
 
-def _keep(account: Account, found: list[Bill]) -> None:
+def _keep(account: Account, found: list[Invoice]) -> None:
     try:
         cache.set(_key(account), found, KEPT_S)
     except redis.RedisError:

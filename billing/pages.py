@@ -15,10 +15,10 @@ from accounts.pages.settings import Done, SettingsView
 from accounts.permissions import has_role
 from accounts.zones import zone_of
 from billing import checkout
-from billing.invoices import bills_of
+from billing.invoices import invoices_of
 from billing.money import money
 from billing.plans import CURRENCY, PAID_CODES, Plan
-from billing.provider.interface import Bill, ProviderAway
+from billing.provider.interface import Invoice, ProviderAway
 from billing.standing import Standing, standing_of
 from billing.subscriptions import PAGE
 from billing.usage import Usage, usage_of
@@ -49,17 +49,17 @@ class Card:
 
 
 @dataclass(frozen=True)
-class BillRow:
+class InvoiceRow:
     """One invoice as the page shows it."""
 
-    bill: Bill
+    invoice: Invoice
     amount: str
     day: str
 
     @property
     def pay_url(self) -> str:
         """Where an open invoice is paid."""
-        return self.bill.page_url if self.bill.status == "open" else ""
+        return self.invoice.page_url if self.invoice.status == "open" else ""
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ class Billing(SettingsView):
     def invoices(self) -> dict[str, Any]:
         """The invoices, or why there are none to be seen."""
         if not has_role(self.person, "billing.invoices"):
-            return {"bills": (), "bills_away": "Only admins of the organisation see its invoices."}
+            return {"invoices": (), "invoices_away": "Only admins of the organisation see its invoices."}
         try:
-            found = bills_of(self.person.org, limit=INVOICES)
+            found = invoices_of(self.person.org, limit=INVOICES)
         except ProviderAway as exc:
-            return {"bills": (), "bills_away": f"The invoices cannot be read now. {exc.detail}"}
+            return {"invoices": (), "invoices_away": f"The invoices cannot be read now. {exc.detail}"}
         zone = zone_of(self.person)
-        return {"bills": [bill_row(bill, zone) for bill in found], "bills_away": ""}
+        return {"invoices": [invoice_row(invoice, zone) for invoice in found], "invoices_away": ""}
 
     def buy(self, said: Mapping[str, Any]) -> Done:
         plan = checkout.paid_plan(said["plan"])
@@ -148,9 +148,9 @@ class Billing(SettingsView):
         return response
 
 
-def bill_row(bill: Bill, zone: tzinfo) -> BillRow:
-    made = bill.created.astimezone(zone)
-    return BillRow(bill, money(bill.amount, bill.currency), f"{made.day} {made:%b %Y}")
+def invoice_row(invoice: Invoice, zone: tzinfo) -> InvoiceRow:
+    made = invoice.created.astimezone(zone)
+    return InvoiceRow(invoice, money(invoice.amount, invoice.currency), f"{made.day} {made:%b %Y}")
 
 
 def cards_of(standing: Standing, usage: Usage) -> list[Card]:

@@ -21,7 +21,7 @@ from billing.api.serializers import (
     UsageQuery,
     UsageSerializer,
 )
-from billing.invoices import bills_of
+from billing.invoices import invoices_of
 from billing.provider import provider
 from billing.standing import standing_of
 from billing.usage import usage_of
@@ -65,8 +65,8 @@ class BillingViewSet(OrgViewSet):
         filters=False,
     )
     def invoices(self, request: Request) -> Response:
-        bills = bills_of(self.person.org, **query_of(request, InvoicesQuery))
-        return Response(InvoicesSerializer({"enabled": provider().is_enabled, "invoices": bills}).data)
+        invoices = invoices_of(self.person.org, **query_of(request, InvoicesQuery))
+        return Response(InvoicesSerializer({"enabled": provider().is_enabled, "invoices": invoices}).data)
 
 
 class PurchaseViewSet(OrgViewSet):

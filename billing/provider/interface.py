@@ -76,7 +76,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Bill:
+class Invoice:
     """One invoice. `amount` is in the smallest unit of `currency`."""
 
     id: str
@@ -138,7 +138,7 @@ class Provider(Protocol):
     def portal_url(self, visit: Visit) -> str:
         """Where the customer's own pages are, for a few minutes."""
 
-    def bills(self, customer_id: str, *, limit: int) -> list[Bill]:
+    def invoices(self, customer_id: str, *, limit: int) -> list[Invoice]:
         """The newest first; no drafts."""
 
     def subscription(self, customer_id: str) -> Subscribed | None:

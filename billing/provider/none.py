@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from billing.plans import Plan
-from billing.provider.interface import Bill, Buyer, NotEnabled, Notice, Order, PaymentPage, Subscribed, Visit
+from billing.provider.interface import Buyer, Invoice, NotEnabled, Notice, Order, PaymentPage, Subscribed, Visit
 
 
 class NoProvider:
@@ -29,7 +29,7 @@ class NoProvider:
     def portal_url(self, visit: Visit) -> NoReturn:
         raise NotEnabled
 
-    def bills(self, customer_id: str, *, limit: int) -> list[Bill]:
+    def invoices(self, customer_id: str, *, limit: int) -> list[Invoice]:
         return []
 
     def subscription(self, customer_id: str) -> Subscribed | None:

@@ -15,8 +15,8 @@ import stripe
 from billing.plans import METADATA_KEY, Plan, plan_priced
 from billing.provider.interface import (
     BadNotice,
-    Bill,
     Buyer,
+    Invoice,
     Notice,
     Order,
     PaymentPage,
@@ -123,10 +123,10 @@ class StripeProvider:
             found = self.client.v1.billing_portal.configurations.list({"active": True, "limit": 100}).data
         return next((str(one.id) for one in found if PORTAL_MARK in (one.metadata or {})), "")
 
-    def bills(self, customer_id: str, *, limit: int) -> list[Bill]:
+    def invoices(self, customer_id: str, *, limit: int) -> list[Invoice]:
         with _naming_a_customer(), asking("for invoices"):
             found = self.client.v1.invoices.list({"customer": customer_id, "limit": limit}).to_dict()["data"]
-        return [_bill(one) for one in found if one["status"] != "draft"]
+        return [_invoice(one) for one in found if one["status"] != "draft"]
 
     def subscription(self, customer_id: str) -> Subscribed | None:
         with _naming_a_customer(), asking("for subscriptions"):
@@ -227,8 +227,8 @@ def _page(found: Found) -> PaymentPage:
     )
 
 
-def _bill(found: Found) -> Bill:
-    return Bill(
+def _invoice(found: Found) -> Invoice:
+    return Invoice(
         id=str(found["id"]),
         number=str(found.get("number") or ""),
         created=datetime.fromtimestamp(found["created"], UTC),

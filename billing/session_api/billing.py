@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.http.request import RawPostDataException
 
 from billing import checkout, intake
-from billing.invoices import bills_of
+from billing.invoices import invoices_of
 from billing.plans import PAID
 from billing.provider import provider
-from billing.provider.interface import BadNotice, Bill
+from billing.provider.interface import BadNotice, Invoice
 from config.api.session import Call, Data, Kind, endpoint, stamps
 from config.api.session.parameters import Flag, Integer, Text
 from orgs.errors import FieldError, Invalid
@@ -93,19 +93,19 @@ def history(call: Call, *, limit: int) -> Data:
 
     They are as the payment provider had them at most 30 seconds ago.
     """
-    bills = bills_of(call.org, limit=limit)
-    return {"enabled": provider().is_enabled, "invoices": [bill_shown(bill, call) for bill in bills]}
+    invoices = invoices_of(call.org, limit=limit)
+    return {"enabled": provider().is_enabled, "invoices": [invoice_shown(invoice, call) for invoice in invoices]}
 
 
-def bill_shown(bill: Bill, call: Call) -> dict[str, Any]:
+def invoice_shown(invoice: Invoice, call: Call) -> dict[str, Any]:
     return {
-        "id": bill.id,
-        "number": bill.number,
-        **stamps("created", bill.created, call.zone),
-        "amount": bill.amount,
-        "currency": bill.currency,
-        "status": bill.status,
-        "pdf_url": bill.pdf_url,
+        "id": invoice.id,
+        "number": invoice.number,
+        **stamps("created", invoice.created, call.zone),
+        "amount": invoice.amount,
+        "currency": invoice.currency,
+        "status": invoice.status,
+        "pdf_url": invoice.pdf_url,
     }
 
 

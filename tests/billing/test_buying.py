@@ -193,7 +193,7 @@ def test_readers_of_invoices_do_not_each_ask_the_provider(shop, as_, buyer, demo
         assert data(as_(reader).get(HISTORY))["invoices"] == first
         browser = Client()
         browser.force_login(reader)
-        assert [row.bill.id for row in browser.get("/app/settings/billing?back=1").context["bills"]] == [first[0]["id"]]
+        assert [row.invoice.id for row in browser.get("/app/settings/billing?back=1").context["invoices"]] == [first[0]["id"]]
         assert [row["id"] for row in browser.get("/api/billing/invoices").json()["invoices"]] == [first[0]["id"]]
     shop.trouble()
     shop.renew(account.subscription_id)
