@@ -8,8 +8,7 @@ from django.db.models import Count
 
 from billing.models import UsageDay
 from orgs.models import Org
-from orgs.services import org_ids
-from orgs.tenancy import within
+from orgs.tenancy import Reason, across
 
 # The apps above are reached by the names of relations alone: a series counts from its first point until it is removed.
 SERIES: Final = "datastores__metrics"
@@ -55,16 +54,9 @@ def usage_of(org: Org, *, since: date, until: date, today: date) -> Usage:
 
 
 def record(*, now: datetime) -> int:
-    """Notes what every org uses today; the last look of a day stays. How many orgs were looked at."""
-    orgs = org_ids()
-    for org_id in orgs:
-        with within(org_id):
-            _record(org_id, now=now)
-    return len(orgs)
-
-
-def _record(org_id: int, *, now: datetime) -> None:
-    """Nothing for an org that is gone meanwhile."""
-    counted = Org.objects.filter(pk=org_id).annotate(used=Count(SERIES)).values_list("used", "metric_limit")
-    rows = [UsageDay(org_id=org_id, day=now.date(), metrics=used, metric_limit=limit) for used, limit in counted]
-    UsageDay.objects.bulk_create(rows, update_conflicts=True, unique_fields=["org", "day"], update_fields=["metrics", "metric_limit"])
+    """Notes what every org uses today; the last look of a day stays. How many orgs were looked at. Two queries."""
+    with across(Reason.USAGE):
+        counted = Org.objects.order_by("pk").annotate(used=Count(SERIES)).values_list("pk", "used", "metric_limit")
+        rows = [UsageDay(org_id=pk, day=now.date(), metrics=used, metric_limit=limit) for pk, used, limit in counted]
+        UsageDay.objects.bulk_create(rows, update_conflicts=True, unique_fields=["org", "day"], update_fields=["metrics", "metric_limit"])
+    return len(rows)

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     OPERATORS = "operators"  # the operators' admin, which is there to see every org
     DETECTION = "detection"  # a shard reads the log of all orgs, and writes what it learned of their series
     UPKEEP = "upkeep"  # the clock looks for what is due, and writes nothing
+    USAGE = "usage"  # the clock counts what every org uses of its quota, and notes it
     AGE = "age"  # the clock forgets what is older than it is kept
     POST = "post"  # mail that belongs to no org, such as that for an address of which nobody knows whose it is
     PAYMENTS = "payments"  # what the payment provider says, before it is known of whom
