@@ -77,7 +77,7 @@ def is_known(origin: str) -> bool:
         return kept[1]
     try:
         with across(Reason.BROWSERS):
-            found = _ORIGIN.fullmatch(origin) is not None and Org.objects.filter(origins__contains=[origin]).exists()
+            found = _ORIGIN.fullmatch(origin) is not None and Org.objects.filter(origins__len__gt=0, origins__contains=[origin]).exists()
     except (OperationalError, InterfaceError, PoolTimeout):
         return False  # the question is asked while a refusal is being written, too
     if len(_known) >= _REMEMBERED:

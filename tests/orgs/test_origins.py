@@ -1,9 +1,15 @@
 """Origins of web pages: how they are read, and which fit a pattern."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from orgs import origins
 from orgs.errors import Invalid
+from orgs.models import Org
 from orgs.origins import MOST, checked_origins, fits
+from orgs.tenancy import Reason, across
+from tests.acting import as_application
 
 
 @pytest.mark.parametrize(
@@ -57,3 +63,17 @@ def test_there_are_not_too_many():
 )
 def test_what_fits(origin, pattern, fit):
     assert fits(origin, [pattern]) is fit
+
+
+def test_among_many_orgs_only_those_that_name_origins_are_looked_at(db):
+    Org.objects.bulk_create(Org(name=f"Org {number}", slug=f"org-{number}") for number in range(3000))
+    Org.objects.filter(slug="org-7").update(origins=["https://app.example.com"])
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE orgs_org")
+    with as_application(), CaptureQueriesContext(connection) as asked:
+        assert [origins.is_known(f"https://{name}.example.com") for name in ("app", "other")] == [True, False]
+    question = next(query["sql"] for query in asked if "orgs_org" in query["sql"]).partition("SELECT")[2]
+    with as_application(), across(Reason.BROWSERS), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN SELECT {question}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Index Scan using org_with_origins" in plan
