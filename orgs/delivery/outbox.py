@@ -95,7 +95,7 @@ def _note(delivery: Delivery, verdict: Verdict, *, now: datetime) -> Status:
     status = _status_after(delivery, verdict)
     ended = None if status == Status.WAITING else now
     wait_s = verdict.wait_s or WAITS_S[min(delivery.tries, len(WAITS_S)) - 1] * random.uniform(1.0, 1.2)  # noqa: S311 - no secret
-    changes = {"status": status, "answer": verdict.answer[:1000], "took_ms": verdict.took_ms, "ended": ended}
+    changes = {"status": status, "answer": f"{verdict.answer} {verdict.body}".strip()[:1000], "took_ms": verdict.took_ms, "ended": ended}
     changes["next_try"] = now + timedelta(seconds=wait_s)
     # Of two workers, after a lease that ran out, the one with the newest try has the say.
     if not Delivery.objects.filter(pk=delivery.pk, status=Status.WAITING, tries=delivery.tries).update(**changes):

@@ -25,10 +25,14 @@ _JSON: Final = "application/json"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one try. `again`: another may do, after `wait_s` if the service said so. `set_up`: whether there is a way to send it."""
+    """What came of one try. `again`: another may do, after `wait_s` if the service said so. `set_up`: whether there is a way to send it.
+
+    `answer` is for everybody; `body`, what a server answered beside its status, for those who may know the channel's address.
+    """
 
     ok: bool
     answer: str
+    body: str = ""
     again: bool = False
     wait_s: int | None = None
     took_ms: int | None = None
@@ -110,10 +114,11 @@ def teams_message(delivery: Delivery) -> dict[str, Any]:
 
 def verdict_of(reply: http.Reply) -> Verdict:
     """Any 2xx is delivered. 3xx is a failure: nothing is sent to where an answer points."""
-    told = f"{reply.status} {reply.body[:900].decode(errors='replace')}".replace("\x00", "").strip()
+    body = reply.body[:900].decode(errors="replace").replace("\x00", "").strip()
     if 200 <= reply.status < 300:
-        return Verdict(ok=True, answer=told, took_ms=reply.took_ms)
-    return Verdict(ok=False, answer=told, again=reply.status in RETRIED, wait_s=_wait(reply.headers), took_ms=reply.took_ms)
+        return Verdict(ok=True, answer=str(reply.status), body=body, took_ms=reply.took_ms)
+    again, wait_s = reply.status in RETRIED, _wait(reply.headers)
+    return Verdict(ok=False, answer=str(reply.status), body=body, again=again, wait_s=wait_s, took_ms=reply.took_ms)
 
 
 def slack_verdict(reply: http.Reply) -> Verdict:
@@ -124,7 +129,7 @@ def slack_verdict(reply: http.Reply) -> Verdict:
     try:
         said = json.loads(reply.body)
     except ValueError:
-        return Verdict(ok=False, answer=plain.answer, again=True, took_ms=reply.took_ms)
+        return Verdict(ok=False, answer=plain.answer, body=plain.body, again=True, took_ms=reply.took_ms)
     if isinstance(said, dict) and said.get("ok") is True:
         return Verdict(ok=True, answer=str(reply.status), took_ms=reply.took_ms)
     error = str(said.get("error", ""))[:200] if isinstance(said, dict) else ""

@@ -110,7 +110,8 @@ def test_after_the_last_try_it_is_given_up_and_the_feed_says_why(slack, peer, to
     for _ in range(outbox.MOST_TRIES - 1):
         later(delivery)
     assert (delivery.status, delivery.tries, len(peer.sent)) == (Status.FAILED, 6, 6)
-    assert told() == [("“Acme: All metrics stopped.” did not reach Slack #ops", "500 broken (6 tries)")]
+    assert told() == [("“Acme: All metrics stopped.” did not reach Slack #ops", "500 (6 tries)")]
+    assert delivery.answer == "500 broken"
     later(delivery)
     assert len(peer.sent) == 6
 
@@ -118,8 +119,9 @@ def test_after_the_last_try_it_is_given_up_and_the_feed_says_why(slack, peer, to
 @pytest.mark.parametrize("status", [301, 400, 403, 404, 410])
 def test_what_will_not_pass_is_given_up_at_once(slack, peer, told, status):
     peer.usual = Answer(status, b"no_service")
-    assert ordered(slack).status == Status.FAILED
-    assert told() == [("“Acme: All metrics stopped.” did not reach Slack #ops", f"{status} no_service (1 try)")]
+    delivery = ordered(slack)
+    assert (delivery.status, delivery.answer) == (Status.FAILED, f"{status} no_service")
+    assert told() == [("“Acme: All metrics stopped.” did not reach Slack #ops", f"{status} (1 try)")]
 
 
 def test_a_dead_server_is_tried_again(slack, peer, settings, org):
