@@ -1,8 +1,12 @@
 """How a person is reached beside e-mail: telephone numbers in E.164, members of Slack."""
 
 import re
+from typing import Final
 
 import phonenumbers
+
+# Characters of a number as people write it.
+PHONE_LIMIT: Final = 40
 
 
 def e164(text: str) -> str:

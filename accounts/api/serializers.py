@@ -1,18 +1,16 @@
 """What people, service accounts and their tokens look like in JSON, and what a change of one may hold."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import PersonalToken, Role, User
+from accounts.reach import PHONE_LIMIT, e164
 from config.api.fields import MomentField, StrictSerializer
 from orgs.api.serializers import NAME, NewSecretSerializer, SecretChangeSerializer, SecretSerializer
 from orgs.models import validate_timezone
-
-E164: Final = r"^\+[1-9][0-9]{6,14}$"
-PHONE_HELP: Final = "Write it with the country code and without spaces, such as +4930123456."
 
 
 class TeamRefSerializer(serializers.Serializer[Any]):
@@ -76,9 +74,17 @@ class MeChangeSerializer(StrictSerializer):
     """What people change of themselves: only the fields that are sent."""
 
     name = serializers.CharField(required=False, max_length=NAME)
-    phone = serializers.RegexField(E164, required=False, allow_blank=True, error_messages={"invalid": PHONE_HELP})
+    phone = serializers.CharField(
+        required=False, allow_blank=True, max_length=PHONE_LIMIT, help_text="With its country code, such as +4930123456."
+    )
     timezone = serializers.CharField(required=False, allow_blank=True, max_length=64)
     theme = serializers.ChoiceField(User.Theme.values, required=False)
+
+    def validate_phone(self, text: str) -> str:
+        try:
+            return e164(text) if text else ""
+        except ValueError as exc:
+            raise serializers.ValidationError(str(exc)) from exc
 
     def validate_timezone(self, name: str) -> str:
         if name:

@@ -14,7 +14,7 @@ from accounts import people
 from accounts.models import User
 from accounts.pages.settings import Done, SettingsView
 from accounts.passwords import LONGEST, check_own_password
-from accounts.reach import e164, slack_member
+from accounts.reach import PHONE_LIMIT, e164, slack_member
 
 ZONES: Final = [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())]
 
@@ -28,7 +28,7 @@ def own_password() -> forms.CharField:
 class PersonForm(forms.Form):
     name = forms.CharField(label="Name", max_length=200, widget=forms.TextInput(attrs={"autocomplete": "name"}))
     phone = forms.CharField(
-        label="Phone", required=False, max_length=40, help_text="With its country code, such as +49 30 123456. For alerts by SMS.",
+        label="Phone", required=False, max_length=PHONE_LIMIT, help_text="With its country code, such as +49 30 123456. For alerts by SMS.",
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel"}),
     )  # fmt: skip
     slack_member_id = forms.CharField(label="Slack member id", required=False, max_length=32, help_text="For mentions, such as U012ABCDEF.")

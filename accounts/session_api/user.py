@@ -12,7 +12,7 @@ from accounts import impersonation, letters, limits, people
 from accounts.models import Letter, User
 from accounts.passwords import LONGEST, check_new_password, check_own_password, set_password
 from accounts.permissions import has_role
-from accounts.reach import e164, slack_member
+from accounts.reach import PHONE_LIMIT, e164, slack_member
 from accounts.session_api.shown import user_shown
 from accounts.sessions import SEEN
 from config.api.session import Call, Data, Kind, endpoint
@@ -51,7 +51,7 @@ def logout(call: Call) -> Data:
 class Phone(Text):
     """E.164, or empty for none."""
 
-    limit: int = 40
+    limit: int = PHONE_LIMIT
 
     def read(self, raw: Any, *, now: int) -> str:
         text = super().read(raw, now=now)

@@ -192,6 +192,14 @@ def test_people_change_themselves_and_only_what_is_theirs(as_, viewer):
     assert User.objects.get(pk=viewer.pk).role == "member"
 
 
+@pytest.mark.parametrize(("phone", "kept"), [("+49 30 123456", "+4930123456"), ("", ""), ("+49123", None), ("030 123456", None)])
+def test_a_phone_number_is_one_that_there_can_be(as_, viewer, phone, kept):
+    answer = as_(viewer).put("/api/users/me", {"phone": phone})
+    if kept is None:
+        assert [(error["loc"], error["code"]) for error in answer.json()["errors"]] == [(["body", "phone"], "invalid")]
+    assert (answer.status_code, User.objects.get(pk=viewer.pk).phone) == (422 if kept is None else 200, kept or "")
+
+
 def test_a_demo_user_reads_people_and_changes_nobody(as_, admin):
     demo = factories.make_user(admin.org, "Demo", is_demo=True)
     client = as_(demo)
