@@ -94,7 +94,7 @@ class Product:
 
     def request(self, method: str, path: str, *, body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers; OSError when nobody answers. Header names are given with underscores."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=CROWDED_S)
         sent = {"Host": "localhost", **{name.replace("_", "-"): value for name, value in headers.items()}}
         try:
             connection.request(method, path, body=body, headers=sent)

@@ -28,7 +28,7 @@ class Account:
             return cls(entry.pw_uid, entry.pw_gid, drop=True)
         return cls(65534, 65534, drop=True)
 
-    def run(self, *command: str | Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str | Path, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         """Runs to the end as this account; the result carries output and exit code, a failure raises nothing."""
         identity: dict[str, Any] = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.drop else {}
         return subprocess.run(

@@ -83,7 +83,7 @@ def _try_postgres(folder: Path, account: Account) -> PostgresBinaries | None:
 def _version(program: Path, account: Account) -> int | None:
     """The major version that `--version` tells, or None when the program does not run."""
     try:
-        told = account.run(program, "--version", timeout_s=10)
+        told = account.run(program, "--version", timeout_s=60)
     except OSError:
         return None
     number = re.search(r"(?:PostgreSQL\) |v=)(\d+)", told.stdout)

@@ -9,7 +9,9 @@ from config.embedded.binaries import find_valkey
 from config.embedded.errors import NoServerError
 from config.embedded.place import Place
 
-START_TIMEOUT_S: Final = 10
+START_TIMEOUT_S: Final = 60
+# Whoever listens and says nothing is slow, not gone: another server in its place would take the socket from under everybody.
+ANSWER_TIMEOUT_S: Final = 30
 
 
 class Valkey:
@@ -40,7 +42,7 @@ class Valkey:
         """The first bytes of the answer; empty when there is none."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(2)
+                connection.settimeout(ANSWER_TIMEOUT_S)
                 connection.connect(str(self.socket))
                 connection.sendall(words)
                 return connection.recv(64)

@@ -67,7 +67,7 @@ def secrets(product: Product) -> tuple[str, str]:
 def scraped(port: int, expression: str) -> list[list[float]]:
     """Raw samples of one series as Prometheus itself has them: unix seconds and value."""
     query = urllib.parse.urlencode({"query": expression})
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{query}", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/query?{query}", timeout=60) as answer:
         found = json.load(answer)["data"]["result"]
     return [[at, float(value)] for at, value in found[0]["values"]] if found else []
 

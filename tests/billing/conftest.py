@@ -33,22 +33,22 @@ class LocalStripe:
         self.url = url
 
     def config(self, path: str, body: Any = None) -> Any:
-        answer = requests.post(f"{self.url}/_config/{path}", json=body, timeout=10)
+        answer = requests.post(f"{self.url}/_config/{path}", json=body, timeout=240)
         assert answer.status_code == 200, answer.text
         return answer
 
     def api(self, method: str, path: str, **data: Any) -> dict[str, Any]:
-        answer = requests.request(method, f"{self.url}/v1/{path}", data=data, auth=(KEY, ""), timeout=10)
+        answer = requests.request(method, f"{self.url}/v1/{path}", data=data, auth=(KEY, ""), timeout=240)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def pay(self, page_url: str, card: str = GOOD_CARD) -> requests.Response:
         """Sends the form of a payment page; where the browser is sent next is in the answer's Location."""
-        return requests.post(page_url, data={"card": card}, allow_redirects=False, timeout=10)
+        return requests.post(page_url, data={"card": card}, allow_redirects=False, timeout=240)
 
     def use_portal(self, url: str, **said: str) -> str:
         """Does what the portal's page offers; the address it sends back to."""
-        answer = requests.post(url, data=said, allow_redirects=False, timeout=10)
+        answer = requests.post(url, data=said, allow_redirects=False, timeout=240)
         assert answer.status_code == 303, answer.text
         return answer.headers["Location"]
 
@@ -70,11 +70,11 @@ class LocalStripe:
 
     def is_quiet(self) -> bool:
         """Whether every event has been delivered, and what came of it is done."""
-        return requests.get(f"{self.url}/_config/on_the_way", timeout=10).json() == 0
+        return requests.get(f"{self.url}/_config/on_the_way", timeout=240).json() == 0
 
     def events(self) -> list[dict[str, Any]]:
         """All there were, oldest first."""
-        return requests.get(f"{self.url}/_config/events", timeout=10).json()["data"]
+        return requests.get(f"{self.url}/_config/events", timeout=240).json()["data"]
 
 
 def signed(body: bytes, *, secret: str = WEBHOOK_SECRET, at: float | None = None) -> str:
@@ -109,7 +109,7 @@ def stripe_process() -> Iterator[LocalStripe]:
 
 def _listens(url: str) -> bool:
     try:
-        return requests.get(f"{url}/_config/events", timeout=2).status_code == 200
+        return requests.get(f"{url}/_config/events", timeout=60).status_code == 200
     except requests.ConnectionError:
         return False
 
@@ -117,11 +117,11 @@ def _listens(url: str) -> bool:
 @pytest.fixture
 def stripe(stripe_process: LocalStripe, settings) -> Iterator[LocalStripe]:
     """An empty Stripe that this installation has a key for, without a price."""
-    requests.delete(f"{stripe_process.url}/_config/data", timeout=10)
+    requests.delete(f"{stripe_process.url}/_config/data", timeout=240)
     settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRETS = KEY, [WEBHOOK_SECRET]
     settings.STRIPE_API_BASE = stripe_process.url
     yield stripe_process
-    requests.delete(f"{stripe_process.url}/_config/data", timeout=10)
+    requests.delete(f"{stripe_process.url}/_config/data", timeout=240)
 
 
 @pytest.fixture

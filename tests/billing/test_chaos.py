@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def post(url: str, event: dict) -> int:
     body = json.dumps(event).encode()
     headers = {"Stripe-Signature": signed(body), "Content-Type": "application/json"}
-    return requests.post(f"{url}/org/stripecallback", body, headers=headers, timeout=60).status_code
+    return requests.post(f"{url}/org/stripecallback", body, headers=headers, timeout=240).status_code
 
 
 def a_life(shop, buyer, subscribe, as_) -> list[dict]:

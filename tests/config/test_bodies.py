@@ -38,7 +38,7 @@ def send(product):
     """One request whose body goes out in chunks of three bytes, without a Content-Length: status and JSON."""
 
     def ask(method, path, body, content_type="application/json", **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=240)
         sent = {"Host": "localhost", "Content-Type": content_type, "Transfer-Encoding": "chunked", **headers}
         pieces = (body[at : at + 3] for at in range(0, len(body), 3))
         connection.request(method, path, pieces, {name.replace("_", "-"): value for name, value in sent.items()}, encode_chunked=True)

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import psycopg
@@ -51,6 +52,18 @@ def postmaster(place: Place) -> int:
 def test_starting_twice_gives_the_same_servers(place):
     first = (Postgres(place).ensure(), Valkey(place).ensure(), postmaster(place))
     assert (Postgres(place).ensure(), Valkey(place).ensure(), postmaster(place)) == first
+
+
+def test_a_server_that_stalls_is_waited_for_and_not_replaced(place, monkeypatch):
+    monkeypatch.setattr("config.embedded.valkey.ANSWER_TIMEOUT_S", 240)
+    Valkey(place).ensure()
+    pid = int((place.sockets / "redis.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    going_on = threading.Timer(3, os.kill, (pid, signal.SIGCONT))
+    going_on.start()
+    assert Valkey(place).ensure() == Valkey(place).url
+    going_on.join()
+    assert int((place.sockets / "redis.pid").read_text()) == pid
 
 
 def test_acknowledged_writes_are_durable(place):
@@ -159,7 +172,7 @@ def as_nobody(folder):
         if not python:
             pytest.skip("no interpreter of this version that the account `nobody` can run")
         who = {"user": 65534, "group": 65534, "extra_groups": [], "cwd": "/", "env": environment}
-        return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=60, **who).stdout.strip()
+        return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, timeout=240, **who).stdout.strip()
 
     def runs(python: str) -> bool:
         try:

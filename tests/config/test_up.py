@@ -51,7 +51,7 @@ def test_the_first_admin_can_log_in(product):
 
 
 def test_a_second_up_in_the_same_home_says_that_one_is_running(product):
-    second = subprocess.run(UP, cwd=BASE_DIR, env=product.variables, capture_output=True, text=True, check=False, timeout=60)
+    second = subprocess.run(UP, cwd=BASE_DIR, env=product.variables, capture_output=True, text=True, check=False, timeout=240)
     assert second.returncode == 1
     assert f"already running in this home (process {product.process.pid})" in second.stderr
     assert product.answers()

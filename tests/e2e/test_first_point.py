@@ -61,7 +61,7 @@ def choose_password(page: Page) -> None:
 
 
 def run_in_a_shell(command: str, folder: Path) -> str:
-    return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=240, check=True).stdout
 
 
 def test_from_the_sign_up_to_the_first_point(page, product, tmp_path):

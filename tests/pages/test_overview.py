@@ -38,7 +38,7 @@ def test_an_empty_overview_says_the_next_step(as_, reporter, datastore, has_seri
         factories.make_metric(datastore)
     page = as_(reporter).get("/app/").content
     assert says in page
-    assert (b"curl http" in page) is not has_series
+    assert (b"curl -X POST http://testserver/flux/metric_data_post" in page) is not has_series
 
 
 def test_queries_do_not_grow(as_, reporter, metric, queries_of):
