@@ -139,8 +139,8 @@ class Trouble:
 FORBIDDEN = Trouble(
     403,
     "That is not yours to do",
-    "You may see this, but your role or your team's level on this datastore does not allow that step.",
-    "Ask an admin of your organisation for a higher level.",
+    "Neither your role nor your team's level on a datastore allows it.",
+    "Ask an admin of your organisation for a higher one.",
 )
 STALE_FORM = Trouble(
     403,

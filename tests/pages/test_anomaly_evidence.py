@@ -160,6 +160,12 @@ def test_the_measure_of_a_shape_is_shown_over_time(as_, viewer, scan):
     assert '<th scope="col" class="end">Measure</th>' in text
 
 
+def test_rows_that_a_check_of_the_whole_table_counts_are_not_called_anomalous(as_, viewer, scan):
+    found = shape(scan, share=0.2, ago=timedelta(days=1))
+    Anomaly.objects.filter(pk=found.pk).update(anomalous_records_count=3200)
+    assert "<dt>Rows</dt><dd>3,200 concerned</dd>" in page(as_, viewer, found)
+
+
 @pytest.mark.parametrize(
     ("message", "count", "measure"),
     [("In id, 1.500% of 10 records (2) fail.", 2, Measure(1.5, "%")),
