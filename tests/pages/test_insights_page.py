@@ -30,6 +30,7 @@ def test_it_counts_and_tells_times_and_worth(as_, viewer, author, metric):
     assert '<span class="figure">2 h</span><small>median of 1; mean 2 h</small>' in page
     assert '<span class="figure">75 %</span>' in page
     assert "Off the forecast" in page
+    assert "What was found in imported history is not counted." in page
     assert page.count('class="metric" x=') == 3
 
 
