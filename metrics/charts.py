@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 
 from metrics.arrays import Floats, Ints
+from metrics.looks import LOOKS, Look, Theme
 from metrics.steps import means, starts_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Form = Literal["png", "svg"]
-Theme = Literal["light", "dark"]
 
 FONTS: Final = Path(__file__).parent / "fonts"
 DPI: Final = 100
@@ -63,28 +63,6 @@ class Picture:
     spans: tuple[Span, ...] = ()
     now_ms: int | None = None
     zone: tzinfo = UTC
-
-
-@dataclass(frozen=True)
-class Look:
-    """The colours of one theme: the tokens of the pages."""
-
-    panel: str
-    line: str
-    ink: str
-    mute: str
-    accent: str
-    band: tuple[str, float]
-    anomaly: str
-    shade: tuple[str, float]
-
-
-LOOKS: Final = MappingProxyType(
-    {
-        "light": Look("#ffffff", "#e5e5e1", "#1d2227", "#6b747c", "#0b7a75", ("#0b7a75", 0.13), "#d9480f", ("#d9480f", 0.13)),
-        "dark": Look("#1b2024", "#2a3136", "#e6e9eb", "#8d979f", "#3fb8af", ("#3fb8af", 0.16), "#ff8a4c", ("#ff8a4c", 0.16)),
-    }
-)
 
 
 def draw(picture: Picture, *, form: Form, theme: Theme = "light", width: int = 900, height: int = 300) -> bytes:

@@ -12,7 +12,8 @@ from django.core.cache import cache
 
 from metrics import charts, points
 from metrics.arrays import DAY_MS, HOUR_MS
-from metrics.charts import Form, Span, Theme
+from metrics.charts import Form, Span
+from metrics.looks import Theme
 from metrics.models import Metric
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from anomalies.org_overview import Counts, Series, Top, counts_of, summary_of
 from config.api.session import Call, Data, endpoint, signed_url, signing, stamps
 from config.api.session.parameters import Choice, Integer, window
 from metrics.api.images import HEIGHTS, SVG_POLICY, WIDTHS
-from metrics.charts import CONTENT_TYPES, LOOKS, Form, Picture, Theme, draw
+from metrics.charts import CONTENT_TYPES, Form, Picture, draw
+from metrics.looks import LOOKS, Theme
 
 
 @endpoint("/org/summary", operation="org.overview", parameters=window())

@@ -9,7 +9,8 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from config.api.etags import is_known
-from metrics.charts import CONTENT_TYPES, LOOKS
+from metrics.charts import CONTENT_TYPES
+from metrics.looks import LOOKS
 from metrics.pictures import Style
 from orgs.errors import FieldError, Invalid
 

@@ -18,6 +18,13 @@
   let asked = 0;
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // A colour has two values in the sheet; which of them holds is known of a property that is a colour.
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.hidden = true;
+  const color = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
   const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 2 });
   const whole = new Intl.NumberFormat("en", { maximumSignificantDigits: 6 });
   const hour12 = document.body.dataset.clock === "12";
@@ -153,14 +160,14 @@
     for (const mark of config.marks) {
       const from = self.valToPos(mark.start, "x", true);
       const to = Math.max(self.valToPos(mark.end ?? config.now, "x", true), from + 3 * devicePixelRatio);
-      ctx.fillStyle = css("--anomaly-shade");
+      ctx.fillStyle = color("--anomaly-shade");
       ctx.globalAlpha = mark.main || !config.marks.some((other) => other.main) ? 1 : 0.45;
       ctx.fillRect(from, bbox.top, to - from, bbox.height);
     }
     ctx.globalAlpha = 1;
     const now = self.valToPos(config.now, "x", true);
     if (config.now <= self.scales.x.max) {
-      ctx.strokeStyle = css("--line-strong");
+      ctx.strokeStyle = color("--line-strong");
       ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
       ctx.lineWidth = devicePixelRatio;
       ctx.beginPath();
@@ -176,7 +183,7 @@
     const { ctx, bbox } = self;
     const size = 5 * devicePixelRatio;
     ctx.save();
-    ctx.fillStyle = ctx.strokeStyle = css("--mute");
+    ctx.fillStyle = ctx.strokeStyle = color("--mute");
     ctx.lineWidth = devicePixelRatio;
     for (const { at } of events) {
       const x = self.valToPos(at, "x", true);
@@ -201,8 +208,8 @@
       if (mark.peak == null || mark.value == null || mark.peak < self.scales.x.min || mark.peak > self.scales.x.max) continue;
       ctx.beginPath();
       ctx.arc(self.valToPos(mark.peak, "x", true), self.valToPos(mark.value, "y", true), (mark.main ? 4 : 2.5) * devicePixelRatio, 0, 2 * Math.PI);
-      ctx.fillStyle = css("--anomaly");
-      ctx.strokeStyle = css("--panel");
+      ctx.fillStyle = color("--anomaly");
+      ctx.strokeStyle = color("--panel");
       ctx.lineWidth = devicePixelRatio;
       ctx.fill();
       ctx.stroke();
@@ -227,8 +234,8 @@
 
   const line = (stroke, width = 1.5, more = {}) => ({ stroke, width, points: { show: false }, ...more });
   const axis = () => ({
-    stroke: css("--mute-text"), font: `11px ${css("--font")}`, labelFont: `11px ${css("--font")}`,
-    grid: { stroke: css("--line"), width: 1 }, ticks: { show: false },
+    stroke: color("--mute-text"), font: `11px ${css("--font")}`, labelFont: `11px ${css("--font")}`,
+    grid: { stroke: color("--line"), width: 1 }, ticks: { show: false },
   });
 
   function options() {
@@ -238,7 +245,7 @@
       legend: { show: false },
       tzDate: (time) => uPlot.tzDate(new Date(time * 1000), config.zone),
       padding: [8, 30, 0, 0], // the label of a day at the right end is half as wide
-      cursor: { y: false, points: { size: 7, fill: css("--ink"), stroke: css("--panel") }, drag: { x: true, y: false, setScale: false } },
+      cursor: { y: false, points: { size: 7, fill: color("--ink"), stroke: color("--panel") }, drag: { x: true, y: false, setScale: false } },
       scales: { x: { time: true, min: shown.start, max: shown.end, auto: false }, y: { distr: isLog ? 3 : 1, range: isLog ? undefined : range } },
       axes: [
         {
@@ -256,11 +263,11 @@
         {},
         line("transparent"),
         line("transparent"),
-        line(css("--accent"), 1.2, { dash: [4, 3] }),
-        line(css("--ink"), 1.5),
-        line(css("--anomaly"), 2),
+        line(color("--accent"), 1.2, { dash: [4, 3] }),
+        line(color("--ink"), 1.5),
+        line(color("--anomaly"), 2),
       ],
-      bands: [{ series: [2, 1], fill: css("--band") }],
+      bands: [{ series: [2, 1], fill: color("--band") }],
       hooks: { drawClear: [shade], draw: [flags, peaks], setCursor: [hover], setSelect: [zoom] },
     };
   }

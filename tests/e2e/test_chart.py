@@ -3,9 +3,11 @@
 import re
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from metrics.looks import LOOKS
 from orgs.events import record_event
 from tests.e2e.conftest import ARTIFACTS
 
@@ -105,3 +107,17 @@ def test_a_chart_is_drawn_without_its_events_too(desk, world):
     page = drawn(desk.go(f"/app/metrics/{world.metric.pk}"))
     expect(page.locator("#plot-events")).to_be_hidden()
     desk.complaints.clear()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_has_the_colours_of_the_theme(open_desk, world, theme):
+    page = drawn(open_desk(color_scheme=theme).go(f"/app/anomalies/{world.anomalies[0].pk}?range=6h"))
+    found = page.evaluate("""() => {
+        const canvas = document.querySelector("#plot canvas");
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        const hex = (at) => "#" + [0, 1, 2].map((n) => data[at + n].toString(16).padStart(2, "0")).join("");
+        const seen = new Set();
+        for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) seen.add(hex(at));
+        return [...seen];
+    }""")
+    assert {LOOKS[theme].anomaly, LOOKS[theme].ink} <= set(found)

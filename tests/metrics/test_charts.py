@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from metrics import charts
-from metrics.charts import LOOKS, Picture, Span, draw, short_numbers, thinned, time_ticks, value_ticks, with_gaps
+from metrics.charts import Picture, Span, draw, short_numbers, thinned, time_ticks, value_ticks, with_gaps
+from metrics.looks import LOOKS, Look
 
 MINUTE = 60_000
 START = 1_767_261_600_000  # 2026-01-01 10:00 UTC
@@ -40,6 +41,12 @@ def pixels(png: bytes) -> np.ndarray:
 
 def close_to(image: np.ndarray, color: str, *, by: int = 12) -> np.ndarray:
     return np.abs(image - rgb(color)).max(axis=2) <= by
+
+
+def test_the_colours_are_those_of_the_pages():
+    light = Look("#ffffff", "#e5e5e1", "#1d2227", "#6b747c", "#0b7a75", ("#0b7a75", 0.13), "#d9480f", ("#d9480f", 0.13))
+    dark = Look("#1b2024", "#2a3136", "#e6e9eb", "#8d979f", "#3fb8af", ("#3fb8af", 0.17), "#ff8a4c", ("#ff8a4c", 0.16))
+    assert {"light": light, "dark": dark} == LOOKS
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -61,11 +61,3 @@ def test_the_stylesheet_names_each_vendored_font_by_its_folder():
     css = (ROOT / "static/css/base.css").read_text()
     urls = re.findall(r'url\("\.\./([^"]+)"\)', css)
     assert sorted(f"static/{url}" for url in urls) == sorted(name for name in MANIFEST if name.endswith(".woff2"))
-
-
-def test_dark_by_preference_and_dark_by_choice_are_the_same_colours():
-    tokens = (ROOT / "static/css/tokens.css").read_text()
-    blocks = re.findall(r'(?:\[data-theme="light"\]\)|:root\[data-theme="dark"\]) \{(.*?)\}', tokens, re.DOTALL)
-    by_preference, by_choice = (dict(re.findall(r"(--[\w-]+|color-scheme):\s*([^;]+);", block)) for block in blocks)
-    assert by_preference == by_choice
-    assert by_choice["--accent"] == "#3fb8af"
