@@ -22,10 +22,12 @@ COMMENT_WORDS: Final = {(False, True): "commented", (True, True): "changed a com
 
 
 def told(changeset: Mapping[str, Sequence[Any]]) -> Iterator[Words]:
-    """What a changeset says, field by field."""
+    """What a changeset says, field by field; of several changes, nothing of what is again as it was."""
     for field, (before, after) in changeset.items():
+        if before == after:
+            continue
         words = WORDS.get(field)
-        yield words(before, after) if words else (f"{field.replace('_', ' ')} {in_words(before)} to {in_words(after)}", "")
+        yield words(before, after) if words else (f"changed the {field.replace('_', ' ')} from {in_words(before)} to {in_words(after)}", "")
 
 
 def status_words(before: str | None, after: str) -> Words:
@@ -82,7 +84,7 @@ WORDS: Final[Mapping[str, Callable[[Any, Any], Words]]] = {
     "ended_at": lambda before, after: ("found it over" if after else "found it going on again", ""),
     "message": lambda before, after: ("now says", str(after)),
     "deleted": lambda before, after: ("deleted it", ""),
-    "peak_value": lambda before, after: (f"peak {in_words(before)} to {in_words(after)}", ""),
+    "peak_value": lambda before, after: (f"saw the peak go from {in_words(before)} to {in_words(after)}", ""),
 }
 
 

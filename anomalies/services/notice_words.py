@@ -39,7 +39,7 @@ def headline(notice: Notice) -> str:
         case Notice.Kind.ASSIGNED:
             return f"{person} assigned it to you"
         case _ if notice.changes > 1:
-            return f"{notice.changes} changes, the last by {person}: {what_changed(notice)}"
+            return f"{notice.changes} changes, the last by {person}" + (f": {words}" if (words := what_changed(notice)) else "")
         case _:
             return f"{person} {what_changed(notice)}"
 
