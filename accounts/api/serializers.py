@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.models import PersonalToken, Role, User
 from accounts.reach import PHONE_LIMIT, e164
-from config.api.fields import MomentField, StrictSerializer
+from config.api.fields import MomentField, OneOfField, StrictSerializer
 from orgs.api.serializers import NAME, NewSecretSerializer, SecretChangeSerializer, SecretSerializer
 from orgs.models import validate_timezone
 
@@ -66,7 +66,7 @@ class UserChangeSerializer(StrictSerializer):
     """What an admin changes of somebody: only the fields that are sent."""
 
     name = serializers.CharField(required=False, max_length=NAME)
-    role = serializers.ChoiceField(Role.values, required=False)
+    role = OneOfField(Role.values, required=False)
     is_active = serializers.BooleanField(required=False)
 
 
@@ -78,7 +78,7 @@ class MeChangeSerializer(StrictSerializer):
         required=False, allow_blank=True, max_length=PHONE_LIMIT, help_text="With its country code, such as +4930123456."
     )
     timezone = serializers.CharField(required=False, allow_blank=True, max_length=64)
-    theme = serializers.ChoiceField(User.Theme.values, required=False)
+    theme = OneOfField(User.Theme.values, required=False)
 
     def validate_phone(self, text: str) -> str:
         try:
@@ -107,7 +107,7 @@ class ServiceAccountSerializer(MemberSerializer):
 
 class ServiceAccountFieldsSerializer(StrictSerializer):
     description = serializers.CharField(required=False, allow_blank=True, max_length=500)
-    role = serializers.ChoiceField(Role.values, required=False)
+    role = OneOfField(Role.values, required=False)
     teams = serializers.ListField(child=serializers.IntegerField(min_value=1), required=False, max_length=500)
 
 

@@ -10,28 +10,28 @@ from rest_framework import serializers
 
 from anomalies.api.serializers import AnomalySerializer, ArchiveSerializer, SnoozeChangeSerializer, names, people
 from anomalies.models import Anomaly, BulkResult
-from config.api.fields import MomentField, StrictSerializer, TextField
+from config.api.fields import MomentField, OneOfField, StrictSerializer, TextField
 
 
 class BulkArchivingSerializer(ArchiveSerializer):
     """As of one, but never without the reason, and of no original."""
 
-    status = serializers.ChoiceField([str(status) for status in Anomaly.ARCHIVED], help_text="Why they are archived.")
+    status = OneOfField([str(status) for status in Anomaly.ARCHIVED], help_text="Why they are archived.")
     duplicate_of = None  # type: ignore[assignment]  # how a field of the base is taken away
 
 
 class BulkByFilterChangeSerializer(StrictSerializer):
     """What is done to each: one of status, archive and restore, or none of them, and the rest beside it."""
 
-    status = serializers.ChoiceField([str(status) for status in Anomaly.OPEN], required=False)
+    status = OneOfField([str(status) for status in Anomaly.OPEN], required=False)
     archive = BulkArchivingSerializer(required=False)
-    restore = serializers.ChoiceField([True], required=False, help_text="Only archived ones, to Acknowledged.")
+    restore = OneOfField([True], required=False, help_text="Only archived ones, to Acknowledged.")
     tags_add = names("Names of tags that they get, beside those that they have.")
     tags_remove = names("Names of tags that they lose.")
     assignee_ids_add = people("Ids of people who look after them too. Each needs Viewer on the datastore.")
     assignee_ids_remove = people("Ids of people who no longer do.")
     snooze = SnoozeChangeSerializer(required=False)
-    wake = serializers.ChoiceField([True], required=False, help_text="Ends the sleep of those that sleep.")
+    wake = OneOfField([True], required=False, help_text="Ends the sleep of those that sleep.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         chosen = [name for name in ("status", "archive", "restore") if name in attrs]

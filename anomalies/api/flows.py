@@ -18,7 +18,7 @@ from anomalies.models import Anomaly, Flow
 from anomalies.services import flows
 from anomalies.services.comments import MESSAGE_LIMIT
 from config.api.arrays import page_of
-from config.api.fields import MomentField, StrictSerializer, TextField
+from config.api.fields import MomentField, OneOfField, StrictSerializer, TextField
 from config.api.filters import StrictFilterSet, TrueFalseFilter
 from config.api.pagination import COUNT_CAP
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
@@ -99,22 +99,22 @@ class FlowSerializer(serializers.Serializer[Any]):
 class FlowChangeSerializer(StrictSerializer):
     name = TextField(required=False, max_length=100)
     active = serializers.BooleanField(required=False, source="is_active")
-    action = serializers.ChoiceField(Flow.Action.values, required=False)
-    inactivity = serializers.ChoiceField(Flow.Inactivity.values, required=False)
-    statuses = serializers.ListField(child=serializers.ChoiceField(Anomaly.Status.values), required=False, max_length=6)
+    action = OneOfField(Flow.Action.values, required=False)
+    inactivity = OneOfField(Flow.Inactivity.values, required=False)
+    statuses = serializers.ListField(child=OneOfField(Anomaly.Status.values), required=False, max_length=6)
     datastore_ids = serializers.ListField(
         child=serializers.IntegerField(), required=False, max_length=1000, source="datastores", help_text="Needs Author on each."
     )
     tags = names("Names of tags: anomalies with any of them.")
-    archive_status = serializers.ChoiceField([str(reason) for reason in Flow.REASONS], required=False, allow_blank=True)
+    archive_status = OneOfField([str(reason) for reason in Flow.REASONS], required=False, allow_blank=True)
     extra_tags = names("Names of tags that are put on what is archived.")
     comment = TextField(required=False, allow_blank=True, max_length=MESSAGE_LIMIT)
 
 
 class NewFlowSerializer(FlowChangeSerializer):
     name = TextField(max_length=100)
-    action = serializers.ChoiceField(Flow.Action.values)
-    inactivity = serializers.ChoiceField(Flow.Inactivity.values)
+    action = OneOfField(Flow.Action.values)
+    inactivity = OneOfField(Flow.Inactivity.values)
 
 
 class RunSerializer(StrictSerializer):

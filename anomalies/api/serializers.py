@@ -8,7 +8,7 @@ from rest_framework import serializers
 from anomalies.models import Anomaly
 from anomalies.services.comments import MESSAGE_LIMIT
 from anomalies.services.plans import DESCRIPTION_LIMIT, SNOOZE_COUNT
-from config.api.fields import MomentField, ReferenceField, StrictSerializer, TextField
+from config.api.fields import MomentField, OneOfField, ReferenceField, StrictSerializer, TextField
 from datastores.api.serializers import RefSerializer
 
 TAG_NAME_LIMIT: Final = 100
@@ -144,7 +144,9 @@ def people(help_text: str) -> serializers.ListField:
 class AnomalyChangeSerializer(StrictSerializer):
     """What PUT takes: only the fields that are sent are changed."""
 
-    status = serializers.ChoiceField([str(status) for status in Anomaly.OPEN], required=False, help_text="Archiving is a DELETE.")
+    status = OneOfField(
+        [str(status) for status in Anomaly.OPEN], required=False, help_text="Archiving is a DELETE.", hint="Archiving is a DELETE."
+    )
     description = TextField(
         required=False, allow_blank=True, trim_whitespace=False, max_length=DESCRIPTION_LIMIT, help_text="Needs the level editor."
     )
@@ -163,7 +165,7 @@ class AnomalyBulkChangeSerializer(AnomalyChangeSerializer):
 class ArchiveSerializer(StrictSerializer):
     """What may go along with archiving."""
 
-    status = serializers.ChoiceField([str(status) for status in Anomaly.ARCHIVED], required=False, help_text="Why it is archived.")
+    status = OneOfField([str(status) for status in Anomaly.ARCHIVED], required=False, help_text="Why it is archived.")
     comment = TextField(required=False, max_length=MESSAGE_LIMIT, trim_whitespace=False, help_text="`@[Name](id)` mentions a person.")
     mentioned_user_ids = people("People to tell of the comment, beside those whom it mentions.")
     duplicate_of = AnomalyReferenceField(required=False, help_text="With Duplicate, the original: its number or UUID.")

@@ -44,7 +44,9 @@ class GlobalTagSerializer(serializers.Serializer[Any]):
 
 
 class TagFieldsSerializer(StrictSerializer):
-    color = serializers.RegexField(COLOR, required=False, help_text="Such as #d9480f.")
+    color = serializers.RegexField(
+        COLOR, required=False, help_text="Such as #d9480f.", error_messages={"invalid": "Six digits after #, such as #d9480f."}
+    )
     description = TextField(required=False, allow_blank=True, max_length=500)
     category = TextField(required=False, allow_blank=True, max_length=100, help_text="A word that groups tags.")
     weight_modifier = serializers.IntegerField(required=False, min_value=-10, max_value=10)

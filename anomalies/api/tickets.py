@@ -22,7 +22,7 @@ from anomalies.services.tickets import (
     unlink_ticket,
 )
 from config.api.arrays import PAGE_PARAMETERS, page_of
-from config.api.fields import MomentField, StrictSerializer, TextField, WebAddressField
+from config.api.fields import MomentField, OneOfField, StrictSerializer, TextField, WebAddressField
 from config.api.filters import ListFilter, StrictFilterSet, one_of
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin, reference
 from datastores.api.serializers import RefSerializer
@@ -66,13 +66,13 @@ class IntegrationSerializer(serializers.Serializer[Any]):
 
 class IntegrationChangeSerializer(StrictSerializer):
     name = TextField(max_length=200, required=False)
-    type = serializers.ChoiceField(Integration.Type.choices, required=False)
+    type = OneOfField(Integration.Type.choices, required=False)
     url = WebAddressField(required=False)
 
 
 class NewIntegrationSerializer(StrictSerializer):
     name = TextField(max_length=200)
-    type = serializers.ChoiceField(Integration.Type.choices)
+    type = OneOfField(Integration.Type.choices)
     url = WebAddressField(help_text="Where people find it, such as https://example.atlassian.net.")
 
 

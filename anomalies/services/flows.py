@@ -18,6 +18,8 @@ from orgs.uniqueness import conflict_if_taken
 
 PLAIN: Final = ("name", "is_active", "action", "inactivity", "statuses", "archive_status", "comment")
 LISTS: Final = ("datastores", "tags", "extra_tags")
+# What the lists hold, in words.
+KINDS: Final = {"datastores": "datastore", "tags": "tag", "extra_tags": "tag"}
 SENT: Final = {"is_active": "active", "datastores": "datastore_ids"}
 
 
@@ -90,7 +92,11 @@ def found_lists(flow: Flow, values: Mapping[str, Any], *, user: User) -> dict[st
 
 def unknown(field: str, values: Iterable[Any], known: Mapping[Any, Any]) -> list[FieldError]:
     loc = ("body", SENT.get(field, field))
-    return [FieldError((*loc, place), "not_found", f"There is no {value!r}.") for place, value in enumerate(values) if value not in known]
+    return [
+        FieldError((*loc, place), "not_found", f"There is no {KINDS[field]} {value!r}.")
+        for place, value in enumerate(values)
+        if value not in known
+    ]
 
 
 def misfits(flow: Flow, lists: Mapping[str, Sequence[Any]]) -> list[FieldError]:

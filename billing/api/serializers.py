@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from billing.models import Account
 from billing.plans import PAID_CODES
-from config.api.fields import MomentField, StrictSerializer
+from config.api.fields import MomentField, OneOfField, StrictSerializer
 
 LONGEST_DAYS: Final = 400
 
@@ -80,14 +80,14 @@ class InvoicesQuery(StrictSerializer):
 
 
 class CheckoutSerializer(StrictSerializer):
-    plan = serializers.ChoiceField(PAID_CODES)
+    plan = OneOfField(PAID_CODES)
     return_url = serializers.CharField(
         required=False, default="", allow_blank=True, max_length=2000, help_text="An address of this product."
     )
 
 
 class PortalSerializer(StrictSerializer):
-    plan = serializers.ChoiceField(PAID_CODES, required=False, help_text="Straight to the change to this plan.")
+    plan = OneOfField(PAID_CODES, required=False, help_text="Straight to the change to this plan.")
     cancel = serializers.BooleanField(required=False, default=False, help_text="Straight to the cancellation.")
     payment_method = serializers.BooleanField(required=False, default=False, help_text="Straight to how one pays.")
     return_url = serializers.CharField(

@@ -52,6 +52,15 @@ class TextField(serializers.CharField):
         return str(super().to_internal_value(data))
 
 
+class OneOfField(serializers.ChoiceField):
+    """One of a few words. Whoever sends another is told which there are, and `hint`."""
+
+    def __init__(self, choices: Any, *, hint: str = "", **kwargs: Any) -> None:
+        super().__init__(choices, **kwargs)
+        known = ", ".join(str(word).lower() if isinstance(word, bool) else str(word) for word in self.choices)
+        self.error_messages["invalid_choice"] = f"{{input!r}} is none of {known}." + (hint and f" {hint}")
+
+
 class WebAddressField(TextField):
     """An address that a browser opens over http or https; a host of one word, as inside a company's network, is one too."""
 

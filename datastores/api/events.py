@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Level
-from config.api.fields import MomentField, StrictSerializer, parse_moment
+from config.api.fields import MomentField, OneOfField, StrictSerializer, parse_moment
 from config.api.filters import ListFilter, MomentFilter, StrictFilterSet, one_of, whole_number
 from config.api.parsers import CloudEventParser, JsonParser
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
@@ -40,7 +40,7 @@ class EventSerializer(serializers.Serializer[Any]):
 
 class NewEventSerializer(StrictSerializer):
     name = serializers.CharField(max_length=200)
-    type = serializers.ChoiceField([str(type) for type in Event.POSTED], required=False, help_text="deploy without it.")
+    type = OneOfField([str(type) for type in Event.POSTED], required=False, help_text="deploy without it.")
     description = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
     url = serializers.URLField(required=False, allow_blank=True, max_length=2000)
     timestamp = MomentField(required=False, help_text="Now without it.")

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from accounts.models import Level, Team, User
 from accounts.permissions import has_role, has_scope
 from accounts.teams import set_members
-from config.api.fields import StrictSerializer
+from config.api.fields import OneOfField, StrictSerializer
 from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, whole_number
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 from datastores.api.serializers import RefSerializer
@@ -48,7 +48,7 @@ class TeamSerializer(serializers.Serializer[Any]):
 
 class GrantSerializer(StrictSerializer):
     datastore = serializers.IntegerField(min_value=1)
-    level = serializers.ChoiceField(LEVELS)
+    level = OneOfField(LEVELS)
 
     def to_internal_value(self, data: Any) -> Grant:
         said = super().to_internal_value(data)

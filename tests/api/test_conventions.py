@@ -163,3 +163,27 @@ def test_a_packed_body_is_refused_and_not_misread(as_, admin):
         answer = getattr(as_(admin), method)(path, {"name": "x"}, headers={"Content-Encoding": "gzip"})
         assert (answer.status_code, answer.json()["type"]) == (415, "/problems/unsupported-media-type")
         assert answer.json()["detail"] == "Content-Encoding: send the body as it is, without packing it."
+
+
+def test_whoever_sends_another_word_is_told_which_there_are(as_, admin, datastore):
+    anomaly = factories.make_anomaly(factories.make_metric(datastore))
+    client = as_(admin)
+    tried = [
+        (
+            client.put(f"/api/anomalies/{anomaly.pk}", {"status": "Resolved"}),
+            "'Resolved' is none of Active, Acknowledged. Archiving is a DELETE.",
+        ),
+        (
+            client.post("/api/integrations", {"name": "Jira", "type": "trello", "url": "https://x.example"}),
+            "'trello' is none of jira, servicenow.",
+        ),
+        (client.post("/api/global-tags", {"name": "High", "color": "red"}), "Six digits after #, such as #d9480f."),
+        (
+            client.post("/api/flows", {"name": "Old", "action": "archive", "inactivity": "day"}),
+            "'day' is none of week, month, quarter, year.",
+        ),
+        (client.post("/api/flows", {"name": "Old", "action": "delete", "inactivity": "year", "tags": ["High"]}), "There is no tag 'High'."),
+    ]
+    assert [(answer.status_code, [one["msg"] for one in answer.json()["errors"]]) for answer, _ in tried] == [
+        (422, [msg]) for _, msg in tried
+    ]
