@@ -1,5 +1,6 @@
 """What is done to one anomaly by a word in its address: restore, snooze, duplicate-of; and to what one scan of a partition found."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.db import transaction
@@ -78,7 +79,7 @@ class AnomalyVerbViewSet(OrgViewSet):
         services.snooze_anomaly(anomaly, Snooze(**self.body(SnoozeChangeSerializer)), user=self.person)
         return self.versioned(self.shown(anomaly))
 
-    @extend_schema(summary="Wake an anomaly", description="One that is awake stays so.", responses={204: None})
+    @extend_schema(summary="Wake an anomaly", description="One that is awake stays so; 409 for an archived one.", responses={204: None})
     @transaction.atomic
     def wake(self, request: Request, id: str) -> Response:
         services.wake_anomaly(self.locked(), user=self.person)
@@ -100,7 +101,10 @@ class AnomalyVerbViewSet(OrgViewSet):
         hold(anomaly.org_id, {anomaly.pk, found.pk})
         self.check_version(anomaly)
         edit = Edit(anomaly_id=anomaly.pk, status=Anomaly.Status.DUPLICATE, duplicate_of=found.pk)
-        services.edit_anomaly(anomaly, edit, user=self.person)
+        try:
+            services.edit_anomaly(anomaly, edit, user=self.person)
+        except Invalid as exc:  # under the name that the field has here
+            raise Invalid(exc.detail, errors=[replace(error, loc=("body", "anomaly")) for error in exc.errors]) from None
         return self.versioned(self.shown(anomaly))
 
     @extend_schema(

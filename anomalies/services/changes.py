@@ -110,6 +110,8 @@ def _steps(
             continue
         before = states[edit.anomaly_id]
         states[edit.anomaly_id] = after = planned(edit, before, context)
+        if edit.duplicate_of is not None:
+            states[edit.duplicate_of] = replace(states[edit.duplicate_of], has_duplicates=True)
         steps.append(Step(before, after, _draft(edit, before) if edit.comment else None))
     return steps, refused
 

@@ -118,6 +118,11 @@ def _duplicate_errors(edit: Edit, state: State, context: Context) -> Iterator[Fi
     elif original.duplicate_of is not None:
         msg = f"Anomaly {original.id} is a duplicate itself. Name its original, {original.duplicate_of}."
         yield FieldError(("duplicate_of",), INVALID, msg)
+    elif state.has_duplicates:
+        msg = (
+            f"Others are duplicates of anomaly {state.id}. Make them duplicates of {original.id} first, or {original.id} one of {state.id}."
+        )
+        yield FieldError(("duplicate_of",), INVALID, msg)
 
 
 def _snooze_errors(edit: Edit, state: State, context: Context) -> Iterator[FieldError]:

@@ -1,7 +1,7 @@
 """Anomalies as an edit finds them: locked, and read in a constant number of statements."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -30,6 +30,11 @@ ASSIGNEES: Final = Statement("""
 SELECT x.anomaly_id, u.id, u.name FROM anomalies_anomaly_assignees x JOIN accounts_user u ON u.id = x.user_id
  WHERE x.anomaly_id = ANY(%s::bigint[])
 """)
+# Beside the index of `duplicate_of`; whoever links another duplicate to one of these holds it as well, and waits.
+ORIGINALS: Final = Statement("""
+SELECT DISTINCT duplicate_of_id FROM anomalies_anomaly
+ WHERE org_id = %s::bigint AND duplicate_of_id = ANY(%s::bigint[]) AND deleted IS NULL
+""")
 PEOPLE: Final = Statement("SELECT id, name FROM accounts_user WHERE org_id = %s::bigint AND id = ANY(%s::bigint[])")
 # Held, so that no tag goes or counts anew between this and its being put on.
 WORDS: Final = Statement(
@@ -54,7 +59,9 @@ class Word(Named):
 
 @dataclass(frozen=True)
 class State:
-    """What an edit can change of one anomaly, and what decides whether it may. `tags` and `assignees` are empty where no edit asks."""
+    """What an edit can change of one anomaly, and what decides whether it may. `tags` and `assignees` are empty, and
+    `has_duplicates` is False, where no edit asks.
+    """
 
     id: int
     datastore: int
@@ -72,6 +79,7 @@ class State:
     snoozed_by: int | None
     tags: frozenset[Word] = frozenset()
     assignees: frozenset[Named] = frozenset()
+    has_duplicates: bool = False
 
     @property
     def is_archived(self) -> bool:
@@ -100,7 +108,9 @@ def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
     found = LOCK.rows(org_id, list(ids))
     tags = _tags([edit.anomaly_id for edit in edits if edit.touches_tags])
     people = _assignees([edit.anomaly_id for edit in edits if edit.touches_assignees])
-    return {row[0]: _state(row, tags, people) for row in found}
+    originals = _originals(org_id, [edit.anomaly_id for edit in edits if edit.duplicate_of is not None])
+    states = {row[0]: _state(row, tags, people) for row in found}
+    return states | {pk: replace(states[pk], has_duplicates=True) for pk in originals & states.keys()}
 
 
 def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[int, set[Named]]) -> State:
@@ -113,6 +123,11 @@ def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[in
         tags=frozenset(tags.get(read["id"], ())),
         assignees=frozenset(people.get(read["id"], ())),
     )
+
+
+def _originals(org_id: int, ids: Sequence[int]) -> set[int]:
+    """Those of which others are duplicates."""
+    return {pk for (pk,) in ORIGINALS.rows(org_id, list(ids))} if ids else set()
 
 
 def _tags(ids: Sequence[int]) -> dict[int, set[Word]]:

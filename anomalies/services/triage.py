@@ -13,6 +13,7 @@ from anomalies.models import Anomaly
 from anomalies.services import edits
 from anomalies.services.changes import edit_anomalies
 from anomalies.services.edits import Edit, Outcome, Snooze
+from anomalies.services.plans import RESTORE_FIRST
 from orgs.errors import Archived, Conflict, DomainError, FieldError, Invalid, StaleState, StaleVersion
 
 CHANGED_MEANWHILE: Final = "Somebody else changed the anomaly at the same time. Look at it again."
@@ -121,6 +122,8 @@ def snooze_anomaly(anomaly: Anomaly, snooze: Snooze, *, user: User) -> Anomaly:
 
 def wake_anomaly(anomaly: Anomaly, *, user: User) -> Anomaly:
     """The anomaly, awake."""
+    if anomaly.is_archived:
+        raise Archived(RESTORE_FIRST)
     edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, wake=True), user=user)
     return anomaly
 

@@ -108,7 +108,7 @@ class World:
         if wish.remove and not state.is_archived:
             found.append("not_archived")
         changes_more = any(part is not None for part in (wish.description, wish.tags, wish.assignees, wish.snooze))
-        if state.is_archived and wish.status not in OPEN and (changes_more or (wish.comment and wish.status is None)):
+        if state.is_archived and wish.status not in OPEN and (changes_more or wish.wake or (wish.comment and wish.status is None)):
             found.append("archived")
         if any(one.level(self.datastores[wish.pk]) < Level.VIEWER for one in wish.assignees or ()):
             found.append("no_access")
@@ -116,9 +116,12 @@ class World:
             original = self.states.get(wish.original)
             if original is None or wish.original not in self.visible(who):
                 found.append("not_found")
-            elif wish.original == wish.pk or original.duplicate_of is not None:
+            elif wish.original == wish.pk or original.duplicate_of is not None or self.has_duplicates(wish.pk):
                 found.append("invalid")
         return found
+
+    def has_duplicates(self, pk: int) -> bool:
+        return any(state.duplicate_of == pk and not state.is_deleted for state in self.states.values())
 
     def do(self, who: Person, wishes: Iterable[Wish]) -> None:
         """All of it, as one call."""

@@ -1,0 +1,92 @@
+"""Duplicates and their originals: one step from each duplicate to its original, never a chain."""
+
+import pytest
+
+from anomalies.models import Anomaly, Change
+from tests import factories
+from tests.api.test_anomalies_many import problems
+
+pytestmark = pytest.mark.django_db
+PATH = "/api/anomalies"
+
+
+@pytest.fixture
+def three(datastore) -> list[Anomaly]:
+    metric = factories.make_metric(datastore)
+    return [factories.make_anomaly(metric, kind=f"k{n}") for n in range(3)]
+
+
+def originals() -> list[int | None]:
+    return list(Anomaly.objects.order_by("pk").values_list("duplicate_of", flat=True))
+
+
+def mark(client, anomaly: Anomaly, original: Anomaly):
+    return client.post(f"{PATH}/{anomaly.pk}/duplicate-of", {"anomaly": original.pk})
+
+
+def test_what_has_duplicates_becomes_none_itself(as_, author, three):
+    a, b, c = three
+    client = as_(author)
+    assert mark(client, a, b).status_code == 200
+    before = (originals(), Change.objects.count())
+    marked = mark(client, b, c)
+    assert problems(marked) == [(("body", "anomaly"), "invalid")]
+    expected = f"Others are duplicates of anomaly {b.pk}. Make them duplicates of {c.pk} first, or {c.pk} one of {b.pk}."
+    assert marked.json()["errors"][0]["msg"] == expected
+    archived = client.delete(f"{PATH}/{b.pk}", {"status": "Duplicate", "duplicate_of": c.pk})
+    assert problems(archived) == [(("body", "duplicate_of"), "invalid")]
+    assert (originals(), Change.objects.count()) == before
+
+
+def test_an_original_is_no_duplicate_itself_and_the_error_names_the_field(as_, author, three):
+    a, b, c = three
+    client = as_(author)
+    mark(client, a, b)
+    answer = mark(client, c, a)
+    assert problems(answer) == [(("body", "anomaly"), "invalid")]
+    assert answer.json()["errors"][0]["msg"] == f"Anomaly {a.pk} is a duplicate itself. Name its original, {b.pk}."
+    assert problems(mark(client, c, c)) == [(("body", "anomaly"), "invalid")]
+    assert originals() == [b.pk, None, None]
+
+
+def test_once_its_duplicates_have_another_original_it_becomes_one(as_, author, three):
+    a, b, c = three
+    client = as_(author)
+    mark(client, a, b)
+    assert mark(client, a, c).status_code == 200
+    assert mark(client, b, c).status_code == 200
+    assert originals() == [c.pk, c.pk, None]
+    assert [one["id"] for one in client.get(f"{PATH}/{c.pk}").json()["duplicates"]] == [a.pk, b.pk]
+
+
+def test_without_an_original_it_is_archived_as_duplicate_all_the_same(as_, author, three):
+    a, b, _ = three
+    client = as_(author)
+    mark(client, a, b)
+    assert client.delete(f"{PATH}/{b.pk}?status=Duplicate").status_code == 204
+    assert originals() == [b.pk, None, None]
+
+
+def test_duplicates_that_are_deleted_for_good_no_longer_count(as_, author, three):
+    a, b, c = three
+    client = as_(author)
+    mark(client, a, b)
+    assert client.delete(f"{PATH}/{a.pk}?archive=false").status_code == 204
+    assert mark(client, b, c).status_code == 200
+
+
+def test_one_call_makes_no_chain_either(as_, author, three):
+    a, b, c = three
+    entries = [{"id": a.pk, "status": "Duplicate", "duplicate_of": b.pk}, {"id": b.pk, "status": "Duplicate", "duplicate_of": c.pk}]
+    client = as_(author)
+    assert problems(client.delete(PATH, entries)) == [(("body", 1, "duplicate_of"), "invalid")]
+    assert problems(client.delete(PATH, entries[::-1])) == [(("body", 1, "duplicate_of"), "invalid")]
+    assert originals() == [None] * 3
+
+
+def test_an_archived_one_is_not_woken(as_, author, three):
+    client = as_(author)
+    client.delete(f"{PATH}/{three[0].pk}?status=Resolved")
+    answer = client.delete(f"{PATH}/{three[0].pk}/snooze")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/archived")
+    assert answer.json()["detail"] == "The anomaly is archived. Restore it first, by setting its status to Acknowledged."
