@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, TextIO
 
-STOP_TIMEOUT_S: Final = 15.0
+STOP_TIMEOUT_S: Final = 60.0
 # Whoever only asks holds the lock too, for a moment; a start waits for that to pass.
 ASKING_S: Final = 1.0
 # The lock is held, and the pid is not in the file yet, or no longer. Never to be signalled: 0 is one's own process group.
