@@ -40,7 +40,7 @@ def timeline(
     anomaly: Anomaly, changes: Iterable[Change], comments: Iterable[Comment] = (), *, reader: User, may_write: bool = False
 ) -> tuple[Entry, ...]:
     """Oldest first, beginning with the detection. Wants `user` of both selected, and of comments `deleted_by`."""
-    changes = tuple(changes)
+    changes = sorted(changes, key=lambda change: (change.timestamp, change.pk))
     actors = {pair[1]["id"]: change.actor for change in changes if (pair := change.changeset.get("comment")) and pair[1]}
     lines = [entry for change in changes for entry in entries_of(change)]
     lines += [comment_entry(one, reader, actor=actors.get(one.pk, "user"), may_write=may_write) for one in comments]

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from anomalies.models import Anomaly, Change
 from anomalies.pages import acts
-from anomalies.services import change_anomaly
+from anomalies.services import Edit, change_anomaly, edit_anomalies
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -150,6 +150,14 @@ def test_an_archived_one_is_restored_to_acknowledged(as_, author, metric):
     as_(author).post(page_of(archived) + "/status", {"status": "Active"})
     archived.refresh_from_db()
     assert archived.status == "Acknowledged"
+
+
+def test_what_one_call_did_in_steps_stands_in_their_order(as_, author, metric):
+    archived = spike(metric, status="Resolved")
+    steps = [Edit(anomaly_id=archived.pk, status=status) for status in ("Acknowledged", "Active")]
+    edit_anomalies(archived.org_id, steps, user=author)
+    page = as_(author).get(f"/app/anomalies/{archived.pk}").content.decode()
+    assert 0 < page.index("restored it") < page.index("made it active again")
 
 
 def test_a_status_that_there_is_not_is_refused_in_words(as_, author, anomaly):
