@@ -63,6 +63,7 @@ class Org(models.Model):
         models.CharField(max_length=200), default=list, blank=True, help_text="Web pages of these may read the session API."
     )
     is_demo = models.BooleanField(default=False, help_text="Anybody may look at it, as a demo user.")
+    is_seeded = models.BooleanField(default=False, editable=False, help_text="Made by the demo, which may make it anew.")
     is_test = models.BooleanField(default=False, help_text="Signed up as test data; may be purged.")
     created = models.DateTimeField(auto_now_add=True)
     closed = models.DateTimeField(null=True, blank=True, editable=False, help_text="Closed by an admin: erased a week later.")

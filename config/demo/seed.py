@@ -35,6 +35,10 @@ class Login:
     personal_token: str
 
 
+class NotOfTheDemo(Exception):
+    """Orgs have the demo's slugs and were not made by it; `str` tells what to do."""
+
+
 def demo_file() -> Path:
     return settings.PLUMBLINE_HOME / "demo.json"
 
@@ -43,26 +47,51 @@ def seed() -> bool:
     """Makes the demo unless it is there already with its file; True when something was made.
 
     A database without the file (or the other way round) gets the demo's orgs anew: a secret that nobody knows is of no use. While the
-    org of the file is there it stays, whoever of its people has left or has another address.
+    org of the file is there it stays, whoever of its people has left or has another address. Raises NotOfTheDemo, and changes nothing, when
+    an org with one of its slugs was not made by it.
     """
     path = demo_file()
     known = json.loads(path.read_text()) if path.is_file() else None
     if known and _is_there(known):
+        _mark(known)
         if "public_key" not in known:  # a demo of an earlier version
             with tenancy.home_of(Org, slug=DEMO_SLUG):
                 known["public_key"] = _public_key(Org.objects.get(slug=DEMO_SLUG))
         _write(path, {**known, "url": settings.BASE_URL, "other_org": {**known["other_org"], "url": settings.BASE_URL}})
         return False
     with transaction.atomic():
-        for slug in (DEMO_SLUG, OTHER_SLUG):
-            with tenancy.home_of(Org, slug=slug):
-                Org.objects.filter(slug=slug).delete()
+        _clear()
         demo = _make_org("Northwind", DEMO_SLUG, "Europe/Berlin", "Alice Lee", metric_limit=10_000)
         with tenancy.home_of(Org, slug=DEMO_SLUG):
             demo["operator"] = asdict(_person(Org.objects.get(slug=DEMO_SLUG), "Olga Operator", Role.ADMIN, None, operator=True))
         demo["other_org"] = _make_org("Contoso", OTHER_SLUG, "America/New_York", "Zoe Outsider", metric_limit=1_000)
         _write(path, demo)
     return True
+
+
+def _clear() -> None:
+    """Deletes what an earlier demo made. Raises NotOfTheDemo before anything is deleted."""
+    if foreign := [slug for slug in (DEMO_SLUG, OTHER_SLUG) if _is_foreign(slug)]:
+        raise NotOfTheDemo(
+            f"The demo was not made, and nothing was changed: it needs the names {DEMO_SLUG} and {OTHER_SLUG}, and {' and '.join(foreign)} "
+            f"is the name of an org that it did not make. Set PLUMBLINE_DEMO=0 to go without the demo; or, if it is the demo of an earlier "
+            f"version or of another machine, put its demo.json back as {demo_file()}."
+        )
+    for slug in (DEMO_SLUG, OTHER_SLUG):
+        with tenancy.home_of(Org, slug=slug):
+            Org.objects.filter(slug=slug, is_seeded=True).delete()
+
+
+def _is_foreign(slug: str) -> bool:
+    with tenancy.home_of(Org, slug=slug):
+        return bool(Org.objects.filter(slug=slug, is_seeded=False).exists())
+
+
+def _mark(known: dict[str, Any]) -> None:
+    """Marks the orgs of the file as the demo's: an earlier version did not."""
+    for org in (known["org"], known["other_org"]["org"]):
+        with tenancy.home_of(Org, slug=org["slug"]):
+            Org.objects.filter(pk=org["id"], slug=org["slug"], is_seeded=False).update(is_seeded=True)
 
 
 def _is_there(known: dict[str, Any]) -> bool:
@@ -87,9 +116,9 @@ def _make_org(name: str, slug: str, timezone: str, admin_name: str, *, metric_li
 
 def _people_of(org: Org, admin_name: str) -> dict[str, object]:
     # Whoever tries the demo has no mailbox at its addresses, so no code could reach them.
-    org.validates_clients, org.is_demo = False, org.slug == DEMO_SLUG
+    org.validates_clients, org.is_demo, org.is_seeded = False, org.slug == DEMO_SLUG, True
     org.description = "Real series that run on from now, with planted faults." if org.is_demo else ""
-    org.save(update_fields=["validates_clients", "is_demo", "description"])
+    org.save(update_fields=["validates_clients", "is_demo", "is_seeded", "description"])
     datastore = Datastore.objects.get(org=org)
     if org.is_demo:
         inventory = Datastore.objects.create(org=org, name=table.NAME, type=Datastore.Type.FILES)

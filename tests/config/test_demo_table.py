@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from accounts import people
 from accounts.models import PersonalToken, User
@@ -59,6 +60,29 @@ def test_a_demo_made_anew_takes_no_address_that_somebody_has(demo, other_org):
     assert set(User.objects.filter(name="Alice Lee").values_list("email", flat=True)) == {
         "alice.lee@northwind.example", "alice.lee-2@northwind.example",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "slug"), [("Contoso", seed.OTHER_SLUG), ("Northwind", seed.DEMO_SLUG)])
+def test_an_org_that_only_has_the_name_is_left_alone(settings, tmp_path, name, slug):
+    settings.PLUMBLINE_HOME = tmp_path
+    real = factories.make_org(name, slug=slug)
+    factories.make_user(real, "Real Customer", email="real@contoso.com")
+    with pytest.raises(
+        CommandError, match=f"nothing was changed.* {slug} is the name of an org that it did not make. Set PLUMBLINE_DEMO=0"
+    ):
+        call_command("demo")
+    assert list(Org.objects.values_list("pk", "slug")) == [(real.pk, slug)]
+    assert User.objects.get().email == "real@contoso.com"
+    assert not seed.demo_file().exists()
+
+
+def test_a_demo_of_an_earlier_version_is_marked_while_its_file_is_there(demo):
+    Org.objects.update(is_seeded=False)
+    assert not seed.seed()
+    assert set(Org.objects.filter(is_seeded=True).values_list("slug", flat=True)) == {seed.DEMO_SLUG, seed.OTHER_SLUG}
+    seed.demo_file().unlink()
+    assert seed.seed()
+    assert not Org.objects.filter(pk=demo.pk).exists()
 
 
 def test_whoever_is_of_a_level_has_it_on_the_table_too(demo):
