@@ -1,5 +1,6 @@
 """The intake: a sender's parsed points -> series ids -> one row of the batch log. What it accepts is on disk when it returns."""
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +53,18 @@ def take(sender: Sender, batch: Batch, *, received_at: datetime, backfill: bool 
     with together(ready.refused):
         store_ready(sender, ready, received_at=received_at, backfill=backfill)
     return Outcome(ready.ids.size, ready.made, ready.refused)
+
+
+def take_all(batches: Iterable[tuple[Sender, Batch]], *, received_at: datetime) -> Outcome:
+    """As `take`, several batches of one request under rules of their own: all of them or none. The refusals are in the batches' order."""
+    ready = [(sender, prepare(sender, batch)) for sender, batch in batches]
+    refused = [refusal for _, one in ready for refusal in one.refused]
+    is_one = not refused and sum(one.ids.size > 0 for _, one in ready) <= 1
+    with nullcontext() if is_one else transaction.atomic():
+        for sender, one in ready:
+            store_ready(sender, one, received_at=received_at, backfill=False)
+    made = [name for _, one in ready for name in one.made]
+    return Outcome(sum(one.ids.size for _, one in ready), made, refused)
 
 
 def prepare(sender: Sender, batch: Batch) -> Ready:

@@ -13,7 +13,7 @@ from config.api.addresses import client_address
 from config.api.bodies import stream_of
 from config.api.throttling import buckets
 from metrics.ingest import intake, pages
-from metrics.ingest.batch import BadRequest, Refusal
+from metrics.ingest.batch import BadRequest
 from metrics.ingest.http import guarded, not_allowed, said, taken
 from metrics.ingest.public_keys import KEY_LIMIT, PageSender, page_sender_of, within_cap
 from metrics.points import Rule
@@ -87,10 +87,11 @@ def _body(request: HttpRequest) -> bytes:
 def _stored(page: PageSender, body: bytes) -> HttpResponse:
     received_at = timezone.now()
     gathered = pages.parse(body, namespace=page.namespace, now_ms=unix_ms(received_at))
-    stored, refused = 0, list[Refusal]()
-    for batch, rule in ((gathered.counts, Rule.SUM), (gathered.gauges, Rule.LAST)):
-        outcome = intake.take(replace(page.sender, rule=rule), within_cap(page, batch), received_at=received_at)
-        stored, refused = stored + outcome.stored, refused + outcome.refused
+    ways = (gathered.counts, Rule.SUM), (gathered.gauges, Rule.LAST)
+    # One after the other: whether the key has room for new gauges is known once the counts have theirs.
+    batches = ((replace(page.sender, rule=rule), within_cap(page, batch)) for batch, rule in ways)
+    outcome = intake.take_all(batches, received_at=received_at)
+    stored, refused = outcome.stored, outcome.refused
     if not refused:
         return taken()
     shown = [{"metric": one.metric[:200], "code": one.code, "reason": one.reason} for one in refused[:_SHOWN]]

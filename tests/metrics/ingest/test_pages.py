@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from config.api.throttling import buckets
@@ -111,6 +112,19 @@ def test_counts_are_added_up_per_minute_and_of_gauges_the_last_counts(key, org, 
     found = stored(org)
     assert found["web.checkout"] == [7.0]
     assert found["web.cart"][-1] == 4.0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counts_and_gauges_of_a_request_are_stored_together_or_not_at_all(key, org):
+    """A page that is told that nothing was stored sends again: what had been stored would count twice."""
+    body = {"counts": [["checkout", 3]], "gauges": [["cart", 1.5]]}
+    assert post(key, body).status_code == 204
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metrics_batch ADD CONSTRAINT no_gauges CHECK (rule <> 0) NOT VALID")
+    assert post(key, body).status_code >= 500
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE metrics_batch DROP CONSTRAINT no_gauges")
+    assert stored(org) == {"web.checkout": [3.0], "web.cart": [1.5]}
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "http://shop.example", "https://shop.example.evil.example", "null", ""])
