@@ -169,7 +169,7 @@ def _alert(series: Series, events: NDArray[np.void], start_ms: int) -> Alert:
     within = events[events["event"] & PART != 0]
     # Not the most surprising point: shapes and means stay strange for as long as the excursion is in their window. And not the way back.
     off = within["value"] - within["yhat"]
-    top = within[np.argmax(off * events[0]["direction"] if events[0]["direction"] else np.abs(off))]
+    top = within[np.argmax(off * events[-1]["direction"] if events[-1]["direction"] else np.abs(off))]
     is_over = bool(events[-1]["event"] & engine.CLOSE)
     return Alert(
         start=write_time(start_ms, like=like),

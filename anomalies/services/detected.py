@@ -52,6 +52,8 @@ COLUMNS: Final = {
     "expected_upper": "float8",
     "score": "float8",
     "detectors": "jsonb",
+    "direction": "text",
+    "fingerprint": "bigint",
 }
 BIRTH_COLUMNS: Final = COLUMNS | {
     "description": "text",
@@ -59,8 +61,6 @@ BIRTH_COLUMNS: Final = COLUMNS | {
     "datastore_id": "bigint",
     "metric_id": "bigint",
     "kind": "text",
-    "direction": "text",
-    "fingerprint": "bigint",
     "episode_at": "timestamptz",
     "started_at": "timestamptz",
     "is_backfilled": "boolean",
@@ -290,20 +290,22 @@ def is_news(told: Changeset) -> bool:
 
 def after_finding(anomaly: Anomaly, finding: Finding, *, tags: int) -> dict[str, Any]:
     """The columns of the anomaly as the finding leaves them."""
-    peak = peak_in(anomaly)
+    peak, direction = peak_in(anomaly), anomaly.direction
     if finding.peak is not None:
-        peak = higher(peak, finding.peak, anomaly.direction)
+        direction = finding.direction
+        peak = higher(peak, finding.peak, direction)
     started_ms = unix_ms(anomaly.started_at) or finding.episode_ms
     end_ms = None if finding.ended_ms is None else max(finding.ended_ms, started_ms)
-    return state_of(
+    state = state_of(
         peak,
         kind=anomaly.kind,
-        direction=anomaly.direction,
+        direction=direction,
         started_ms=started_ms,
         end_ms=end_ms,
         until_ms=end_ms or finding.last_ms,
         tags=tags,
     )
+    return state | {"direction": direction, "fingerprint": metric_fingerprint(finding.series, direction=direction)}
 
 
 def state_of(peak: Peak, *, kind: str, direction: str, started_ms: int, end_ms: int | None, until_ms: int, tags: int) -> dict[str, Any]:

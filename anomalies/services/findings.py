@@ -53,7 +53,8 @@ class Finding:
 
     `ended_ms` is set when the excursion is over at the end of the step, and None while it lasts. `peak` is None when the step
     saw only its end; `first_ms` and `last_ms` are the times of the first and last points that were part of it (0 when none was).
-    `escalated_ms` is the first moment in the step at which it grew much worse, and `escalated_peak` the peak since.
+    `escalated_ms` is the first moment in the step at which it grew much worse, and `escalated_peak` the peak since. `direction` is where it
+    goes at the end of the step: one that grows much worse on the other side turns.
     """
 
     series: int
@@ -92,7 +93,7 @@ def finding_of(series: int, kind: int, episode_ms: int, seen: list[tuple[Any, in
     escalation = next((place for place, (verdict, _) in enumerate(seen) if verdict["event"] & ESCALATE), None)
     alerting = [int(verdict["timestamp_ms"]) for verdict, _ in seen if verdict["event"] & ALERTING]
     last, ended_ms = seen[-1]
-    direction = DIRECTIONS[int(seen[0][0]["direction"])]
+    direction = DIRECTIONS[int(last["direction"])]
     return Finding(
         series=series,
         kind=KINDS[kind],

@@ -27,12 +27,18 @@ def begin(s, w, t_ms, x):
     """Notes what the new episode is about."""
     stream = loudest(s, w)
     s.kind = STREAM_KINDS[stream]
-    off = w.level if s.kind == lay.LEVEL_SHIFT else x - w.yhat
-    s.direction = 1 if off >= 0.0 else -1
+    s.direction = way(s, w, x)
     if w.flat >= w.surprise:
         s.kind = lay.FLAT
         s.direction = 0
     s.episode_ms = t_ms
+
+
+@inline
+def way(s, w, x):
+    """Up or down: where the level went, or else the value."""
+    off = w.level if s.kind == lay.LEVEL_SHIFT else x - w.yhat
+    return 1 if off >= 0.0 else -1
 
 
 @inline
@@ -55,6 +61,8 @@ def judge(s, w, t_ms, x):
     if score > k.ESCALATION * s.peak:
         event = lay.ESCALATE
         s.until = s.points + k.REFRACTORY
+        if s.direction != 0:
+            s.direction = way(s, w, x)
     s.peak = max(s.peak, score)
     s.until = max(s.until, s.points + k.QUIET)
     if event == lay.EXTEND and is_echo(s, w, x):

@@ -185,6 +185,18 @@ def test_escalation_of_an_open_anomaly_is_the_same_anomaly(metric):
     assert (anomaly.started_at, anomaly.score) == (NOW, 90.0)
 
 
+def test_an_anomaly_that_gets_much_worse_on_the_other_side_turns(metric):
+    dip = replace(peak(score=52.0), value=17_900.0)
+    record([opening(metric, direction="down", peak=dip)], now=NOW)
+    worse = peak(20, score=90.0, value=90_000.0)
+    record([later(metric, 20, peak=worse, escalated_ms=worse.at_ms, escalated_peak=worse)], now=NOW)
+    anomaly = Anomaly.objects.get()
+    assert (anomaly.direction, anomaly.peak_value, anomaly.peak_at, anomaly.score) == ("up", 90_000.0, NOW + timedelta(minutes=20), 90.0)
+    assert anomaly.fingerprint == metric_fingerprint(metric.pk, direction="up")
+    assert anomaly.message == "90,000 where 18,204 to 26,850 were expected: 3.352 times the highest expected."
+    assert anomaly.started_at == NOW
+
+
 def test_what_goes_on_live_after_imported_history_is_an_anomaly_of_its_own(metric):
     record([opening(metric, backfilled=True), later(metric, 5)], now=NOW)
     past, present = Anomaly.objects.order_by("started_at")

@@ -295,6 +295,14 @@ def test_a_second_crossing_within_the_refractory_time_belongs_to_the_same_episod
     assert verdicts["event"][51] & (engine.EXTEND | engine.ESCALATE)
 
 
+def test_a_much_worse_crossing_on_the_other_side_turns_the_episode():
+    verdicts = episode([-15.0] + [0.0] * 20 + [400.0] + [0.0] * 10)
+    assert len(starts(verdicts)) == 1
+    assert (verdicts["event"][21], verdicts["direction"][21]) == (engine.ESCALATE, 1)
+    assert set(verdicts["direction"][:21][verdicts["event"][:21] != 0].tolist()) == {-1}
+    assert set(verdicts["direction"][22:][verdicts["event"][22:] != 0].tolist()) == {1}
+
+
 def test_a_much_worse_crossing_escalates():
     verdicts = episode([15.0, 15.0, 400.0])
     assert verdicts["event"][2] == engine.ESCALATE
