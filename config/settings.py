@@ -274,7 +274,10 @@ LOGGING = logs.logging_config(form=LOG_FORMAT, level=LOG_LEVEL, color=env_bool("
 
 # Celery: Redis carries only what can be lost; the truth about what is left to do is in PostgreSQL.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_keepalive": True, "socket_connect_timeout": 5, "visibility_timeout": 900}
+# Who orders something from a broker that is away is told after one more try: a request must not wait for it.
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_keepalive": True, "socket_connect_timeout": 5, "visibility_timeout": 900, "max_retries": 1, "interval_start": 0.2,
+}  # fmt: skip
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a broker that is away for long is waited for, not given up
 CELERY_ACCEPT_CONTENT = ["json"]

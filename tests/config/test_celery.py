@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import kombu.exceptions
+import kombu.utils.functional
 import pytest
 from django.conf import settings
 
@@ -46,6 +48,14 @@ def test_a_tick_that_nobody_took_is_dropped_when_the_next_is_due():
 def test_a_task_ends(name):
     limit = app.tasks[name].time_limit or settings.CELERY_TASK_TIME_LIMIT
     assert 0 < limit <= 3600
+
+
+def test_who_orders_from_a_broker_that_is_away_is_told_at_once(no_broker, monkeypatch):
+    slept = []
+    monkeypatch.setattr(kombu.utils.functional, "sleep", slept.append)
+    with pytest.raises(kombu.exceptions.OperationalError):
+        app.send_task("billing.tasks.any", retry=False)
+    assert sum(slept) <= 0.2
 
 
 def test_only_json_is_taken_from_the_broker():
