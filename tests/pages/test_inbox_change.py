@@ -172,8 +172,8 @@ def test_they_sleep_up_to_a_moment_in_the_readers_zone(as_, author, three):
 @pytest.mark.parametrize(
     ("data", "says"),
     [({"do": "snooze", "snooze": "count", "number": "x"}, "A valid integer is required."), ({"do": "snooze", "snooze": "until"}, "null"),
-     ({"do": "archive", "reason": "Bored"}, "is none of Resolved, Duplicate, Invalid, Discarded."), ({"do": "tag", "tag": "nope"}, "There is no tag"),
-     ({"do": "assign", "person": "0"}, "greater than or equal to 1")],
+     ({"do": "archive", "reason": "Bored"}, "is none of Resolved, Duplicate, Invalid, Discarded."),
+     ({"do": "tag", "tag": "nope"}, "There is no tag"), ({"do": "assign", "person": "0"}, "greater than or equal to 1")],
 )  # fmt: skip
 def test_what_does_not_do_is_said_beside_its_field_and_nothing_changes(as_, author, three, data, says):
     answer, page = send(as_(author), {"id": [three[0].pk], **data})
