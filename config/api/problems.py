@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.api.renderers import to_json
-from orgs.errors import DomainError, FieldError, Invalid, Unavailable
+from orgs.errors import DomainError, FieldError, Invalid, TooMany, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,8 @@ def flatten(detail: Any, loc: tuple[str | int, ...] = ("body",)) -> Iterator[Fie
 def _add_headers(answer: Response, exc: Exception, error: DomainError) -> None:
     if isinstance(error, Unavailable):
         answer["Retry-After"] = str(error.retry_after_s)
-    if (wait := getattr(exc, "wait", None)) is not None:
+    wait = error.wait_s if isinstance(error, TooMany) else getattr(exc, "wait", None)
+    if wait is not None:
         answer["Retry-After"] = str(max(1, math.ceil(wait)))
     if header := getattr(exc, "auth_header", None):
         answer["WWW-Authenticate"] = header

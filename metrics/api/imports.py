@@ -88,7 +88,7 @@ class ImportViewSet(OrgViewSet):
             "seconds or ISO 8601; packed with gzip or not (`Content-Encoding`). It is read in the background; the operation tells how far "
             "it is and which lines were refused, and why. Anomalies found in history are recorded, and nobody is alerted of them. A series "
             "that has newer points already is learned anew with its history, seconds after the import has ended; if it is judged already, "
-            "a minute after."
+            "a minute after. At most 50 imports of an org, with 8 GiB, may wait: then 429; 503 while the server's disk has no room."
         ),
         parameters=[OpenApiParameter("datastore", int, description="Where to; needed if you may import into several.")],
         request={"application/x-ndjson": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY},

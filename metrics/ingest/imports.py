@@ -4,8 +4,11 @@ So an import that is cut off goes on where it was, and no line is stored twice.
 """
 
 import contextlib
+import errno
 import logging
 import math
+import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +18,8 @@ from typing import IO, Any, Final
 
 from django.conf import settings
 from django.db import DataError, IntegrityError, connection, transaction
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from datastores.models import Datastore, Operation
@@ -23,12 +28,19 @@ from metrics.ingest.batch import BadRequest, Batch, Refusal
 from metrics.ingest.history import Form, Header
 from metrics.ingest.senders import Sender
 from metrics.points import Rule
+from orgs.errors import TooMany, Unavailable
 from orgs.moments import unix_ms
 from orgs.tenancy import Reason, across, home_of, within
 
 log = logging.getLogger(__name__)
 
 FILE_LIMIT: Final = 2 * 2**30
+# What one org may have waiting, so that nobody fills the disk for all.
+WAITING_LIMIT: Final = 50
+WAITING_BYTES: Final = 4 * FILE_LIMIT
+# What spooling leaves free: the database may be on the same disk.
+RESERVE_BYTES: Final = 256 * 2**20
+_RETRY_S: Final = 30
 _PIECE: Final = 2**20
 _STEP_LINES: Final = 20_000
 _STEP_BYTES: Final = 8 * 2**20
@@ -49,11 +61,17 @@ class _Step:
     lines: int
 
 
+class _Shortened(Exception):
+    """The spooled file has lost its end."""
+
+
 def start(sender: Sender, stream: IO[bytes], *, form: Form, user_id: int | None) -> Operation:
     """Spools a file and makes the operation that reads it; a task does the rest.
 
     Raises BadRequest: 400 for a stream that says that it is gzip and is not, 413 beyond 2 GiB, 422 for a CSV file without its header.
+    TooMany while the org has too much waiting, Unavailable while the disk has no room. The file is on disk when it returns.
     """
+    _refuse_too_many(sender.org_id)
     _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     operation = Operation.objects.create(
         org_id=sender.org_id,
@@ -72,6 +90,19 @@ def start(sender: Sender, stream: IO[bytes], *, form: Form, user_id: int | None)
     operation.total = size
     operation.save(update_fields=["total"])
     return operation
+
+
+def _refuse_too_many(org_id: int) -> None:
+    """Raises TooMany. An upload that was cut off with its process counts for a while only."""
+    mine = Operation.objects.filter(org_id=org_id, kind=Operation.Kind.IMPORT, status__in=_UNFINISHED)
+    alive = Q(total__isnull=False) | Q(created__gt=timezone.now() - timedelta(seconds=_ORPHAN_S))
+    waiting = mine.filter(alive).aggregate(files=Count("pk"), size=Coalesce(Sum("total"), 0))
+    if waiting["files"] >= WAITING_LIMIT or waiting["size"] >= WAITING_BYTES:
+        raise TooMany(
+            f"{waiting['files']} imports of your org with {waiting['size']} bytes have not ended; at most {WAITING_LIMIT} with "
+            f"{WAITING_BYTES} bytes may wait. Nothing was taken: send it again once some have ended.",
+            wait_s=_RETRY_S,
+        )
 
 
 def path_of(operation: Operation) -> Path:
@@ -143,6 +174,10 @@ def _step(operation_id: int) -> bool:
     except FileNotFoundError:
         _end(operation.pk, "The spooled file is gone; send it again.")
         return False
+    except _Shortened:
+        _end(operation.pk, "The spooled file is shorter than what was sent; send it again. What was stored until then stays.")
+        _forget(operation)
+        return False
     sender = _sender_of(operation)
     # Before the transaction: the process remembers ids, and what it remembers must not be rolled back.
     ready = intake.prepare(sender, step.batch)
@@ -194,6 +229,8 @@ def _message(counters: dict[str, Any]) -> str:
 
 def _read(operation: Operation) -> _Step:
     with path_of(operation).open("rb") as file:
+        if os.fstat(file.fileno()).st_size < (operation.total or 0):
+            raise _Shortened
         header = _header(file, operation)
         read_lines = operation.counters["lines"]
         if operation.done:
@@ -242,14 +279,44 @@ def epoch_of(datastore: Datastore) -> int:
 
 
 def _spool(stream: IO[bytes], path: Path) -> int:
-    size = 0
-    with path.open("wb") as file:
-        while piece := _piece(stream):
-            size += len(piece)
-            if size > FILE_LIMIT:
-                raise BadRequest(f"The file is larger than {FILE_LIMIT} bytes: send it in parts.", status=413)
-            file.write(piece)
+    try:
+        with path.open("wb") as file:
+            size = _copy(stream, file)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise _no_room() from error
     return size
+
+
+def _copy(stream: IO[bytes], file: IO[bytes]) -> int:
+    size = 0
+    while piece := _piece(stream):
+        size += len(piece)
+        if size > FILE_LIMIT:
+            raise BadRequest(f"The file is larger than {FILE_LIMIT} bytes: send it in parts.", status=413)
+        if shutil.disk_usage(file.fileno()).free < RESERVE_BYTES + len(piece):
+            raise _no_room()
+        file.write(piece)
+    return size
+
+
+def _sync_folder(folder: Path) -> None:
+    """The name of a file is on disk once its folder is."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _no_room() -> Unavailable:
+    return Unavailable(
+        "The server's disk has no room for the file. Nothing was taken: send it again once there is.", retry_after_s=_RETRY_S
+    )
 
 
 def _piece(stream: IO[bytes]) -> bytes:

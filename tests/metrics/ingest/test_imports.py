@@ -23,6 +23,7 @@ from metrics.tasks import resume_imports
 from orgs.models import IngestKey
 from tests import factories
 from tests.api.conftest import client_with
+from tests.product import CROWDED_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 URL = "/api/metrics/import"
@@ -144,6 +145,36 @@ def test_a_bomb_is_refused_while_it_unpacks(agent, key, monkeypatch):
     headers = {"Authorization": f"Bearer {key}", "Content-Encoding": "gzip"}
     answer = agent.post(URL, gzip.compress(b"x" * 2**22), content_type=NDJSON, headers=headers)
     assert (answer.status_code, Operation.objects.count()) == (413, 0)
+
+
+class TestRoom:
+    """Nobody fills the disk for all, and whoever is sent away learns when to come back."""
+
+    @pytest.fixture
+    def nothing_left(self, settings):
+        def check():
+            return Operation.objects.count(), [path.name for path in (settings.PLUMBLINE_HOME / "imports").glob("*.spool")]
+
+        return check
+
+    @pytest.mark.parametrize(("limit", "value"), [("WAITING_LIMIT", 1), ("WAITING_BYTES", 10)])
+    def test_an_org_with_much_that_waits_is_told_to_come_back(self, send, key, now, other_datastore, monkeypatch, unattended, limit, value):
+        monkeypatch.setattr(imports, limit, value)
+        assert send(lines(("a", now, 1)), secret=key).status_code == 202
+        refused = send(lines(("a", now, 2)), secret=key)
+        assert (refused.status_code, refused["Retry-After"], Operation.objects.count()) == (429, "30", 1)
+        assert refused.json()["detail"].startswith("1 imports of your org with ")
+        assert send(lines(("a", now, 1)), secret=factories.make_ingest_key(other_datastore)[1]).status_code == 202
+        for waiting in imports.unfinished():
+            imports.run(waiting)
+        assert send(lines(("a", now, 2)), secret=key).status_code == 202
+        unattended.work()
+
+    def test_a_full_disk_is_503_and_leaves_nothing(self, send, key, now, monkeypatch, nothing_left):
+        monkeypatch.setattr(imports, "RESERVE_BYTES", 2**62)
+        answer = send(lines(("a", now, 1)), secret=key)
+        assert (answer.status_code, answer["Retry-After"], nothing_left()) == (503, "30", (0, []))
+        assert answer.json()["detail"].startswith("The server's disk has no room for the file. Nothing was taken")
 
 
 class TestWhoMay:
@@ -318,6 +349,18 @@ class TestSteps:
         imports.run(started.pk)
         started.refresh_from_db()
         assert (started.status, started.message) == ("failure", "The spooled file is gone; send it again.")
+
+    @pytest.mark.parametrize("steps", [0, 1])
+    def test_a_shortened_file_is_a_failure_that_says_so_and_is_not_read_again_and_again(self, started, stored, steps):
+        for _ in range(steps):
+            imports._step(started.pk)
+        path = imports.path_of(started)
+        os.truncate(path, path.stat().st_size - 20)
+        assert not imports.run(started.pk, budget_s=CROWDED_S)
+        started.refresh_from_db()
+        said = "The spooled file is shorter than what was sent; send it again. What was stored until then stays."
+        assert (started.status, started.message, path.exists()) == ("failure", said, False)
+        assert len(stored().get("a", [])) == 3 * steps
 
     def test_a_file_of_an_ended_import_is_removed_and_one_that_waits_stays(self, started, key):
         waiting = imports.start(sender_of(key), io.BytesIO(b"{}"), form=Form.NDJSON, user_id=None)
