@@ -9,6 +9,8 @@ import cramjam
 from metrics.ingest.batch import JSON_LIMIT, UNPACKED_LIMIT, BadRequest
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
+# Each costs a copy of what follows it, however little it holds.
+_MEMBERS: Final = 1_000
 
 
 def unpack(body: bytes, encoding: str) -> bytes:
@@ -59,17 +61,33 @@ def unknown_encoding(encoding: str, *, send: str) -> BadRequest:
 
 
 def unzipped(body: bytes, *, limit: int = UNPACKED_LIMIT) -> bytes:
-    """gzip, unpacked up to the limit. Raises BadRequest."""
+    """gzip, all its members one after the other, unpacked up to the limit together. Raises BadRequest."""
+    plain, rest = _member(body, room=limit, limit=limit)
+    if not rest:
+        return plain
+    members, left = [plain], limit - len(plain)
+    while rest := rest.lstrip(b"\0"):  # gzip allows zeros after a member
+        if len(members) == _MEMBERS:
+            raise BadRequest(f"The body has more than {_MEMBERS} gzip members: send it as one.")
+        plain, rest = _member(rest, room=left, limit=limit)
+        members.append(plain)
+        left -= len(plain)
+    return b"".join(members)
+
+
+def _member(body: bytes, *, room: int, limit: int) -> tuple[bytes, bytes]:
+    """The first member, unpacked, and what follows it. `room` is what is left of the limit."""
     unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
-        plain = unpacker.decompress(body, limit)
+        # One byte more than may come, since 0 stands for no limit.
+        plain = unpacker.decompress(body, room + 1)
     except zlib.error:
         raise BadRequest("The body is not valid gzip.") from None
-    if unpacker.unconsumed_tail:
+    if len(plain) > room:
         raise _too_large(limit)
     if not unpacker.eof:
         raise BadRequest("The body is not valid gzip: its end is missing.")
-    return plain
+    return plain, unpacker.unused_data
 
 
 def _unsnapped(body: bytes) -> bytes:

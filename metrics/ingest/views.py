@@ -35,10 +35,13 @@ def metric_data_post(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @login_not_required
 def metric_data(request: HttpRequest) -> HttpResponse:
-    """GET /flux/metric_data?metric=&timestamp=&value=&key=: one point in the query; a POST is taken as metric_data_post takes it."""
-    if request.method == "POST":
+    """GET /flux/metric_data?metric=&timestamp=&value=&key=: one point in the query; HEAD, with which links are probed, stores nothing.
+
+    A POST is taken as metric_data_post takes it.
+    """
+    if request.method in ("POST", "HEAD"):
         return metric_data_post(request)
-    if request.method not in ("GET", "HEAD"):
+    if request.method != "GET":
         return not_allowed("GET, HEAD, POST")
     return guarded(lambda asked: _taken(asked, flux.parse_fields(asked.GET.dict())), request)
 

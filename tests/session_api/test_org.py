@@ -4,10 +4,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.cache.backends.redis import RedisCache
 from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from metrics.ingest import trials
 from metrics.models import Metric
 from orgs.events import record_event
 from orgs.models import Channel, Event, Org, OrgToken, ServiceApp
@@ -374,6 +376,13 @@ def test_test_requests_are_shown_and_nothing_of_them_is_stored(as_, admin, datas
     }  # fmt: skip
     assert not Metric.objects.exists()
     assert data(Api(x_auth_token=factories.make_org_token(other_org)).get("/org/testmetrics"))["ingest_count"] == 0
+
+
+def test_test_requests_are_none_without_redis(as_, admin, datastore, monkeypatch):
+    gone = RedisCache("redis://127.0.0.1:1/0", {})
+    monkeypatch.setattr(trials, "cache", gone)
+    answer = as_(admin).get("/org/testmetrics")
+    assert (answer.status_code, data(answer)["ingest_count"]) == (200, 0)
 
 
 def test_summary_counts_what_the_caller_sees(as_, admin, viewer, stranger, datastore, other_datastore):

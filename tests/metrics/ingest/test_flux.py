@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from metrics import points
 from metrics.ingest import intake, senders, trials
+from metrics.ingest.batch import JSON_LIMIT
 from metrics.models import Metric
 from orgs import wall
 from orgs.models import IngestKey, Org, RefusedSeries
@@ -62,6 +63,30 @@ def test_gzip_is_unpacked_named_or_not(post_json, key, now, stored, headers):
     body = gzip.compress(orjson.dumps({"key": key, "metric": "a", "timestamp": now, "value": 1}))
     assert post_json(body, **headers).status_code == 204
     assert stored() == {"a": [(now, 1.0)]}
+
+
+def test_gzip_of_several_members_is_unpacked_whole(post_json, key, now, stored):
+    text = orjson.dumps({"key": key, "metrics": [{"metric": name, "timestamp": now, "value": 1} for name in "ab"]})
+    body = gzip.compress(text[:40]) + gzip.compress(b"") + b"\0\0" + gzip.compress(text[40:]) + b"\0"
+    assert (post_json(body).status_code, stored()) == (204, {"a": [(now, 1.0)], "b": [(now, 1.0)]})
+
+
+@pytest.mark.parametrize(("more", "code", "error"), [
+    (b"rest", 400, "The body is not valid gzip."),
+    (gzip.compress(b" ")[:-1], 400, "The body is not valid gzip: its end is missing."),
+    (gzip.compress(b" " * JSON_LIMIT), 413, "The unpacked body is larger than 8388608 bytes: send smaller requests."),
+    (gzip.compress(b"") * 1000, 400, "The body has more than 1000 gzip members: send it as one."),
+], ids=["no gzip", "cut off", "too large", "too many"])  # fmt: skip
+def test_what_follows_a_gzip_member_is_not_dropped(post_json, key, now, stored, more, code, error):
+    body = gzip.compress(orjson.dumps({"key": key, "metric": "a", "timestamp": now, "value": 1}))
+    answer = post_json(body + more)
+    assert (answer.status_code, answer.json(), stored()) == (code, {"error": error}, {})
+
+
+def test_a_probe_with_head_stores_nothing(agent, key, now, stored):
+    point = {"key": key, "metric": "a", "timestamp": now, "value": 1}
+    assert (agent.head("/flux/metric_data", point).status_code, stored()) == (200, {})
+    assert (agent.get("/flux/metric_data", point).status_code, stored()) == (204, {"a": [(now, 1.0)]})
 
 
 @pytest.mark.parametrize("path", ["/flux/metric_data_post", "/flux/metric_data"])
