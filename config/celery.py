@@ -1,5 +1,6 @@
 """The Celery application, and the signs of life that `/api/status` reads: each worker and beat leave theirs in the cache."""
 
+import logging
 import os
 import time
 import warnings
@@ -8,10 +9,13 @@ from typing import Any, Final
 from celery import Celery, Task
 from celery.beat import PersistentScheduler
 from celery.signals import beat_init, heartbeat_sent, setup_logging, worker_init, worker_shutting_down
+from redis.exceptions import RedisError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery advises against root because of pickled messages; ours are JSON and nothing else is accepted.
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges", category=Warning)
+
+log = logging.getLogger(__name__)
 
 
 class NobodysTask(Task):  # type: ignore[type-arg]  # not generic at run time
@@ -74,8 +78,15 @@ class Scheduler(PersistentScheduler):
     _next_sign = 0.0
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
+        """As Celery's. Without Redis it leaves no sign, and tries again at the next tick: what is alive must not die of saying so."""
         wait: float = super().tick(*args, **kwargs)
         if time.monotonic() >= self._next_sign:
-            leave_sign("beat")
-            self._next_sign = time.monotonic() + BEAT_SIGN_EVERY_S
+            self._tell()
         return min(wait, BEAT_SIGN_EVERY_S)
+
+    def _tell(self) -> None:
+        self._next_sign = time.monotonic() + BEAT_SIGN_EVERY_S
+        try:
+            leave_sign("beat")
+        except RedisError as error:
+            log.warning("beat left no sign of life: Redis does not answer (%s)", error)

@@ -9,6 +9,7 @@ from typing import Final
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
 from psycopg_pool import PoolTimeout
 from redis.exceptions import RedisError
 
@@ -17,6 +18,8 @@ from orgs.tenancy import Reason, across
 
 # Each part leaves a sign of life every two seconds, but a worker that compiles its kernels for the first time is silent for a while.
 SILENT_AFTER_S: Final = 45.0
+# A shard ticks every few seconds and then has judged what came; the first tick of a new machine compiles for most of a minute.
+LATE_AFTER_S: Final = 180.0
 # The answer is the same for everybody this long: what is open to all must not cost a query per call.
 KEPT_S: Final = 1.0
 
@@ -45,10 +48,19 @@ class Process:
 
 @dataclass(frozen=True)
 class Detection:
-    """`ingest_lag_s`: how long the oldest received point has been waiting to be judged; 0 when none waits, None when unknown."""
+    """`ingest_lag_s`: how long the oldest received point has been waiting to be judged; 0 when none waits, None when unknown.
+
+    `last_detection`: when the shard that ticked the longest ago did; None before the first tick.
+    """
 
     ingest_lag_s: float | None = None
     last_detection: datetime | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether what comes is judged in time. Where nothing was ever judged there is nothing to be late with."""
+        silent_s = 0.0 if self.last_detection is None else (timezone.now() - self.last_detection).total_seconds()
+        return max(self.ingest_lag_s or 0.0, silent_s) < LATE_AFTER_S
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ def measure() -> Status:
     parts = ["beat", "default", *(f"detect.{shard}" for shard in range(settings.DETECT_SHARDS))]
     broker, signs = _ask_broker(parts)
     beat = signs.pop("beat")
-    fine = broker.ok and beat.ok and all(worker.ok for worker in signs.values())
+    fine = broker.ok and beat.ok and detection.ok and all(worker.ok for worker in signs.values())
     word = "unavailable" if not database.ok else "ok" if fine else "degraded"
     return Status(word, settings.VERSION, database, broker, signs, beat, detection.ingest_lag_s, detection.last_detection)
 

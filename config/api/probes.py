@@ -31,7 +31,11 @@ class ProcessSerializer(serializers.Serializer[Any]):
 
 class StatusSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(
-        ["ok", "degraded", "unavailable"], help_text="degraded: points are taken, but judged or shown late. unavailable: no database."
+        ["ok", "degraded", "unavailable"],
+        help_text=(
+            "degraded: points are taken, but judged or shown late: a worker, the scheduler or the broker is silent, or for three minutes a "
+            "point has been waiting to be judged or a shard has not looked. unavailable: no database."
+        ),
     )
     version = serializers.CharField()
     database = ServerSerializer()

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from config import health
 from config.celery import Scheduler, app, sign_of, worker_goes, worker_lives
+from config.embedded import Valkey
 from metrics import points
 from metrics.models import DetectionShard
 from tests import factories
@@ -81,6 +82,27 @@ def test_beat_tells_that_it_ticks(tmp_path):
     assert cache.get(sign_of("beat")) == pytest.approx(time.time(), abs=600)
 
 
+def test_beat_ticks_on_without_redis_and_tells_again_once_it_is_back(tmp_path, settings):
+    """A real one that is stopped and started, under the scheduler that the product runs."""
+    with new_product() as product, product.place.locked():
+        valkey = Valkey(product.place)
+        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": valkey.ensure()}}
+        scheduler = Scheduler(app=app, schedule_filename=str(tmp_path / "schedule"), lazy=True)
+        scheduler.setup_schedule()
+        scheduler.schedule.clear()
+        scheduler.tick()
+        assert cache.get(sign_of("beat")) is not None
+        valkey.stop()
+        wait_until(lambda: not valkey.answers(), what="Valkey has stopped")
+        scheduler._next_sign = 0.0
+        assert scheduler.tick() <= 2
+        valkey.ensure()
+        assert cache.get(sign_of("beat")) is None
+        scheduler._next_sign = 0.0
+        assert scheduler.tick() <= 2
+        assert cache.get(sign_of("beat")) == pytest.approx(time.time(), abs=600)
+
+
 @pytest.fixture
 def shards(transactional_db):
     """Two shards that have consumed everything there is, and ticked at half past."""
@@ -100,6 +122,26 @@ def test_the_lag_is_the_age_of_the_oldest_point_that_waits(client, shards):
         points.append(org.pk, np.array([1]), np.array([1_700_000_000_000]), np.array([1.0]), received_at=received)
     health._last = None
     assert client.get("/api/status").json()["ingest_lag_s"] == pytest.approx(7200, abs=600)
+
+
+@pytest.mark.parametrize(("silent_s", "waiting_s", "word"), [
+    (0, 0, "ok"), (0, 60, "ok"), (0, 7200, "degraded"), (7200, 0, "degraded"), (7200, 7200, "degraded"),
+])  # fmt: skip
+def test_what_is_not_judged_in_time_degrades_the_whole_though_every_part_lives(client, org, shards, silent_s, waiting_s, word):
+    all_alive()
+    now = timezone.now()
+    DetectionShard.objects.update(last_tick=now)
+    DetectionShard.objects.filter(shard=1).update(last_tick=now - timedelta(seconds=silent_s))
+    received = now - timedelta(seconds=waiting_s)
+    if waiting_s:
+        points.append(org.pk, np.array([1]), np.array([1_700_000_000_000]), np.array([1.0]), received_at=received)
+    assert client.get("/api/status").json()["status"] == word
+
+
+def test_shards_that_never_ticked_are_no_alarm(client, shards):
+    all_alive()
+    DetectionShard.objects.update(last_tick=None)
+    assert client.get("/api/status").json()["status"] == "ok"
 
 
 @pytest.mark.django_db
