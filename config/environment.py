@@ -66,6 +66,44 @@ def env_url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
     return text
 
 
+def env_redis(name: str, default: str) -> str:
+    """The address of a Redis. Raises ImproperlyConfigured as `env_url`, and for one without a host or socket."""
+    text = env_url(name, default, schemes=("redis", "rediss", "unix"))
+    parts = urlsplit(text)
+    if not (parts.path if parts.scheme == "unix" else parts.hostname):
+        raise ImproperlyConfigured(f"{name} must name a host, redis://host:6379/0, or a socket, unix:///path/of/redis.sock.")
+    return text
+
+
+def env_origin(name: str, default: str) -> str:
+    """Scheme, host and perhaps port. Raises ImproperlyConfigured for anything else."""
+    text = env_str(name, default)
+    if not _is_origin(text):
+        raise ImproperlyConfigured(_no_origin(name))
+    return text
+
+
+def env_origins(name: str) -> list[str]:
+    """Origins, separated by commas. Raises ImproperlyConfigured for an entry that is none."""
+    found = env_list(name)
+    if not all(map(_is_origin, found)):
+        raise ImproperlyConfigured(_no_origin(name))
+    return found
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        whole = text == f"{parts.scheme}://{parts.netloc}" and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    return whole and parts.scheme in ("http", "https") and bool(parts.hostname) and "@" not in text and " " not in text
+
+
+def _no_origin(name: str) -> str:
+    return f"{name} must be scheme, host and perhaps port, such as https://plumbline.example: no path, and no slash at the end."
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     """Comma-separated; empty entries are dropped."""
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
@@ -74,14 +112,25 @@ def env_list(name: str, default: str = "") -> list[str]:
 def env_secret(name: str, *, fallback_file: Path | None = None, default: str | None = None) -> str:
     """The value of NAME, or the content of the file that NAME_FILE names, or of `fallback_file`, or `default`.
 
-    Raises ImproperlyConfigured when none of them gives a value, and for a NAME_FILE that gives none.
+    Raises ImproperlyConfigured when none of them gives a value, and for a NAME_FILE that gives none: then nothing else is looked at.
     """
     if value := os.environ.get(name, "").strip():
         return value
-    named = os.environ.get(f"{name}_FILE", "").strip()
-    for path in (Path(named) if named else None, fallback_file):
-        if path is not None and path.is_file() and (value := path.read_text().strip()):
-            return value
-    if default is not None and not named:
+    if named := os.environ.get(f"{name}_FILE", "").strip():
+        return _content(Path(named), name)
+    if fallback_file is not None and fallback_file.is_file() and (value := fallback_file.read_text().strip()):
+        return value
+    if default is not None:
         return default
     raise ImproperlyConfigured(f"{name} is not set. Set {name}, or {name}_FILE to a file that holds it.")
+
+
+def _content(path: Path, name: str) -> str:
+    try:
+        value = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ImproperlyConfigured(f"{name}_FILE names a file that cannot be read ({why}): {path}") from None
+    if not value:
+        raise ImproperlyConfigured(f"{name}_FILE names an empty file: {path}")
+    return value

@@ -11,7 +11,19 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from config import logs
-from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, env_url, plumbline_home
+from config.environment import (
+    BASE_DIR,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_origin,
+    env_origins,
+    env_redis,
+    env_secret,
+    env_str,
+    plumbline_home,
+)
 from config.kernels import cache_folder
 
 PLUMBLINE_HOME: Final = plumbline_home()
@@ -27,11 +39,11 @@ HOST = env_str("HOST", "127.0.0.1")
 # Where this machine itself reaches what listens there.
 REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(HOST, HOST)  # noqa: S104  compared, not bound
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
-BASE_URL = env_str("BASE_URL", f"http://localhost:{PORT}")
+BASE_URL = env_origin("BASE_URL", f"http://localhost:{PORT}")
 FORCE_HTTPS = env_bool("FORCE_HTTPS", default=False)
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS")
 # Origins whose pages may read the session API from a browser, such as https://app.example.
-CORS_ORIGINS = env_list("CORS_ORIGINS")
+CORS_ORIGINS = env_origins("CORS_ORIGINS")
 
 INSTALLED_APPS = [
     "unfold",
@@ -100,8 +112,9 @@ def database_from_url(url: str, variable: str = "DATABASE_URL") -> dict[str, Any
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     try:
         parts = conninfo_to_dict(url)
-    except ProgrammingError as error:
-        raise ImproperlyConfigured(f"{variable} is no PostgreSQL URL or conninfo string: {str(error).strip()}") from None
+    except ProgrammingError:
+        # Without libpq's words, which quote the text and with it the password.
+        raise ImproperlyConfigured(f"{variable} is no PostgreSQL URL, postgresql://user@host/name, and no conninfo string.") from None
     entry: dict[str, Any] = {known[key]: str(value) for key, value in parts.items() if key in known}
     options: dict[str, Any] = {key: value for key, value in parts.items() if key not in known}
     # A pool opens connections in the background and hands out only live ones: a restarted server costs no failed request.
@@ -119,7 +132,7 @@ def owner_from_url(url: str) -> dict[str, Any]:
 DATABASE_URL = env_str("DATABASE_URL", f"postgresql://plumbline_app@/plumbline?host={PLUMBLINE_HOME}/s&port=5432")
 # The role that owns the tables, for migrations alone. The product itself connects as a role from which PostgreSQL keeps other orgs' rows.
 DATABASE_OWNER_URL = env_str("DATABASE_OWNER_URL", "")
-REDIS_URL = env_url("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock", schemes=("redis", "rediss", "unix"))
+REDIS_URL = env_redis("REDIS_URL", f"unix://{PLUMBLINE_HOME}/s/redis.sock")
 DATABASES = {"default": database_from_url(DATABASE_URL)}
 # Statements that are asked all day are planned once per connection; not where a pooler gives each transaction another one.
 DATABASE_PREPARE = env_bool("DATABASE_PREPARE", default=True)

@@ -10,9 +10,22 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config import environment
-from config.environment import BASE_DIR, env_bool, env_choice, env_int, env_list, env_secret, env_str, env_url
+from config.environment import (
+    BASE_DIR,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_origin,
+    env_origins,
+    env_redis,
+    env_secret,
+    env_str,
+    env_url,
+)
+from config.settings import database_from_url
 
-READERS = {"env_bool", "env_choice", "env_int", "env_list", "env_secret", "env_str", "env_url"}
+READERS = {"env_bool", "env_choice", "env_int", "env_list", "env_origin", "env_origins", "env_redis", "env_secret", "env_str", "env_url"}
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +92,35 @@ def test_nonsense_is_no_address(monkeypatch, text):
         env_url("X", "", schemes=("redis", "unix"))
 
 
+NO_ORIGIN = "must be scheme, host and perhaps port, such as https://plumbline.example: no path, and no slash at the end."
+
+
+@pytest.mark.parametrize("text", ["https://plumbline.example", "http://localhost:8000", "http://[::1]:8000"])
+def test_an_origin_is_read(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    assert (env_origin("X", ""), env_origins("X")) == (text, [text])
+
+
+@pytest.mark.parametrize("text", [
+    "plumbline.example", "plumbline.example:8000", "//plumbline.example", "ftp://plumbline.example", "https://", "https://:8000",
+    "https://plumbline.example/", "https://plumbline.example/app", "https://plumbline.example?a=b", "https://plumbline.example#a",
+    "https://ann@plumbline.example", "https://plumbline.example:port", "https://plumbline.example:99999", "https://[::1", "https://a b",
+])  # fmt: skip
+def test_nonsense_is_no_origin(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    for read in (lambda: env_origin("X", ""), lambda: env_origins("X")):
+        with pytest.raises(ImproperlyConfigured) as caught:
+            read()
+        assert str(caught.value) == f"X {NO_ORIGIN}"
+
+
+@pytest.mark.parametrize("text", ["redis:", "redis:///0", "rediss://", "unix:", "unix://"])
+def test_an_address_of_redis_names_a_host_or_a_socket(monkeypatch, text):
+    monkeypatch.setenv("X", text)
+    with pytest.raises(ImproperlyConfigured, match="^X must name a host"):
+        env_redis("X", "")
+
+
 def test_text_of_spaces_is_the_default(monkeypatch):
     monkeypatch.setenv("X", "  ")
     assert env_str("X", "default") == "default"
@@ -95,6 +137,29 @@ def test_a_secret_comes_from_the_variable_then_its_file_then_the_fallback(monkey
     assert env_secret("X", fallback_file=fallback) == "from the file"
     monkeypatch.setenv("X", "from the variable")
     assert env_secret("X", fallback_file=fallback) == "from the variable"
+
+
+@pytest.mark.parametrize(("content", "complaint"), [
+    (None, "cannot be read (No such file or directory)"), (b" \n", "X_FILE names an empty file"),
+    (b"\xff", "cannot be read (it is no text)"),
+])  # fmt: skip
+def test_a_named_file_that_gives_no_secret_is_not_passed_over(monkeypatch, tmp_path, content, complaint):
+    named, fallback = tmp_path / "named", tmp_path / "fallback"
+    fallback.write_text("from the fallback")
+    monkeypatch.setenv("X_FILE", str(named))
+    if content is not None:
+        named.write_bytes(content)
+    with pytest.raises(ImproperlyConfigured) as caught:
+        env_secret("X", fallback_file=fallback, default="default")
+    assert complaint in str(caught.value)
+    assert str(named) in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql//app:s3cret@db/x", "postgres:/app:s3cret@db/x", "host=db password=s3cret pasword=x"])
+def test_a_wrong_address_of_the_database_is_not_repeated(url):
+    with pytest.raises(ImproperlyConfigured) as caught:
+        database_from_url(url)
+    assert str(caught.value) == "DATABASE_URL is no PostgreSQL URL, postgresql://user@host/name, and no conninfo string."
 
 
 def variables_read() -> set[str]:
@@ -154,10 +219,14 @@ def settings_fail(**variables: str) -> str:
     ({"SECRET_KEY": "short"}, "SECRET_KEY must have at least 32 characters."),
     ({"STRIPE_SECRET_KEY": "sk_test_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, ""),
     ({"STRIPE_SECRET_KEY": "sk_test_1"}, "Set STRIPE_WEBHOOK_SECRET, or STRIPE_WEBHOOK_SECRET_FILE to a file that holds it."),
-    ({"STRIPE_SECRET_KEY_FILE": "/nowhere"}, "Set STRIPE_SECRET_KEY, or STRIPE_SECRET_KEY_FILE to a file that holds it."),
+    ({"STRIPE_SECRET_KEY_FILE": "/nowhere"}, "FILE names a file that cannot be read (No such file or directory): /nowhere"),
     ({"STRIPE_SECRET_KEY": "pk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_1"}, "(sk_…) or a restricted one (rk_…), not a publishable one."),
     ({"LOG_FORMAT": "xml"}, "LOG_FORMAT='xml' must be one of text, json."),
-    ({"DATABASE_URL": "http://x"}, 'no PostgreSQL URL or conninfo string: missing "=" after "http://x" in connection info string'),
+    ({"DATABASE_URL": "http://x"}, "DATABASE_URL is no PostgreSQL URL, postgresql://user@host/name, and no conninfo string."),
+    ({"BASE_URL": "https://plumbline.example/"}, f"BASE_URL {NO_ORIGIN}"),
+    ({"CORS_ORIGINS": "https://a.example,https://b.example/app"}, f"CORS_ORIGINS {NO_ORIGIN}"),
+    ({"REDIS_URL": "redis://"}, "REDIS_URL must name a host, redis://host:6379/0, or a socket, unix:///path/of/redis.sock."),
+    ({"TOKEN_PEPPER_FILE": "/run/secrets/typo"}, "cannot be read (No such file or directory): /run/secrets/typo"),
 ])  # fmt: skip
 def test_settings_fail_loudly(variables, complaint):
     assert settings_fail(**variables).endswith(complaint)
