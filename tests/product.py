@@ -85,12 +85,14 @@ class Product:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def manage(self, *arguments: str, input_: str = "") -> str:
-        """What a management command says."""
+    def manage(self, *arguments: str, input_: str = "", fails: bool = False) -> str:
+        """What a management command says, which must end well, or with a failure where `fails`."""
         done = subprocess.run(
             [PYTHON, "manage.py", *arguments], cwd=BASE_DIR, env=self.variables, capture_output=True, text=True, input=input_, check=False
         )
-        return done.stdout + done.stderr
+        said = done.stdout + done.stderr
+        assert bool(done.returncode) is fails, f"manage.py {' '.join(arguments)} ended with {done.returncode}: {said}"
+        return said
 
     def request(self, method: str, path: str, *, body: bytes | None = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers; OSError when nobody answers. Header names are given with underscores."""

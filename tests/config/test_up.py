@@ -51,7 +51,7 @@ def test_the_first_admin_can_log_in(product):
     password = said.splitlines()[1].removeprefix("Password: ")
     check = f"from django.contrib.auth import authenticate as a; u = a(username='ann@example.com', password={password!r})"
     assert product.manage("shell", "--no-imports", "-c", f"{check}; print(u.role, u.org.slug, u.is_staff)") == "admin anns False\n"
-    assert "exists already" in product.manage("createadmin", "ANN@example.com", "--random-password")
+    assert "exists already" in product.manage("createadmin", "ANN@example.com", "--random-password", fails=True)
 
 
 def test_a_second_up_in_the_same_home_says_that_one_is_running(product):
@@ -63,7 +63,7 @@ def test_a_second_up_in_the_same_home_says_that_one_is_running(product):
 
 def test_a_taken_port_is_said_and_nothing_starts(product):
     with new_product(PORT=str(product.port)) as other:
-        said = other.manage("up", "--prepare")
+        said = other.manage("up", "--prepare", fails=True)
         assert f"port {product.port} is not free" in said
         wait_until(lambda: other.pids("") == [], what="no process is left")
         wait_until(lambda: not any(list(other.place.data.rglob(one)) for one in ("postmaster.pid", "redis.sock")), what="no server is left")
@@ -128,7 +128,7 @@ def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_da
         wait_until(lambda: product.pids("") == [], what="the kernel has ended everything")
         wait_until(lambda: not (product.place.data / "pg/postmaster.pid").exists(), what="PostgreSQL has ended")
         product.start()
-        assert "exists already" in product.manage("createadmin", "ann@example.com", "--random-password")
+        assert "exists already" in product.manage("createadmin", "ann@example.com", "--random-password", fails=True)
         product.request("GET", "/nowhere", X_Request_Id="trace-in-json")
         wait_until(lambda: "trace-in-json" in product.out.read_text(), what="a line in the log")
         assert product.manage("stop") == "Plumbline has stopped.\n"
@@ -142,7 +142,7 @@ def test_ctrl_c_stops_everything_within_ten_seconds_and_a_new_start_finds_the_da
 
 def test_a_database_that_was_not_prepared_is_said_and_nothing_runs():
     with new_product() as product:
-        said = product.manage("up")
+        said = product.manage("up", fails=True)
         assert (
             said
             == "CommandError: The database is not at this version: start with `manage.py up --prepare`, or run `manage.py migrate` first.\n"
