@@ -9,8 +9,6 @@ from django.db import connection
 from accounts import adminalerts
 from metrics.models import Metric
 from orgs.models import AdminAlert, Org
-from orgs.services import org_ids
-from orgs.tenancy import within
 
 # No point from any agent for so long: the org's data have stopped. The alert waits on top of that, as the org has set.
 SILENT: Final = timedelta(minutes=5)
@@ -67,15 +65,6 @@ class Look:
     @property
     def has_stopped(self) -> bool:
         return self.has_received and not self.is_receiving
-
-
-def check_all(*, now: datetime) -> int:
-    """Looks at every org in turn; how many have received a point at some time."""
-    looked = 0
-    for org_id in org_ids():
-        with within(org_id):
-            looked += check(org_id, now=now)
-    return looked
 
 
 def check(org_id: int, *, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from metrics.points import partitions
 from metrics.points.families import FAMILIES, Family
 from metrics.points.fold import due_days, due_orgs, fold_all, fold_days
 from orgs.moments import unix_ms
+from orgs.services import org_ids
 from orgs.tenancy import home_of, within
 
 # Housekeeping finds again what no worker took until it looks again: so work does not pile up while workers are busy or away.
@@ -54,8 +55,18 @@ def fold_org_days(org_id: int, family_id: int) -> int:
 
 @shared_task
 def check_health() -> int:
-    """Every minute: admin alerts about what stopped and whose quota is exceeded, and how far each org has come."""
-    return health.check_all(now=timezone.now())
+    """Every minute: one task per org, so that one that fails or takes long leaves the others theirs."""
+    due = org_ids()
+    for org_id in due:
+        check_health_of.apply_async((org_id,), expires=_NEXT_S)
+    return len(due)
+
+
+@shared_task
+def check_health_of(org_id: int) -> bool:
+    """Admin alerts about what stopped and whose quota is exceeded, and how far the org has come."""
+    with within(org_id):
+        return health.check(org_id, now=timezone.now())
 
 
 @shared_task

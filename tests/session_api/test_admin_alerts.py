@@ -12,7 +12,10 @@ from accounts import adminalerts
 from accounts.models import Letter, Role, User
 from metrics import health, points
 from metrics.models import Metric
+from metrics.tasks import check_health, check_health_of
 from orgs.models import AdminAlert, Event, Org, RefusedSeries
+from orgs.services import org_ids
+from orgs.tenancy import within
 from tests import factories
 from tests.peer import listening
 from tests.session_api.conftest import Api, data, wrong
@@ -87,7 +90,9 @@ def arrive(metric, seconds, *, backfill=False):
 
 def look(seconds=0):
     with TestCase.captureOnCommitCallbacks(execute=True):
-        health.check_all(now=NOW + timedelta(seconds=seconds))
+        for org_id in org_ids():
+            with within(org_id):
+                health.check(org_id, now=NOW + timedelta(seconds=seconds))
 
 
 @pytest.fixture
@@ -163,8 +168,16 @@ def test_a_disabled_alert_is_silent_and_a_muted_org_gets_no_mail(silent, org, as
 
 def test_an_org_that_never_sent_anything_has_not_stopped(admin, datastore):
     factories.make_metric(datastore, "cpu")
-    assert health.check_all(now=NOW) == 0
+    with within(datastore.org_id):
+        assert health.check(datastore.org_id, now=NOW) is False
     assert not AdminAlert.objects.exists()
+
+
+def test_each_org_is_looked_at_in_a_task_of_its_own_that_is_not_run_late(org, other_org, monkeypatch):
+    handed = []
+    monkeypatch.setattr(check_health_of, "apply_async", lambda args, **options: handed.append((args, options)))
+    assert check_health() == 2
+    assert handed == [((one,), {"expires": 60}) for one in sorted([org.pk, other_org.pk])]
 
 
 def report(api, code, **said):
