@@ -173,11 +173,11 @@ def test_an_org_that_never_sent_anything_has_not_stopped(admin, datastore):
     assert not AdminAlert.objects.exists()
 
 
-def test_each_org_is_looked_at_in_a_task_of_its_own_that_is_not_run_late(org, other_org, monkeypatch):
-    handed = []
-    monkeypatch.setattr(check_health_of, "apply_async", lambda args, **options: handed.append((args, options)))
+def test_each_org_is_looked_at_in_a_task_of_its_own(org, other_org, unattended):
     assert check_health() == 2
-    assert handed == [((one,), {"expires": 60}) for one in sorted([org.pk, other_org.pk])]
+    waiting = unattended.waiting()
+    assert sorted(waiting) == [("metrics.tasks.check_health_of", [one]) for one in sorted([org.pk, other_org.pk])]
+    assert [check_health_of(*args) for _, args in waiting] == [False, False]
 
 
 def report(api, code, **said):
