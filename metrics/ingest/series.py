@@ -12,6 +12,8 @@ from metrics.models import Metric, name_digest
 from orgs.models import Org
 
 _REMEMBERED: Final = 200_000
+# Nobody reads the log beyond the oldest transaction that runs, so one that makes series ends soon however many are new.
+MADE_AT_ONCE: Final = 1_000
 
 # By the digest of the name, so that the names of a sender may be as long as they like and this stays below 50 MB.
 _remembered: dict[tuple[int, int, bytes], int] = {}
@@ -37,7 +39,7 @@ def resolve(sender: Sender, wanted: Sequence[Series]) -> Resolved:
 
 
 def find_or_make(sender: Sender, wanted: Sequence[Series]) -> Resolved:
-    """As `resolve`, past the process's memory."""
+    """As `resolve`, past the process's memory. Cut off by an error, those made so far stay and the next attempt goes on."""
     known = find(sender, wanted)
     missing = {one.name: one for one in wanted if one.name not in known}
     if not missing:
@@ -90,9 +92,21 @@ def _storable(text: str) -> str:
     return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
-@transaction.atomic
 def _make(sender: Sender, wanted: Sequence[Series]) -> dict[str, int]:
-    """Makes series until the quota is reached. The org's row is locked: two requests cannot both take the last place."""
+    """Makes series until the quota is reached, some per transaction."""
+    made: dict[str, int] = {}
+    for start in range(0, len(wanted), MADE_AT_ONCE):
+        some = wanted[start : start + MADE_AT_ONCE]
+        found = _make_some(sender, some)
+        made |= found
+        if len(found) < len(some):
+            return made | find(sender, [one for one in wanted if one.name not in made])
+    return made
+
+
+@transaction.atomic
+def _make_some(sender: Sender, wanted: Sequence[Series]) -> dict[str, int]:
+    """The ids of those for which there is room. The org's row is locked: two requests cannot both take the last place."""
     Org.objects.select_for_update(no_key=True).get(pk=sender.org_id)
     made_meanwhile = find(sender, wanted)
     new = [one for one in wanted if one.name not in made_meanwhile][: room_left(sender.org_id)]

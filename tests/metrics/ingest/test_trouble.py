@@ -5,7 +5,7 @@ import threading
 import orjson
 import psycopg
 import pytest
-from django.db import close_old_connections, connection, connections
+from django.db import IntegrityError, close_old_connections, connection, connections
 from django.test import Client
 
 from metrics.ingest import http, series
@@ -102,3 +102,37 @@ def test_equal_new_names_sent_at_once_are_one_series(org, key, now, in_thread, s
         thread.join(240)
     assert Metric.objects.for_org(org).count() == 20
     assert stored() == {f"m{k}": [(now + number, float(number)) for number in senders] for k in range(20)}
+
+
+def made_per_transaction():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM metrics_metric GROUP BY xmin ORDER BY min(id)")
+        return [count for (count,) in cursor.fetchall()]
+
+
+def test_very_many_new_series_are_made_in_several_transactions(org, key):
+    Org.objects.filter(pk=org.pk).update(metric_limit=5000)
+    wanted = [Series(f"m{k}") for k in range(2 * series.MADE_AT_ONCE + 500)]
+    made = series.find_or_make(sender_of(key), wanted)
+    assert made.made == made.ids.keys() == {one.name for one in wanted}
+    assert made_per_transaction() == [1000, 1000, 500]
+
+
+def test_the_quota_is_exact_when_it_ends_within_a_later_transaction(org, key):
+    Org.objects.filter(pk=org.pk).update(metric_limit=1201)
+    sender = sender_of(key)
+    series.find_or_make(sender, [Series("m2400")])
+    made = series.find_or_make(sender, [Series(f"m{k}") for k in range(2500)])
+    assert made.made == {f"m{k}" for k in range(1200)}
+    assert made.ids.keys() == {*made.made, "m2400"}
+    assert made_per_transaction() == [1, 1000, 200]
+
+
+def test_a_later_transaction_that_fails_leaves_the_earlier_series_and_the_next_attempt_goes_on(org, key):
+    Org.objects.filter(pk=org.pk).update(metric_limit=5000)
+    sender, good = sender_of(key), [Series(f"m{k}") for k in range(1500)]
+    with pytest.raises(IntegrityError, match="metric_has_a_name"):
+        series.find_or_make(sender, [*good, Series("")])
+    assert made_per_transaction() == [1000]
+    again = series.find_or_make(sender, good)
+    assert (len(again.ids), again.made) == (1500, {f"m{k}" for k in range(1000, 1500)})
