@@ -18,6 +18,7 @@ APPS = (orgs.urls, accounts.urls, billing.urls, datastores.urls, metrics.urls, a
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/app/", permanent=False), name="home"),
+    path("app", RedirectView.as_view(url="/app/", permanent=False)),  # as people type it
     path("admin/login/", pages.operators_only),
     path("admin/", include(operate.urls)),
     path("admin/", admin.site.urls),

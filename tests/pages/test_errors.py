@@ -64,3 +64,8 @@ def test_every_page_forbids_what_it_does_not_need(db):
     assert rules["style-src"] == "'self'"
     assert rules["script-src"].startswith("'self' 'nonce-")
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(("typed", "led"), [("/", "/app/"), ("/app", "/app/"), ("/app/anomalies?type=record", "/app/inbox?type=record")])
+def test_an_address_as_people_type_it_leads_on(typed, led):
+    assert Client().get(typed)["Location"] == led
