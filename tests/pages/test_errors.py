@@ -67,5 +67,6 @@ def test_every_page_forbids_what_it_does_not_need(db):
 
 
 @pytest.mark.parametrize(("typed", "led"), [("/", "/app/"), ("/app", "/app/"), ("/app/anomalies?type=record", "/app/inbox?type=record")])
-def test_an_address_as_people_type_it_leads_on(typed, led):
-    assert Client().get(typed)["Location"] == led
+def test_an_address_as_people_type_it_leads_on(client, viewer, typed, led):
+    client.force_login(viewer)
+    assert client.get(typed)["Location"] == led
