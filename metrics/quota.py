@@ -29,6 +29,14 @@ class Quota:
         return max(0, self.limit - self.used)
 
 
+@dataclass(frozen=True)
+class Removal:
+    """Which series went or would go, by name, sorted; `more` whether others fit that the next removal takes."""
+
+    names: list[str]
+    more: bool
+
+
 def quota_of(org: Org) -> Quota:
     return Quota(org.metric_limit, used_now(org))
 
@@ -41,18 +49,20 @@ def counting(org: Org, *, search: str = "") -> QuerySet[Metric]:
 
 def remove(
     org: Org, *, names: Sequence[str] = (), patterns: Sequence[str] = (), ids: Sequence[int] = (), dry_run: bool, actor_id: int | None
-) -> list[str]:
-    """Removes series with their points and anomalies, at most MOST_AT_ONCE; a dry run only tells which. The names, sorted.
+) -> Removal:
+    """Removes series with their anomalies, at most MOST_AT_ONCE; a dry run only tells which.
 
+    Their points can be read no more at once, and go with the chunks of their days, when the org's retention ends.
     In a pattern `*` stands for any characters and `?` for one; it has to fit the whole name.
     """
     wanted = Q(digest__in=[name_digest(name) for name in names]) | Q(pk__in=ids)
     for pattern in patterns:
         wanted |= Q(name__regex=as_regex(pattern))
-    found = dict(Metric.objects.for_org(org).filter(wanted).order_by("pk").values_list("pk", "name")[:MOST_AT_ONCE])
+    rows = list(Metric.objects.for_org(org).filter(wanted).order_by("pk").values_list("pk", "name")[: MOST_AT_ONCE + 1])
+    found = dict(rows[:MOST_AT_ONCE])
     if found and not dry_run:
         _delete(org, found, actor_id=actor_id)
-    return sorted(found.values())
+    return Removal(sorted(found.values()), len(rows) > len(found))
 
 
 def as_regex(pattern: str) -> str:

@@ -32,16 +32,24 @@ class RemoveForm(forms.Form):
 
 @dataclass(frozen=True)
 class DryRun:
-    """What a removal would take out."""
+    """What a removal would take out: all the names, of which some are shown, and whether others fit that it would leave."""
 
     names: Sequence[str]
-    more: int
+    more: bool
     chosen: Sequence[int]
     pattern: str
 
     @property
     def count(self) -> int:
-        return len(self.names) + self.more
+        return len(self.names)
+
+    @property
+    def shown(self) -> Sequence[str]:
+        return self.names[:NAMES_SHOWN]
+
+    @property
+    def not_shown(self) -> int:
+        return len(self.names) - len(self.shown)
 
 
 class Quota(SettingsView):
@@ -65,6 +73,7 @@ class Quota(SettingsView):
         return {
             "usage": usage, "share": round(100 * used), "meter": round(220 * used), "refused": refused[:REFUSALS_SHOWN],
             "chart": usage_chart(usage.days, since=usage.since, until=today), "search": search, "dry_run": self.dry_run,
+            "retention": org.retention_days,
             "page": page_of(quota.counting(org, search=search), self.request.GET),
         }  # fmt: skip
 
@@ -74,6 +83,14 @@ class Quota(SettingsView):
             raise Invalid("Choose metrics, or write a pattern.", errors=[FieldError(("pattern",), "required", "Nothing was chosen.")])
         found = quota.remove(self.person.org, ids=chosen, patterns=patterns, dry_run=not said["sure"], actor_id=self.person.pk)
         if said["sure"]:
-            return Done(f"{len(found)} metrics were removed, with their points and anomalies." if found else "There was nothing to remove.")
-        self.dry_run = DryRun(found[:NAMES_SHOWN], max(0, len(found) - NAMES_SHOWN), said["chosen"], said["pattern"])
+            return Done(removed_words(found, self.person.org.retention_days))
+        self.dry_run = DryRun(found.names, found.more, said["chosen"], said["pattern"])
         return Done(f"{self.dry_run.count} metrics would be removed. Nothing has been changed.", stays=True)
+
+
+def removed_words(found: quota.Removal, retention_days: int) -> str:
+    if not found.names:
+        return "There was nothing to remove."
+    rest = " More fit: remove again for the rest." if found.more else ""
+    said = f"{len(found.names)} metrics were removed, with their anomalies."
+    return f"{said} Their points can be read no more, and are erased when the retention of {retention_days} days ends.{rest}"

@@ -86,12 +86,17 @@ def getquotametrics(call: Call, *, limit: int, offset: int, q: str) -> Data:
     example={"patterns": ["staging.*"], "dry_run": True},
 )
 def removequotametrics(call: Call, *, metrics: tuple[str, ...], patterns: tuple[str, ...], dry_run: bool) -> Data:
-    """Removes metrics with their points and anomalies, and so frees their quota. Without `dry_run` false nothing is changed."""
+    """Removes metrics with their anomalies, and so frees their quota. Without `dry_run` false nothing is changed.
+
+    Their points can be read no more, and are erased from the disk when the org's retention ends. At most 5,000 metrics go at once;
+    `more` tells that others fit, which the same call takes next.
+    """
     if not metrics and not patterns:
         raise Invalid("Say which.", errors=[FieldError(("metrics",), "required", "Give metrics, patterns or both.")])
     removed = quota.remove(call.org, names=metrics, patterns=patterns, dry_run=dry_run, actor_id=call.person().pk)
     used = quota.quota_of(call.org)
-    return {"removed_metrics": removed, "removed_count": len(removed), "dry_run": dry_run, "used": used.used, "remaining": used.remaining}
+    told = {"removed_metrics": removed.names, "removed_count": len(removed.names), "more": removed.more, "dry_run": dry_run}
+    return told | {"used": used.used, "remaining": used.remaining}
 
 
 @endpoint("/org/testmetrics", operation="org.quota", parameters=(Text(name="namespace", default="", help="Only names that begin so."),))

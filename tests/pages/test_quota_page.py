@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import UsageDay
-from metrics.models import Metric
+from metrics.models import Metric, name_digest
 from orgs.models import Org, RefusedSeries
 from tests import factories
 
@@ -58,6 +58,7 @@ def test_a_removal_is_first_looked_at(as_, admin, metrics):
     answer = do(client, pattern="web.*")
     assert (b"2 metrics would be removed" in answer.content, Metric.objects.count()) == (True, 4)
     assert b"Remove 2 metrics" in answer.content
+    assert b"points can be read no more, and are erased from the disk when the retention of 400 days ends" in answer.content
     assert b"2 metrics were removed" in do(client, pattern="web.*", sure="on").content
     assert list(Metric.objects.for_org(admin.org).values_list("name", flat=True)) == ["db.a"]
     assert Metric.objects.count() == 2
@@ -72,6 +73,18 @@ def test_chosen_ones_are_removed_and_their_namesakes_elsewhere_stay(as_, admin, 
     do(client, chosen=[metrics[2].pk], sure="on")
     assert not Metric.objects.filter(pk=metrics[2].pk).exists()
     assert warehouse.metrics.count() == 1
+
+
+def test_a_look_says_when_more_fit_than_go_at_once(as_, admin, datastore):
+    names = [f"web.{number:04}" for number in range(5001)]
+    rows = [Metric(org_id=admin.org_id, datastore=datastore, name=name, digest=name_digest(name)) for name in names]
+    Metric.objects.bulk_create(rows)
+    client = as_(admin)
+    looked = do(client, pattern="web.*").content
+    assert (b"Remove 5,000 metrics" in looked, b"and 4,950 more" in looked, b"at most 5,000 go at once" in looked) == (True, True, True)
+    assert b"More fit: remove again for the rest." in do(client, pattern="web.*", sure="on").content
+    last = do(client, pattern="web.*")
+    assert (b"Remove 1 metric<" in last.content, b"More metrics fit" in last.content) == (True, False)
 
 
 def test_metrics_of_other_orgs_are_not_removed(as_, outsider, metrics):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from metrics.ingest import trials
-from metrics.models import Metric
+from metrics.models import Metric, name_digest
 from orgs.events import record_event
 from orgs.models import Channel, Event, Org, OrgToken, ServiceApp
 from tests import factories
@@ -331,8 +331,20 @@ def test_quota_lists_what_counts(as_, admin, quota):
 
 def test_a_dry_run_is_the_default_and_changes_nothing(as_, admin, quota):
     told = data(as_(admin).post("/org/removequotametrics", {"patterns": "web.*"}))
-    assert told == {"removed_metrics": ["web.a", "web.b"], "removed_count": 2, "dry_run": True, "used": 4, "remaining": 6}
+    assert told == {"removed_metrics": ["web.a", "web.b"], "removed_count": 2, "more": False, "dry_run": True, "used": 4, "remaining": 6}
     assert Metric.objects.count() == 5
+
+
+def test_more_fit_than_go_at_once(as_, admin, datastore, other_datastore):
+    Org.objects.filter(pk=admin.org_id).update(metric_limit=6000)
+    names = [f"web.{number:04}" for number in range(5003)]
+    rows = [Metric(org_id=admin.org_id, datastore=datastore, name=name, digest=name_digest(name)) for name in names]
+    Metric.objects.bulk_create(rows)
+    factories.make_metric(other_datastore, "web.0000")
+    for dry_run, found, more, used in ((True, 5000, True, 5003), (False, 5000, True, 3), (True, 3, False, 3), (False, 3, False, 0)):
+        told = data(as_(admin).post("/org/removequotametrics", {"patterns": "web.*", "dry_run": dry_run}))
+        assert (told["removed_count"], told["more"], told["used"]) == (found, more, used)
+    assert Metric.objects.get().org_id == other_datastore.org_id
 
 
 def test_removal_frees_quota_and_leaves_other_orgs_alone(as_, admin, quota, other_org):
