@@ -14,7 +14,7 @@ from tests import factories
 from tests.session_api.conftest import Api, data
 
 # Root routes of other interfaces: pages, REST, ingestion.
-OTHERS = ("", "admin/", "app/", "api", "flux/", "problems/", "static/", "mcp", "vm/", "^")
+OTHERS = ("", "admin/", "app", "api", "flux/", "problems/", "static/", "mcp", "vm/", "^")
 
 
 def root_routes() -> set[str]:
