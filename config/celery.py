@@ -9,7 +9,6 @@ from typing import Any, Final
 from celery import Celery, Task
 from celery.beat import PersistentScheduler
 from celery.signals import beat_init, heartbeat_sent, setup_logging, worker_init, worker_shutting_down
-from redis.exceptions import RedisError
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Celery advises against root because of pickled messages; ours are JSON and nothing else is accepted.
@@ -85,6 +84,8 @@ class Scheduler(PersistentScheduler):
         return min(wait, BEAT_SIGN_EVERY_S)
 
     def _tell(self) -> None:
+        from redis.exceptions import RedisError  # not with this module: every command loads it, and most ask no Redis
+
         self._next_sign = time.monotonic() + BEAT_SIGN_EVERY_S
         try:
             leave_sign("beat")
