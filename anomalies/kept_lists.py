@@ -85,7 +85,7 @@ class _Look:
     is_unchanged: bool
 
 
-def page_of(asked: Asked, rows: Callable[[], QuerySet[Any, Any]], *, start: int, size: int) -> Part:
+def part_of(asked: Asked, rows: Callable[[], QuerySet[Any, Any]], *, start: int, size: int) -> Part:
     """The ids from place `start` on. `rows` is called only when the list has to be read. One query more than reading it."""
     most = HEAD if start + size <= HEAD else WHOLE
     key = f"{asked.key}:{most}"

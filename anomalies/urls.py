@@ -19,7 +19,7 @@ from anomalies.api.tags import GlobalTagViewSet, TagListingViewSet
 from anomalies.api.tickets import IntegrationViewSet, TicketLinkViewSet
 from anomalies.api.verbs import AnomalyVerbViewSet, PartitionViewSet
 from anomalies.api.views import AnomalyViewSet, RelatedViewSet, ScanViewSet
-from anomalies.pages import acts, detail, inbox, leaving, many, notifications, overview, reveal, series, views_menu, words
+from anomalies.pages import acts, conversation, detail, inbox, leaving, many, notifications, overview, reveal, series, views_menu
 from anomalies.pages.housekeeping import Housekeeping
 from anomalies.pages.insights import insights_page
 from anomalies.pages.integration_settings import Integrations
@@ -96,13 +96,13 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("anomalies/<int:pk>/remove", acts.remove, name="anomaly-remove"),
     path("anomalies/<int:pk>/undo", acts.undo, name="anomaly-undo"),
     path("anomalies/<int:pk>/watch", acts.watch, name="anomaly-watch"),
-    path("anomalies/<int:pk>/comments", words.comment, name="anomaly-comment"),
-    path("anomalies/<int:pk>/comments/<int:comment_id>", words.change_comment, name="anomaly-comment-change"),
-    path("anomalies/<int:pk>/comments/<int:comment_id>/delete", words.drop_comment, name="anomaly-comment-delete"),
-    path("anomalies/<int:pk>/tickets", words.add_ticket, name="anomaly-ticket"),
-    path("anomalies/<int:pk>/tickets/<int:link_id>/delete", words.drop_ticket, name="anomaly-ticket-delete"),
-    path("anomalies/<int:pk>/people", words.people, name="anomaly-people"),
-    path("anomalies/<int:pk>/markdown", words.markdown, name="anomaly-markdown"),
+    path("anomalies/<int:pk>/comments", conversation.comment, name="anomaly-comment"),
+    path("anomalies/<int:pk>/comments/<int:comment_id>", conversation.change_comment, name="anomaly-comment-change"),
+    path("anomalies/<int:pk>/comments/<int:comment_id>/delete", conversation.drop_comment, name="anomaly-comment-delete"),
+    path("anomalies/<int:pk>/tickets", conversation.add_ticket, name="anomaly-ticket"),
+    path("anomalies/<int:pk>/tickets/<int:link_id>/delete", conversation.drop_ticket, name="anomaly-ticket-delete"),
+    path("anomalies/<int:pk>/people", conversation.people, name="anomaly-people"),
+    path("anomalies/<int:pk>/markdown", conversation.markdown, name="anomaly-markdown"),
     path("anomalies/<int:pk>/source", reveal.source, name="anomaly-source"),
     path("settings/tags", Tags.as_view(), name="settings-tags"),
     path("settings/integrations", Integrations.as_view(), name="settings-integrations"),

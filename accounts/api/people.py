@@ -25,7 +25,7 @@ from accounts.api.serializers import (
 )
 from accounts.models import PersonalToken, Role, Team, User
 from accounts.teams import set_teams
-from config.api.arrays import page_of
+from config.api.arrays import array_page
 from config.api.authentication import token_of
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
 
@@ -167,7 +167,7 @@ class ServiceAccountViewSet(MemberViewSet):
     )
     def tokens(self, request: Request, id: str) -> Response:
         found: QuerySet[PersonalToken] = PersonalToken.objects.for_org(self.person.org_id).filter(user=self.get_object())
-        return page_of(request, found.select_related("user"), TokenSerializer)
+        return array_page(request, found.select_related("user"), TokenSerializer)
 
     @extend_schema(
         summary="Make a token of a service account",

@@ -77,7 +77,7 @@ def row_of(found: QuerySet[One], said: Mapping[str, Any], *, gone: str) -> One:
     return row
 
 
-def page_of(found: QuerySet[Any], params: QueryDict, *, size: int = 50) -> Page:
+def numbered_page(found: QuerySet[Any], params: QueryDict, *, size: int = 50) -> Page:
     """The page of a list that the address names by `page`, from 1; the last one when there are not so many. Two queries."""
     total = found.count()
     asked = params.get("page", "")

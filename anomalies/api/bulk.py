@@ -21,7 +21,7 @@ from anomalies.api.serializers import AnomalySerializer
 from anomalies.models import Anomaly, BulkResult, Tag
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk, undo
-from config.api.arrays import page_of
+from config.api.arrays import array_page
 from config.api.filters import PAGING, form_errors, known_names
 from config.api.views import OrgViewSet
 from datastores.api.examples import OPERATION
@@ -147,7 +147,7 @@ class BulkOperationViewSet(OrgViewSet):
                 error = FieldError(("query", "outcome"), "invalid_choice", "Say changed or skipped.")
                 raise Invalid("There is no such outcome.", errors=[error])
             found = found.filter(outcome=outcome)
-        return page_of(request, found, ResultSerializer)
+        return array_page(request, found, ResultSerializer)
 
     @extend_schema(
         summary="Undo a change of many anomalies",

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from anomalies.models import Anomaly, FailedCheck
-from config.api.arrays import PAGE_PARAMETERS, page_of
+from config.api.arrays import PAGE_PARAMETERS, array_page
 from config.api.views import OrgViewSet
 
 CHECK = OpenApiExample(
@@ -72,4 +72,4 @@ class FailedCheckViewSet(OrgViewSet):
     )
     def failed_checks(self, request: Request, id: str) -> Response:
         checks = self.get_object().failed_checks.prefetch_related("fields").order_by("pk")
-        return page_of(request, checks, FullFailedCheckSerializer)
+        return array_page(request, checks, FullFailedCheckSerializer)

@@ -20,7 +20,7 @@ from anomalies.querysets import CommentQuerySet
 from anomalies.services import comment_on, delete_comment, edit_comment
 from anomalies.services.comments import MESSAGE_LIMIT
 from anomalies.services.states import hold
-from config.api.arrays import PAGE_PARAMETERS, page_of
+from config.api.arrays import PAGE_PARAMETERS, array_page
 from config.api.fields import MomentField, StrictSerializer, TextField
 from config.api.filters import ListFilter, StrictFilterBackend, StrictFilterSet, TrueFalseFilter, read_flag, whole_number
 from config.api.views import ListMixin, OrgViewSet, reference
@@ -121,7 +121,7 @@ class AnomalyCommentViewSet(OrgViewSet):
     )
     def comments(self, request: Request, id: str) -> Response:
         comments = Comment.objects.for_rows().filter(anomaly=self.get_object())
-        return page_of(request, StrictFilterBackend().filter_queryset(request, comments, self), CommentSerializer)
+        return array_page(request, StrictFilterBackend().filter_queryset(request, comments, self), CommentSerializer)
 
     @extend_schema(
         summary="Comment on an anomaly",

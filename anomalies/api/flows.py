@@ -17,7 +17,7 @@ from anomalies.api.serializers import names
 from anomalies.models import Anomaly, Flow
 from anomalies.services import flows
 from anomalies.services.comments import MESSAGE_LIMIT
-from config.api.arrays import page_of
+from config.api.arrays import array_page
 from config.api.fields import MomentField, OneOfField, StrictSerializer, TextField
 from config.api.filters import StrictFilterSet, TrueFalseFilter
 from config.api.pagination import COUNT_CAP
@@ -229,4 +229,4 @@ class FlowViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     )
     def history(self, request: Request, id: str) -> Response:
         entries: QuerySet[Any] = self.get_object().entries.select_related("user", "operation")
-        return page_of(request, entries, FlowEntrySerializer)
+        return array_page(request, entries, FlowEntrySerializer)

@@ -21,7 +21,7 @@ from anomalies.services.tickets import (
     link_ticket,
     unlink_ticket,
 )
-from config.api.arrays import PAGE_PARAMETERS, page_of
+from config.api.arrays import PAGE_PARAMETERS, array_page
 from config.api.fields import MomentField, OneOfField, StrictSerializer, TextField, WebAddressField
 from config.api.filters import ListFilter, StrictFilterSet, one_of
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin, reference
@@ -135,7 +135,7 @@ class TicketLinkViewSet(OrgViewSet):
     )
     def ticket_links(self, request: Request, id: str) -> Response:
         links = self.get_object().ticket_links.select_related("integration", "user").order_by("pk")
-        return page_of(request, links, TicketLinkSerializer)
+        return array_page(request, links, TicketLinkSerializer)
 
     @extend_schema(
         summary="Link a ticket to an anomaly",

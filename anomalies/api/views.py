@@ -28,7 +28,7 @@ from anomalies.services import Edit
 from anomalies.services.states import hold
 from anomalies.singles import single
 from config.api import etags
-from config.api.arrays import PAGE_PARAMETERS, page_of
+from config.api.arrays import PAGE_PARAMETERS, array_page
 from config.api.filters import read_flag
 from config.api.pagination import EnvelopePagination
 from config.api.views import ListMixin, OrgViewSet, reference
@@ -81,7 +81,7 @@ class AnomalyListing(ListMixin, OrgViewSet):
         start = pagination.begin(request)
         if "include_deleted" in request.query_params or start + pagination.size > kept_lists.WHOLE:
             return super().list(request)
-        part = kept_lists.page_of(self._asked(), self._rows, start=start, size=pagination.size)
+        part = kept_lists.part_of(self._asked(), self._rows, start=start, size=pagination.size)
         pagination.tell(start, shown=len(part.ids), found=part.found)
         return self.get_paginated_response(documents(part.ids))
 
@@ -207,7 +207,7 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
     )
     def history(self, request: Request, id: str) -> Response:
         changes = self.get_object().changes.select_related("user").order_by("-timestamp", "-pk")
-        return page_of(request, changes, HistoryEntrySerializer)
+        return array_page(request, changes, HistoryEntrySerializer)
 
     @extend_schema(
         summary="Get a picture of an anomaly",

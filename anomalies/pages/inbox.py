@@ -101,14 +101,14 @@ def facets(request: HttpRequest) -> HttpResponse:
 
 
 def answer(request: HttpRequest, user: User, listing: Listing, *, is_part: bool, look_at: int) -> HttpResponse:
-    page = page_of(user, listing, look_at=look_at)
+    page = inbox_shown(user, listing, look_at=look_at)
     context = {"page": page, "part": is_part, "sorts": sorts_of(listing), "views": views_menu(user, listing)}
     response = render(request, "anomalies/_inbox.html" if is_part else "anomalies/inbox.html", context)
     response["Vary"] = "HX-Request"
     return response
 
 
-def page_of(user: User, listing: Listing, *, look_at: int) -> Page:
+def inbox_shown(user: User, listing: Listing, *, look_at: int) -> Page:
     """What the inbox shows this user; the number of queries does not grow with the rows."""
     start = (listing.page - 1) * listing.size
     ids, total = ids_of(user, listing, start)
@@ -143,7 +143,7 @@ def ids_of(user: User, listing: Listing, start: int) -> tuple[list[int], int]:
     if start + size > kept_lists.WHOLE:
         rows = listing.matching(user)
         return list(rows.values_list("pk", flat=True)[start : start + size]), capped_count(rows, cap=LIST_CAP)
-    part = kept_lists.page_of(asked, lambda: listing.matching(user), start=start, size=size)
+    part = kept_lists.part_of(asked, lambda: listing.matching(user), start=start, size=size)
     return part.ids, min(part.found, LIST_CAP + 1)
 
 

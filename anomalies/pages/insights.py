@@ -105,10 +105,10 @@ class Page:
 @require_GET
 def insights_page(request: HttpRequest) -> HttpResponse:
     """The page; what an address says wrongly is left out rather than refused."""
-    return render(request, "anomalies/insights.html", {"page": page_of(reader(request), request.GET, now=timezone.now())})
+    return render(request, "anomalies/insights.html", {"page": insights_shown(reader(request), request.GET, now=timezone.now())})
 
 
-def page_of(user: User, params: QueryDict, *, now: datetime) -> Page:
+def insights_shown(user: User, params: QueryDict, *, now: datetime) -> Page:
     """The number of queries does not grow with what there is."""
     names = dict(Datastore.objects.visible_to(user).order_by("name").values_list("pk", "name"))
     tags = list(Tag.objects.for_org(user.org_id).order_by("name").values_list("name", flat=True)[:TAGS_OFFERED])

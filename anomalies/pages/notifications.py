@@ -83,11 +83,13 @@ def notifications(request: HttpRequest) -> HttpResponse:
     user = reader(request)
     row = following.settings_of(user)
     return render(
-        request, "anomalies/notifications.html", {"page": page_of(request, user), "wishes": wishes_of(row), "auto_watch": row.auto_watch}
+        request,
+        "anomalies/notifications.html",
+        {"page": notices_shown(request, user), "wishes": wishes_of(row), "auto_watch": row.auto_watch},
     )
 
 
-def page_of(request: HttpRequest, user: User) -> Page:
+def notices_shown(request: HttpRequest, user: User) -> Page:
     shows_all = request.GET.get("show") == "all"
     number = max(1, min(whole(request.GET.get("page", "")) or 1, 10_000))
     told = Notice.objects.visible_to(user).select_related("by", "anomaly__metric", "anomaly__container", "anomaly__datastore")
@@ -148,7 +150,7 @@ def acknowledge(request: HttpRequest) -> HttpResponse:
     else:
         following.acknowledge_all(user, until=moment(request.POST.get("until", "")))
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "anomalies/_notices.html", {"page": page_of(request, user), "part": True})
+        return render(request, "anomalies/_notices.html", {"page": notices_shown(request, user), "part": True})
     return HttpResponseRedirect(f"{reverse('notifications')}{'?show=all' if request.GET.get('show') == 'all' else ''}")
 
 

@@ -91,14 +91,14 @@ def metrics(request: HttpRequest) -> HttpResponse:
     search = request.GET.get("search", "").strip()[:200].replace("\x00", "")
     state = request.GET.get("state", "")
     number = max(1, min(whole(request.GET.get("page", "")) or 1, 10_000))
-    page = page_of(user, search=search, state=state if state in STATES else "", number=number)
+    page = series_shown(user, search=search, state=state if state in STATES else "", number=number)
     is_part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
     response = render(request, "metrics/_list.html" if is_part else "metrics/list.html", {"page": page, "part": is_part})
     response["Vary"] = "HX-Request"
     return response
 
 
-def page_of(user: User, *, search: str, state: str, number: int) -> SeriesPage:
+def series_shown(user: User, *, search: str, state: str, number: int) -> SeriesPage:
     """What the list shows this user; the number of queries does not grow with the rows."""
     matching = series_of(user, search=search, state=state)
     start = (number - 1) * PAGE_SIZE

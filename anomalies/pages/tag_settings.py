@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.db import transaction
 
-from accounts.pages.settings import DEMO, Done, RowForm, SettingsView, page_of, row_of
+from accounts.pages.settings import DEMO, Done, RowForm, SettingsView, numbered_page, row_of
 from anomalies.models import Tag
 from anomalies.models.tags import validate_tag_name
 from anomalies.services.tags import change_tag, create_tag, delete_tag
@@ -49,7 +49,7 @@ class Tags(SettingsView):
     def context(self) -> Mapping[str, Any]:
         search = self.request.GET.get("search", "").strip().replace("\0", "")
         found = Tag.objects.visible_to(self.person).order_by("name", "pk")
-        return {"search": search, "page": page_of(found.filter(name__icontains=search) if search else found, self.request.GET)}
+        return {"search": search, "page": numbered_page(found.filter(name__icontains=search) if search else found, self.request.GET)}
 
     def make(self, said: Mapping[str, Any]) -> Done:
         tag = create_tag(self.person.org_id, **said)

@@ -16,7 +16,7 @@ PAGE_PARAMETERS: Final = (
 )
 
 
-def page_of(request: Request, queryset: QuerySet[Model], serializer: Any) -> Response:
+def array_page(request: Request, queryset: QuerySet[Model], serializer: Any) -> Response:
     """A plain array with `X-Total-Count` and, in `Link`, the first, previous, next and last page."""
     pagination = EnvelopePagination()
     rows = pagination.paginate_queryset(queryset, request)

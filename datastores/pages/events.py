@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.db.models import Q, QuerySet
 
-from accounts.pages.settings import Done, SettingsView, page_of
+from accounts.pages.settings import Done, SettingsView, numbered_page
 from accounts.zones import zone_of
 from datastores.events import visible_events
 from orgs.events import record_event
@@ -39,7 +39,7 @@ class Events(SettingsView):
     def context(self) -> Mapping[str, Any]:
         asked = FilterForm(self.request.GET)
         found = self.matching(asked.cleaned_data) if asked.is_valid() else visible_events(self.person).none()
-        return {"filters": asked, "page": page_of(found.select_related("user"), self.request.GET), "is_filtered": asked.has_changed()}
+        return {"filters": asked, "page": numbered_page(found.select_related("user"), self.request.GET), "is_filtered": asked.has_changed()}
 
     def matching(self, asked: Mapping[str, Any]) -> QuerySet[Event]:
         found = visible_events(self.person).order_by("-timestamp", "-pk")

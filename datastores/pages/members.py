@@ -12,7 +12,7 @@ from accounts import people
 from accounts.invitations import invite, invite_again
 from accounts.letters import LIFE
 from accounts.models import Letter, Role, User
-from accounts.pages.settings import Done, RowForm, SettingsView, page_of, row_of
+from accounts.pages.settings import Done, RowForm, SettingsView, numbered_page, row_of
 
 ROLES: Final = tuple((role.value, role.label) for role in Role)
 ROLE_WORDS: Final = (
@@ -56,7 +56,7 @@ class Members(SettingsView):
     def context(self) -> Mapping[str, Any]:
         search = self.request.GET.get("search", "").strip()[:200].replace("\x00", "")
         now = timezone.now()
-        page = page_of(members_of(self.person.org_id, search=search), self.request.GET)
+        page = numbered_page(members_of(self.person.org_id, search=search), self.request.GET)
         rows = [(person, state_of(person, now)) for person in page.rows]
         return {"page": page, "rows": rows, "search": search, "roles": ROLES, "role_words": ROLE_WORDS}
 

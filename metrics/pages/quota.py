@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from django import forms
 from django.utils import timezone
 
-from accounts.pages.settings import Done, SettingsView, page_of
+from accounts.pages.settings import Done, SettingsView, numbered_page
 from billing.usage import usage_of
 from billing.usage_chart import usage_chart
 from metrics import quota
@@ -74,7 +74,7 @@ class Quota(SettingsView):
             "usage": usage, "share": round(100 * used), "meter": round(220 * used), "refused": refused[:REFUSALS_SHOWN],
             "chart": usage_chart(usage.days, since=usage.since, until=today), "search": search, "dry_run": self.dry_run,
             "retention": org.retention_days,
-            "page": page_of(quota.counting(org, search=search), self.request.GET),
+            "page": numbered_page(quota.counting(org, search=search), self.request.GET),
         }  # fmt: skip
 
     def remove(self, said: Mapping[str, Any]) -> Done:
