@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 from accounts import entry, limits, passkeys
 from accounts.models import User
 from accounts.pages.login import own_address
-from accounts.pages.settings import reader
+from accounts.pages.readers import reader
 from accounts.passwords import check_own_password
 from accounts.permissions import has_role
 from config.api.renderers import to_json

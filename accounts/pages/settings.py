@@ -27,6 +27,7 @@ from django.shortcuts import render
 from django.views import View
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from accounts.permissions import HELD_BACK, PERMISSIONS, ROLE_RANK, has_role, is_held_back
 from orgs.errors import DomainError, NotFound, TooMany
 
@@ -93,13 +94,6 @@ def numbered_page(found: QuerySet[Any], params: QueryDict, *, size: int = 50) ->
     before = address(number - 1) if number > 1 else ""
     after = address(number + 1) if number * size < total else ""
     return Page(rows, (number - 1) * size + 1 if rows else 0, (number - 1) * size + len(rows), total, before, after)
-
-
-def reader(request: HttpRequest) -> User:
-    """The person behind the request. Pages are behind a login, so there is one."""
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101 - LoginRequiredMiddleware stands before every page
-    return user
 
 
 class SettingsView(View):

@@ -1,7 +1,6 @@
 """The one way by which a page gets at a row: what is not yours is 404, what you may see but not do is 403."""
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from accounts.models import Level, User
@@ -11,13 +10,6 @@ from anomalies.models import Anomaly
 from datastores.models import Datastore
 from datastores.querysets import access_of, sees_whole_org
 from metrics.models import Metric
-
-
-def reader(request: HttpRequest) -> User:
-    """The person behind the request. Pages are behind a login, so there is one."""
-    user = request.user
-    assert isinstance(user, User)  # noqa: S101 - LoginRequiredMiddleware stands before every page
-    return user
 
 
 def reach_of(user: User, level: Level) -> frozenset[int] | None:

@@ -20,10 +20,11 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from accounts.zones import zone_of
 from anomalies.models import Anomaly, AnomalyAssignee, Tag
 from anomalies.pages.abilities import ACTS
-from anomalies.pages.access import anomaly_for, reader
+from anomalies.pages.access import anomaly_for
 from anomalies.pages.detail import Refused, detail_of, page_response
 from anomalies.pages.listing import whole
 from anomalies.pages.rows import anomaly_address

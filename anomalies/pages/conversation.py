@@ -6,10 +6,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from accounts.permissions import is_theirs
 from anomalies.models import Anomaly, AnomalyAssignee, Comment, TicketLink
 from anomalies.pages.abilities import refusals_of
-from anomalies.pages.access import anomaly_for, reader
+from anomalies.pages.access import anomaly_for
 from anomalies.pages.acts import Done, act, text, words
 from anomalies.pages.detail import offered_people
 from anomalies.pages.listing import whole

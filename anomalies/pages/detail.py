@@ -12,10 +12,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from accounts.zones import zone_of
 from anomalies.models import Anomaly, AnomalyAssignee, Change, FailedCheck, Integration, Tag, TicketLink
 from anomalies.pages.abilities import refusals_of
-from anomalies.pages.access import anomaly_for, reader
+from anomalies.pages.access import anomaly_for
 from anomalies.pages.charts import Chart, chart_of
 from anomalies.pages.listing import Listing, Neighbours, neighbours
 from anomalies.pages.markdown import markdown_of

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import Level, User
+from accounts.pages.readers import reader
 from anomalies import kept_lists
 from anomalies.models import Anomaly
-from anomalies.pages.access import allowed_datastores, reader
+from anomalies.pages.access import allowed_datastores
 from anomalies.pages.columns import COLUMNS, columns_of
 from anomalies.pages.listing import FILTERS, LIST_CAP, SORTS, Listing, capped_count, in_words, newest_of, whole
 from anomalies.pages.rows import Row, rows_of

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from anomalies.models import Anomaly, AnomalyTag, Tag
-from anomalies.pages.access import reader
 from anomalies.pages.listing import whole
 from anomalies.pages.why import SHORT_NAMES
 from anomalies.querysets import AnomalyQuerySet

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 
-from accounts.pages.settings import Done, SettingsView, reader
+from accounts.pages.readers import reader
+from accounts.pages.settings import Done, SettingsView
 from accounts.permissions import has_role
 from anomalies.api.documents import documents
 from anomalies.services.org_export import exported

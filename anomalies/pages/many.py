@@ -11,11 +11,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from accounts.permissions import has_role
 from accounts.zones import zone_of
 from anomalies.api.bulk import check_names
 from anomalies.models import Anomaly, BulkResult, Tag
-from anomalies.pages.access import allowed_datastores, reader
+from anomalies.pages.access import allowed_datastores
 from anomalies.pages.inbox import whole_rows
 from anomalies.pages.listing import ORDER, Listing, whole
 from anomalies.pages.rows import title_of

@@ -13,9 +13,10 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import Level, User
+from accounts.pages.readers import reader
 from accounts.permissions import has_role
 from anomalies.models import Notice, NoticeSettings
-from anomalies.pages.access import reach_of, reader
+from anomalies.pages.access import reach_of
 from anomalies.pages.listing import whole
 from anomalies.pages.rows import anomaly_address, title_of
 from anomalies.services import following
@@ -82,11 +83,8 @@ def notifications(request: HttpRequest) -> HttpResponse:
     """The page."""
     user = reader(request)
     row = following.settings_of(user)
-    return render(
-        request,
-        "anomalies/notifications.html",
-        {"page": notices_shown(request, user), "wishes": wishes_of(row), "auto_watch": row.auto_watch},
-    )
+    context = {"page": notices_shown(request, user), "wishes": wishes_of(row), "auto_watch": row.auto_watch}
+    return render(request, "anomalies/notifications.html", context)
 
 
 def notices_shown(request: HttpRequest, user: User) -> Page:

@@ -9,8 +9,9 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from accounts.pages.readers import reader
 from anomalies.models import Anomaly
-from anomalies.pages.access import allowed_datastores, reader
+from anomalies.pages.access import allowed_datastores
 from anomalies.pages.listing import CAP, ORDER, capped_count, in_words, newest_of
 from anomalies.pages.rows import rows_of
 from anomalies.pages.series import series_of, series_rows

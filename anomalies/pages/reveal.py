@@ -6,9 +6,10 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from anomalies.models import Anomaly
 from anomalies.pages.abilities import refusals_of
-from anomalies.pages.access import anomaly_for, reader
+from anomalies.pages.access import anomaly_for
 from anomalies.pages.detail import page_response
 from anomalies.pages.records import Asked, Records, records_for
 from config.api.addresses import client_address

@@ -15,9 +15,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
+from accounts.pages.readers import reader
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
-from anomalies.pages.access import allowed_datastores, metric_for, reader
+from anomalies.pages.access import allowed_datastores, metric_for
 from anomalies.pages.charts import chart_of, stretch_of
 from anomalies.pages.evidence import picture
 from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole

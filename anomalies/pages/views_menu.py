@@ -11,9 +11,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from accounts.models import Team, User
+from accounts.pages.readers import reader
 from accounts.permissions import has_role
 from anomalies.models import SavedView
-from anomalies.pages.access import reader
 from anomalies.pages.columns import choose_columns
 from anomalies.pages.listing import Listing, whole
 from anomalies.services.saved_views import change_view, create_view, default_view_of, delete_view

@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import Level, User
-from accounts.pages.settings import Done, SettingsView, reader
+from accounts.pages.readers import reader
+from accounts.pages.settings import Done, SettingsView
 from accounts.permissions import has_role
 from datastores.models import Datastore
 from metrics.agents import PLACEHOLDER, agents
