@@ -48,7 +48,8 @@ def mail(user_id: int, *, now: datetime) -> Letter | None:
     found = list(waiting.select_related("by", "anomaly__metric", "anomaly__container", "anomaly__datastore").order_by("-created")[:TAKEN])
     user = User.objects.select_related("org").filter(pk=user_id, is_active=True).first()
     lines = lines_by_anomaly(found, user_id)
-    mine = [notice for notice in found if user is not None and notice.anomaly_id in readable(found, user)]
+    may_read = readable(found, user) if user else frozenset()
+    mine = [notice for notice in found if notice.anomaly_id in may_read]
     _settle(found, now=now)
     if user is None or not mine:
         return None

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Letter
@@ -119,6 +121,21 @@ def test_a_long_absence_is_one_mail_that_ends_somewhere(datastore, author, viewe
     mail_notices()
     (sent,) = mail.outbox
     assert (sent.subject, sent.body.count("/app/anomalies/"), "And 5 more" in sent.body) == ("25 anomalies that concern you", 20, True)
+
+
+def test_a_long_mail_takes_no_more_queries_than_a_short_one(datastore, author, viewer):
+    metric = factories.make_metric(datastore)
+
+    def queries_of_a_mail_about(how_many: int) -> int:
+        for number in range(how_many):
+            anomaly = factories.make_anomaly(metric, kind=f"{how_many}-{number}")
+            factories.make_notice(anomaly, viewer, by=author, mail_due=timezone.now() - timedelta(hours=1))
+        with CaptureQueriesContext(connection) as asked:
+            mail_notices()
+        return len(asked)
+
+    assert queries_of_a_mail_about(2) == queries_of_a_mail_about(12)
+    assert [sent.subject for sent in mail.outbox] == ["2 anomalies that concern you", "12 anomalies that concern you"]
 
 
 def test_a_mail_server_that_is_away_is_tried_again_and_nothing_is_lost(anomaly, author, viewer, settings):
