@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.permissions import level_needed
 from anomalies import services
 from anomalies.api.documents import document
 from anomalies.api.examples import ANOMALY, DUPLICATE_OF, PARTITION, SNOOZE
@@ -141,7 +142,7 @@ class PartitionViewSet(OrgViewSet):
     )
     @transaction.atomic
     def change_anomalies(self, request: Request, id: str, status: str) -> Response:
-        ids = self.open_ones(id)
+        ids = self.changeable_ones(id)
         if status not in Anomaly.Status.values:
             msg = f"Use one of {', '.join(Anomaly.Status.values)}."
             raise Invalid("There is no such status.", errors=[FieldError(("path", "status"), "invalid_choice", msg)])
@@ -149,14 +150,18 @@ class PartitionViewSet(OrgViewSet):
         outcome = edit_anomalies(self.caller.org_id, edits, user=self.person, strict=False)
         return Response({"changed": len(outcome.changed), "transaction_id": outcome.transaction_id})
 
-    def open_ones(self, ref: str) -> list[int]:
-        """Raises Http404 when the caller sees nothing of the scan, Forbidden without the level, Conflict for too many."""
+    def changeable_ones(self, ref: str) -> list[int]:
+        """The open ones where the caller has the level.
+
+        Raises Http404 when they see nothing of the scan, Forbidden without the level on any of it, Conflict for too many.
+        """
+        operation = self.operation or ""
         found = self.get_queryset().filter(partition_scan_id=reference(ref, Anomaly).get("pk", 0))
-        any_of_them = found.first()
-        if any_of_them is None:
+        mine = self.visible(found, level=level_needed(operation))
+        if (any_of_them := mine.first() or found.first()) is None:
             raise Http404
-        self.require(self.operation or "", any_of_them)
-        ids = list(found.open().order_by("pk").values_list("pk", flat=True)[: MAX_ENTRIES + 1])  # type: ignore[attr-defined]
+        self.require(operation, any_of_them)
+        ids = list(mine.open().order_by("pk").values_list("pk", flat=True)[: MAX_ENTRIES + 1])  # type: ignore[attr-defined]
         if len(ids) > MAX_ENTRIES:
             raise Conflict(f"More than {MAX_ENTRIES:,} are open: change them by a filter.")
         return ids
