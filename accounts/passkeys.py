@@ -5,7 +5,8 @@ Each needs a gesture by which the device knows its owner (user verification), so
 
 import hmac
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, Final, NoReturn
@@ -39,7 +40,7 @@ _STATE: Final = "passkey"
 _VERIFIED: Final = UserVerificationRequirement.REQUIRED
 _READ: Final = frozenset({"id", "rawId", "type"})
 _READ_INSIDE: Final = frozenset({"clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"})
-# What the library raises for what no device makes.
+# What the library raises for what no device makes: it reads CBOR and keys of whatever kind, and does not wrap what these raise.
 _NONSENSE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, struct.error, NotImplementedError, UnsupportedAlgorithm)
 
 
@@ -85,13 +86,14 @@ def begin_registration(session: SessionBase, person: User, *, now: datetime) -> 
 
 def register(session: SessionBase, person: User, *, name: str, sent: Mapping[str, Any], now: datetime) -> Passkey:
     """The passkey that the browser made. Raises Invalid when it does not answer what this session asked for."""
-    try:
-        response = RegistrationResponse.from_dict(_as_texts(sent))
-        data = _server().register_complete(_release(session, now=now), response).credential_data
-    except _NONSENSE as exc:
-        _refuse(exc)
+    texts = _as_texts(sent)
+    with _nonsense_refused():
+        response = RegistrationResponse.from_dict(texts)
+    asked = _release(session, now=now)
+    with _nonsense_refused():
+        data = _server().register_complete(asked, response).credential_data
     if data is None:
-        _refuse(None)
+        _refuse()
     return _store(person, name=name, data=data)
 
 
@@ -113,28 +115,29 @@ def begin_login(session: SessionBase, person: User | None, *, now: datetime) -> 
 
 def owner_of(session: SessionBase, sent: Mapping[str, Any], *, now: datetime) -> User:
     """Whose passkey signed what this session asked for; an open account. Raises Invalid for everything else, always in the same words."""
-    try:
-        response = AuthenticationResponse.from_dict(_as_texts(sent))
-        passkey = _known(bytes(response.raw_id))
-        _server().authenticate_complete(_release(session, now=now), [_credential_of(passkey)], response)
-    except (*_NONSENSE, Passkey.DoesNotExist) as exc:
-        _refuse(exc)
+    texts = _as_texts(sent)
+    with _nonsense_refused():
+        response = AuthenticationResponse.from_dict(texts)
+    passkey, asked = _known(bytes(response.raw_id)), _release(session, now=now)
+    with _nonsense_refused():
+        _server().authenticate_complete(asked, [_credential_of(passkey)], response)
     handle, data = response.response.user_handle, response.response.authenticator_data
     if handle and not hmac.compare_digest(bytes(handle), _handle_of(passkey.user)):
-        _refuse(None)
+        _refuse()
     with within(passkey.org_id):
         if not _count(passkey, data.counter, now=now):
-            _refuse(None)
+            _refuse()
     return passkey.user
 
 
 def _known(credential_id: bytes) -> Passkey:
-    """The passkey with this id, of an open account. Raises DoesNotExist. Nobody knows whose org it is before."""
+    """The passkey with this id, of an open account. Raises Invalid. Nobody knows whose org it is before."""
     org_id = org_of(Passkey, credential_id=credential_id)
     if org_id is None:
-        raise Passkey.DoesNotExist
+        _refuse()
     with within(org_id):
-        return Passkey.objects.select_related("user__org").get(credential_id=credential_id, user__is_active=True)
+        found = Passkey.objects.select_related("user__org").filter(credential_id=credential_id, user__is_active=True).first()
+    return found or _refuse()
 
 
 def _count(passkey: Passkey, counted: int, *, now: datetime) -> bool:
@@ -165,26 +168,35 @@ def _hold(session: SessionBase, state: Mapping[str, Any], *, now: datetime) -> N
 
 
 def _release(session: SessionBase, *, now: datetime) -> dict[str, Any]:
-    """What the session asked for, which it does only once. Raises ValueError for nothing, and for what is too old."""
-    held = session.pop(_STATE, None)
-    if not isinstance(held, dict) or now.timestamp() - held["at"] > CEREMONY_S:
-        raise ValueError("nothing was asked for")
+    """What the session asked for, which it does only once. Raises Invalid for nothing, and for what is too old."""
+    held: dict[str, Any] | None = session.pop(_STATE, None)
+    if held is None or now.timestamp() - held["at"] > CEREMONY_S:
+        _refuse()
     return held
 
 
 def _as_texts(sent: Mapping[str, Any]) -> dict[str, Any]:
     """What the library reads of an answer, which is all text: it would take a number for the size of a field and make that many bytes.
 
-    Raises ValueError for anything else where a text belongs.
+    Raises Invalid for anything else where a text belongs.
     """
     read = {name: sent[name] for name in _READ & sent.keys()}
     inner = sent.get("response")
     texts = {name: inner[name] for name in _READ_INSIDE & inner.keys() if inner[name] is not None} if isinstance(inner, Mapping) else {}
     if any(not isinstance(text, str) for text in (*read.values(), *texts.values())):
-        raise ValueError("Every field of a passkey's answer is text.")
+        _refuse()
     return {**read, "response": texts}
 
 
-def _refuse(cause: Exception | None) -> NoReturn:
+@contextmanager
+def _nonsense_refused() -> Iterator[None]:
+    """Around the library alone: what it raises for bytes that no device made is refused, and our own faults stay faults."""
+    try:
+        yield
+    except _NONSENSE as exc:
+        _refuse(exc)
+
+
+def _refuse(cause: Exception | None = None) -> NoReturn:
     wrong = FieldError(("credential",), "invalid", "The passkey is not known here, or it took too long. Try again.")
     raise Invalid("This passkey does not do.", errors=[wrong]) from cause
