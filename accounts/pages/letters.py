@@ -1,5 +1,6 @@
 """The pages that mails lead to: a first password, a new password, a new address; and the one that asks for such a mail."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from django import forms
@@ -8,15 +9,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 
-from accounts import clients, entry, invitations, letters, people
+from accounts import invitations, letters, people
 from accounts.models import Letter, User
 from accounts.pages.forms import AddressForm, ForgotForm, LinkForm, ResetForm, VerifyForm
-from accounts.pages.login import RequestFormView, told_client
+from accounts.pages.login import RequestFormView, come_in, told_client
 from accounts.passwords import reset_password
 from accounts.permissions import has_role
 from orgs.errors import DomainError, Forbidden, Invalid
@@ -25,7 +27,7 @@ BARE: Final = "This page needs the whole link of a mail. Open it from the mail a
 OPEN = (login_not_required, never_cache, sensitive_post_parameters())
 
 
-class LetterView(RequestFormView):
+class LetterView(RequestFormView, ABC):
     """A form whose hidden fields come from the link of a mail. Opening the link changes nothing: mail scanners do that too.
 
     `account` is what tries are counted for, with the cleaned fields filled in; `words` say what will happen; `act` does the thing and
@@ -57,8 +59,9 @@ class LetterView(RequestFormView):
             form.refuse(exc)
         return self.form_invalid(form)
 
+    @abstractmethod
     def act(self, said: dict[str, str]) -> HttpResponse:
-        raise NotImplementedError
+        """Does it with what was typed, and answers. Raises DomainError."""
 
 
 @method_decorator(OPEN, name="dispatch")
@@ -70,11 +73,9 @@ class Verify(LetterView):
     words = "For {email}. You are in as soon as it is set."
 
     def act(self, said: dict[str, str]) -> HttpResponse:
-        now, first, second = timezone.now(), said["password_1"], said["password_2"]
-        person = invitations.accept(said["email"].lower(), said["token"], password_1=first, password_2=second, now=now)
-        cookie = entry.remember_client(person, name=told_client(self.request), signed=self.request.COOKIES.get(clients.COOKIE, ""), now=now)
-        entry.start_session(self.request, person, remember=False, now=now)
-        return cookie.on(redirect("overview"))
+        first, second = said["password_1"], said["password_2"]
+        person = invitations.accept(said["email"].lower(), said["token"], password_1=first, password_2=second, now=timezone.now())
+        return come_in(self.request, person, client=told_client(self.request), remember=False, to=reverse("overview"))
 
 
 @method_decorator(OPEN, name="dispatch")
@@ -86,14 +87,12 @@ class Link(LetterView):
     words = "If it was not you who logged in just now, close this page and change your password."
 
     def act(self, said: dict[str, str]) -> HttpResponse:
-        now = timezone.now()
-        letter = letters.opened_by_link(said["token"], said["code"], now=now)
+        letter = letters.opened_by_link(said["token"], said["code"], now=timezone.now())
         person = letter.user if letter and letter.user and letter.user.is_active else None
         if letter is None or person is None:
             raise Invalid("The link was used, or is too old. Log in again to get a new one.")
-        cookie = entry.remember_client(person, name=told_client(self.request), signed=self.request.COOKIES.get(clients.COOKIE, ""), now=now)
-        entry.start_session(self.request, person, remember=bool(letter.details.get("remember")), now=now)
-        return cookie.on(redirect("overview"))
+        remember = bool(letter.details.get("remember"))
+        return come_in(self.request, person, client=told_client(self.request), remember=remember, to=reverse("overview"))
 
 
 @method_decorator(OPEN, name="dispatch")

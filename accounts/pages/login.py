@@ -114,16 +114,17 @@ class ProveClient(RedirectURLMixin, RequestFormView):
             again = "Log in again to get a new one." if self.asked.by_mail else "Wait for the next one."
             form.add_error("code", f"The code is wrong, used or too old. {again}")
             return self.form_invalid(form)
-        return come_in(self.request, person, self.asked, shared=form.cleaned_data["shared"], to=self.get_success_url())
+        asked, shared = self.asked, form.cleaned_data["shared"]
+        return come_in(self.request, person, client=asked.client, remember=asked.remember, shared=shared, to=self.get_success_url())
 
 
-def come_in(request: HttpRequest, person: User, asked: entry.Challenge, *, shared: bool, to: str) -> HttpResponse:
-    """Logs in who has proved the second factor, and makes the browser known unless it is shared."""
+def come_in(request: HttpRequest, person: User, *, client: str, remember: bool, to: str, shared: bool = False) -> HttpResponse:
+    """Logs in who has proved that this browser, called `client`, is theirs, and makes it known unless others share it."""
     now, response = timezone.now(), HttpResponseRedirect(to)
     if not shared:
         signed = request.COOKIES.get(clients.COOKIE, "")
-        entry.remember_client(person, name=asked.client, signed=signed, now=now).on(response)
-    entry.start_session(request, person, remember=asked.remember and not shared, now=now)
+        entry.remember_client(person, name=client, signed=signed, now=now).on(response)
+    entry.start_session(request, person, remember=remember and not shared, now=now)
     return response
 
 

@@ -1,5 +1,6 @@
 """Teams, who is in them, and what each may do on which datastore."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -83,11 +84,12 @@ def grants(row: Row, posted: Mapping[str, str]) -> list[Grant]:
     return [Grant(cell.datastore.pk, Level(int(text))) for cell, text in said.items() if text in known]
 
 
-class TeamsView(SettingsView):
+class TeamsView(SettingsView, ABC):
     """What the list and the page of one team share: the levels."""
 
+    @abstractmethod
     def rows(self) -> tuple[Row, ...]:
-        raise NotImplementedError
+        """The teams of the page, with their levels."""
 
     @transaction.atomic
     def levels(self, said: Mapping[str, Any]) -> Done:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -17,7 +18,7 @@ _HEX32: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parameter:
+class Parameter(ABC):
     """One named value of a request. `argument` is what the view calls it; a `writes` one makes a request a write."""
 
     name: str
@@ -36,9 +37,9 @@ class Parameter:
     def key(self) -> str:
         return self.argument or self.name
 
+    @abstractmethod
     def read(self, raw: Any, *, now: int) -> Any:
         """The value of what was sent. Raises ValueError with a sentence; `now` is in unix seconds."""
-        raise NotImplementedError
 
     def schema(self) -> dict[str, Any]:
         return {"type": self.kind}
