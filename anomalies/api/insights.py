@@ -1,6 +1,6 @@
 """/api/insights: how anomalies come and go."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, cast
 
 from django.utils import timezone
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from anomalies.api.filtersets import RelatedFilterSet, TimeframeField, TimeframeFilter
 from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.services.insights import STATUSES, TYPES, Insights, Lasting, insights
+from anomalies.services.insights import STATUSES, TYPES, Insights, Lasting, first_moment, insights
 from config.api.fields import MomentField
 from config.api.filters import PAGING, StrictFilterBackend
 from orgs.errors import FieldError, Invalid
@@ -140,7 +140,7 @@ def start_of(timeframe: str, now: datetime) -> datetime:
     if length.days > MOST_DAYS:
         error = FieldError(("query", "timeframe"), "out_of_range", f"At most {MOST_DAYS} days.")
         raise Invalid("There is no such timeframe here.", errors=[error])
-    return datetime.combine((now - timedelta(days=length.days - 1)).date(), datetime.min.time(), UTC)
+    return first_moment(length.days, now=now)
 
 
 def shown(found: Insights) -> dict[str, Any]:

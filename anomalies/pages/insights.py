@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 from django.db.models import Exists, OuterRef
@@ -17,7 +17,7 @@ from anomalies.models import Anomaly, AnomalyTag, Tag
 from anomalies.pages.listing import whole
 from anomalies.pages.why import SHORT_NAMES
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.services.insights import STATUSES, TYPES, Day, Insights, Source, insights
+from anomalies.services.insights import STATUSES, TYPES, Day, Insights, Source, first_moment, insights
 from datastores.models import Datastore
 
 TIMEFRAMES: Final = {"week": ("7 days", 7), "month": ("30 days", 30), "quarter": ("91 days", 91), "year": ("365 days", 365)}
@@ -114,7 +114,7 @@ def insights_shown(user: User, params: QueryDict, *, now: datetime) -> Page:
     tags = list(Tag.objects.for_org(user.org_id).order_by("name").values_list("name", flat=True)[:TAGS_OFFERED])
     timeframe = params.get("timeframe", "") if params.get("timeframe") in TIMEFRAMES else USUAL
     datastore, tag = whole(params.get("datastore", "")), params.get("tag", "") if params.get("tag") in tags else ""
-    start = datetime.combine((now - timedelta(days=TIMEFRAMES[timeframe][1] - 1)).date(), datetime.min.time(), UTC)
+    start = first_moment(TIMEFRAMES[timeframe][1], now=now)
     found = insights(narrowed(user, datastore=datastore if datastore in names else 0, tag=tag), start=start, end=now)
     return Page(
         timeframes=tuple(Option(value, label, value == timeframe) for value, (label, _) in TIMEFRAMES.items()),

@@ -20,13 +20,14 @@ from anomalies.pages.access import reach_of
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.states import latest
 from config.api.filters import SORT, ListFilter, form_errors, sorted_by
+from config.api.pagination import COUNT_CAP
 
 PAGE_SIZE: Final = 25
 SIZES: Final = (10, 25, 50, 100)
 MAX_PAGE: Final = 100_000
-# Counts beside other things stop here, those of a list at LIST_CAP: beyond it the exact number helps nobody and costs a scan.
+# Counts beside other things stop here, those of a list where the API's do: beyond it the exact number helps nobody and costs a scan.
 CAP: Final = 1000
-LIST_CAP: Final = 10_000
+LIST_CAP: Final = COUNT_CAP
 SEARCH_LIMIT: Final = 200
 # The beginning of a span that ends now is as old as this, at most.
 ROLLING_S: Final = 10
@@ -69,7 +70,7 @@ class Listing:
         return cls(
             filters=tuple(pair for pair in asked if pair[0] not in wrong),
             sorts=tuple(pair for pair in sorts if pair[0] not in wrong),
-            page=max(1, min(whole(params.get("page", "")) or 1, MAX_PAGE)),
+            page=page_number(params),
             size=size if (size := whole(params.get("size", ""))) in SIZES else PAGE_SIZE,
             wrong=tuple(wrong.values()),
         )
@@ -176,6 +177,11 @@ def request_of(user: User) -> HttpRequest:
 def whole(text: str) -> int:
     """The number, or 0 for what is no id."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def page_number(params: QueryDict) -> int:
+    """Which page an address asks for, from 1; the first where it names none."""
+    return max(1, min(whole(params.get("page", "")), MAX_PAGE))
 
 
 def capped_count(rows: "QuerySet[Any]", *, cap: int = CAP) -> int:

@@ -15,12 +15,13 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import Level, User
 from accounts.pages.readers import reader
 from accounts.permissions import has_role
+from anomalies.mentions import plain
 from anomalies.models import Notice, NoticeSettings
 from anomalies.pages.access import reach_of
-from anomalies.pages.listing import whole
+from anomalies.pages.listing import capped_count, in_words, page_number, whole
 from anomalies.pages.rows import anomaly_address, title_of
 from anomalies.services import following
-from anomalies.services.notice_words import headline, plain
+from anomalies.services.notice_words import headline
 
 PAGE_SIZE: Final = 25
 CAP: Final = 99
@@ -74,8 +75,8 @@ class Page:
 def unread_count(user: User) -> str:
     """As the bell says it: "", "3", "99+"."""
     mine = Notice.objects.told_to(user, within=reach_of(user, Level.VIEWER))
-    count = mine.unread().order_by()[: CAP + 1].count()
-    return f"{CAP}+" if count > CAP else str(count or "")
+    count = capped_count(mine.unread(), cap=CAP)
+    return in_words(count, cap=CAP) if count else ""
 
 
 @require_GET
@@ -89,7 +90,7 @@ def notifications(request: HttpRequest) -> HttpResponse:
 
 def notices_shown(request: HttpRequest, user: User) -> Page:
     shows_all = request.GET.get("show") == "all"
-    number = max(1, min(whole(request.GET.get("page", "")) or 1, 10_000))
+    number = page_number(request.GET)
     told = Notice.objects.visible_to(user).select_related("by", "anomaly__metric", "anomaly__container", "anomaly__datastore")
     start = (number - 1) * PAGE_SIZE
     found = list((told if shows_all else told.unread()).order_by("-created", "-pk")[start : start + PAGE_SIZE + 1])

@@ -11,11 +11,11 @@ from django.http import QueryDict
 
 from anomalies.models import Anomaly
 from anomalies.services.scans.masking import MASK
+from anomalies.services.scans.values import ROWS_MAX
 from anomalies.services.sources import SourceField, SourceRecords, source_records
 from orgs.errors import DomainError
 
 LIMITS: Final = (10, 100, 1000)
-DOWNLOADED: Final = 10_000
 TEXT_SHOWN: Final = 200
 
 
@@ -126,7 +126,7 @@ def shown(found: Anomaly, kept: SourceRecords, rows: Sequence[Sequence[Any]], as
         here=asked.address(),
         masked=tuple(kept.masked_names),
         is_revealed=unmasked,
-        download=f"/api/anomalies/{found.pk}/source-record/download?limit={DOWNLOADED}",
+        download=f"/api/anomalies/{found.pk}/source-record/download?limit={ROWS_MAX}",
     )
 
 

@@ -21,7 +21,7 @@ from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, metric_for
 from anomalies.pages.charts import chart_of, stretch_of
 from anomalies.pages.evidence import picture
-from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, whole
+from anomalies.pages.listing import PAGE_SIZE, capped_count, in_words, page_number
 from anomalies.pages.rows import Row, rows_of
 from anomalies.querysets import AnomalyQuerySet
 from metrics import points
@@ -91,7 +91,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     user = reader(request)
     search = request.GET.get("search", "").strip()[:200].replace("\x00", "")
     state = request.GET.get("state", "")
-    number = max(1, min(whole(request.GET.get("page", "")) or 1, 10_000))
+    number = page_number(request.GET)
     page = series_shown(user, search=search, state=state if state in STATES else "", number=number)
     is_part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
     response = render(request, "metrics/_list.html" if is_part else "metrics/list.html", {"page": page, "part": is_part})

@@ -10,13 +10,13 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from accounts.models import Team, User
+from accounts.models import User
 from accounts.pages.readers import reader
 from accounts.permissions import has_role
 from anomalies.models import SavedView
 from anomalies.pages.columns import choose_columns
 from anomalies.pages.listing import Listing, whole
-from anomalies.services.saved_views import change_view, create_view, default_view_of, delete_view
+from anomalies.services.saved_views import change_view, create_view, default_view_of, delete_view, teams_of
 from orgs.errors import DomainError
 
 
@@ -58,7 +58,7 @@ def views_menu(user: User, listing: Listing) -> ViewsMenu:
     links = tuple(link_of(view, user, here) for view in seen_by(user))
     return ViewsMenu(
         views=links,
-        teams=tuple(teams_of(user).values_list("pk", "name")),
+        teams=tuple(teams_of(user).order_by("name", "pk").values_list("pk", "name")),
         current=next((link.name for link in links if link.current), ""),
         may_save=has_role(user, "view.manage") and not listing.wrong,
         address=here,
@@ -67,13 +67,6 @@ def views_menu(user: User, listing: Listing) -> ViewsMenu:
 
 def seen_by(user: User) -> QuerySet[SavedView]:
     return SavedView.objects.visible_to(user).with_default_of(user).select_related("user", "team").order_by("name", "pk")
-
-
-def teams_of(user: User) -> QuerySet[Team]:
-    """With which the person may share."""
-    teams = Team.objects.for_org(user.org_id)
-    mine = teams if user.is_admin else (teams.filter(members=user) | teams.filter(is_public=True)).distinct()
-    return mine.order_by("name", "pk")
 
 
 def link_of(view: SavedView, user: User, here: str) -> ViewLink:

@@ -23,7 +23,7 @@ from anomalies.models import Anomaly, BulkChange, BulkResult
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.changes import edit_anomalies
 from anomalies.services.edits import NOT_ARCHIVED, NOT_FOUND, Edit, Outcome, Snooze
-from anomalies.services.history import USER
+from anomalies.services.history import FLOW, USER
 from datastores.models import Datastore, Operation
 from orgs import keys
 from orgs.errors import Conflict, DomainError, FieldError, Invalid, NotFound
@@ -34,7 +34,6 @@ LIMIT: Final = 100_000
 CHUNK: Final = 500
 TOKEN_LIFE: Final = timedelta(minutes=15)
 KEPT_FOR: Final = timedelta(days=30)
-FLOW: Final = "flow"
 FORBIDDEN: Final = "forbidden"
 UNCHANGED: Final = "unchanged"
 CHANGED_SINCE: Final = "changed_since"

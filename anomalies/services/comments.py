@@ -4,7 +4,6 @@ A call that changes anomalies and takes a comment along (archiving) uses the thr
 changes anything, `write_comments`, and for each comment `line_parts` in the line of history that tells of the change.
 """
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Level, User
+from anomalies.mentions import mentioned_in
 from anomalies.models import Anomaly, Comment, Mention
 from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
@@ -23,8 +23,6 @@ from orgs.errors import FieldError, Invalid, NotFound
 
 MESSAGE_LIMIT: Final = 10_000
 MENTIONS_LIMIT: Final = 100
-# The name is what the writer saw; only the number counts.
-MENTION: Final = re.compile(r"@\[[^\]\n]*\]\(([0-9]{1,18})\)")
 
 
 @dataclass(frozen=True)
@@ -42,11 +40,6 @@ class Draft:
     def mentioned(self) -> tuple[int, ...]:
         """Whom the text or the list mentions, each once."""
         return tuple(dict.fromkeys((*mentioned_in(self.message), *self.mentioned_user_ids)))
-
-
-def mentioned_in(message: str) -> tuple[int, ...]:
-    """The ids in `@[Name](id)`, in their order, each once."""
-    return tuple(dict.fromkeys(int(found) for found in MENTION.findall(message)))
 
 
 @transaction.atomic

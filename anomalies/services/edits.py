@@ -14,6 +14,9 @@ ARCHIVED: Final = "archived"
 NOT_ARCHIVED: Final = "not_archived"
 STALE: Final = "stale"
 INVALID: Final = "invalid"
+# What is said of them, wherever it is.
+CHANGED_MEANWHILE: Final = "Somebody else changed the anomaly at the same time. Look at it again."
+RESTORE_FIRST: Final = "The anomaly is archived. Restore it first, by setting its status to Acknowledged."
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 
 from anomalies.querysets import AnomalyQuerySet
+from config.api.pagination import COUNT_CAP
 
 # Of a larger set, the newest so many are looked at; the answer says so.
 LOOKED_AT: Final = 50_000
 NEWEST: Final = ("-created", "-weight", "-pk")
-# A count beyond this helps nobody; lists stop there too.
-COUNT_CAP: Final = 10_000
 VALUES_SHOWN: Final = 100
 COLUMNS: Final = ("id", "org_id", "status", "type", "datastore_id", "container_id")
 

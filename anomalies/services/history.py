@@ -12,10 +12,13 @@ from accounts.models import User
 from anomalies.services import notices
 from config.database.prepared import Statement
 
+# Who did it, where it was no person.
 DETECTOR: Final = "detector"
+FLOW: Final = "flow"
 SCAN: Final = "scan"
 SNOOZE: Final = "snooze"
 TAGS: Final = "tags"
+# A person, whose name stands beside it.
 USER: Final = "user"
 
 Changeset = Mapping[str, tuple[object, object]]

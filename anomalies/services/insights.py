@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -109,6 +109,11 @@ class Insights:
     @property
     def by_status(self) -> dict[str, int]:
         return {name: sum(day.by_status[name] for day in self.days) for name in STATUSES}
+
+
+def first_moment(days: int, *, now: datetime) -> datetime:
+    """When the first of so many UTC days began, of which this one is the last."""
+    return datetime.combine((now - timedelta(days=days - 1)).date(), time.min, UTC)
 
 
 def insights(rows: AnomalyQuerySet, *, start: datetime, end: datetime) -> Insights:

@@ -10,9 +10,10 @@ from django.db import transaction
 
 from accounts import letters
 from accounts.models import Letter, Level, User
+from anomalies.mentions import plain
 from anomalies.models import Anomaly, Change, Notice
 from anomalies.services.changesets import told
-from anomalies.services.notice_words import headline, plain, who_in
+from anomalies.services.notice_words import headline, who_in
 from anomalies.services.notices import DRIFTING
 
 SHOWN: Final = 20

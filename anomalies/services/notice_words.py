@@ -1,6 +1,5 @@
 """What a notice says in one sentence."""
 
-import re
 from typing import Final
 
 from accounts.models import User
@@ -9,13 +8,7 @@ from anomalies.services.changesets import told
 
 # Parts of the system as people know them.
 ACTORS: Final = {"detector": "The detector", "scan": "A scan", "flow": "A housekeeping flow", "snooze": "The end of its snooze"}
-MENTION: Final = re.compile(r"@\[([^\]\n]*)\]\([0-9]{1,18}\)")
 WORDS_SHOWN: Final = 4
-
-
-def plain(comment: str) -> str:
-    """A comment without the numbers of those whom it mentions: "Look, @Alice Lee"."""
-    return MENTION.sub(r"@\1", comment)
 
 
 def who(person: User | None, actor: str) -> str:

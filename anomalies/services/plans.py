@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from anomalies.models import Anomaly
-from anomalies.services.edits import ARCHIVED, INVALID, NOT_ARCHIVED, NOT_FOUND, STALE, Edit, Snooze
+from anomalies.services.edits import ARCHIVED, CHANGED_MEANWHILE, INVALID, NOT_ARCHIVED, NOT_FOUND, RESTORE_FIRST, STALE, Edit, Snooze
 from anomalies.services.states import Directory, Named, State, Word
 from anomalies.services.weights import retagged
 from orgs.errors import FieldError
@@ -17,7 +17,6 @@ TAGS_LIMIT: Final = 100
 ASSIGNEES_LIMIT: Final = 100
 SNOOZE_DAYS: Final = 366
 SNOOZE_COUNT: Final = 1_000_000
-RESTORE_FIRST: Final = "The anomaly is archived. Restore it first, by setting its status to Acknowledged."
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ def refusals(edit: Edit, context: Context) -> list[FieldError]:
     if state is None:
         return [FieldError((*edit.loc, "id"), NOT_FOUND, f"There is no anomaly {edit.anomaly_id}.")]
     if stale := [name for name, value in edit.seen.items() if getattr(state, name) != value]:
-        return [FieldError((*edit.loc, stale[0]), STALE, "Somebody else changed the anomaly at the same time. Look at it again.")]
+        return [FieldError((*edit.loc, stale[0]), STALE, CHANGED_MEANWHILE)]
     parts = (_state_errors, _text_errors, _tag_errors, _assignee_errors, _duplicate_errors, _snooze_errors)
     return [FieldError((*edit.loc, *error.loc), error.code, error.msg) for part in parts for error in part(edit, state, context)]
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import Team, User
 from anomalies.models import DefaultView, SavedView
@@ -73,12 +74,16 @@ def stored(view: SavedView, *, update_fields: Sequence[str] | None = None) -> Sa
 
 
 def team_of(user: User, team_id: int | None) -> Team | None:
-    """One of the person's teams, the public one among them; an Admin may name any."""
+    """The team, if the person may share with it. Raises Invalid for any other."""
     if team_id is None:
         return None
-    teams = Team.objects.for_org(user.org_id)
-    mine = teams if user.is_admin else teams.filter(members=user) | teams.filter(is_public=True)
-    found = mine.filter(pk=team_id).first()
+    found = teams_of(user).filter(pk=team_id).first()
     if found is None:
         raise Invalid("The view was not saved.", errors=[FieldError(("body", "team_id"), "not_found", "You are in no such team.")])
     return found
+
+
+def teams_of(user: User) -> QuerySet[Team]:
+    """With which the person may share: their own and the public one; an Admin with any."""
+    teams = Team.objects.for_org(user.org_id)
+    return teams if user.is_admin else (teams.filter(members=user) | teams.filter(is_public=True)).distinct()

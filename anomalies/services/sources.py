@@ -23,6 +23,7 @@ from redis.exceptions import RedisError
 
 from anomalies.models import Anomaly
 from anomalies.pictures import span_of
+from anomalies.services.findings import finite
 from anomalies.services.scans.masking import MASK
 from anomalies.services.scans.rows import PURPOSE, as_kept
 from anomalies.services.scans.values import ROWS_MAX
@@ -204,10 +205,6 @@ def at_times(wanted: Ints, times: Ints, values: Floats) -> Floats:
 
 def said(at_ms: int) -> str:
     return iso_millis(from_unix_ms(at_ms))
-
-
-def finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def key_of(anomaly: Anomaly) -> str:

@@ -1,22 +1,19 @@
 """What people do with one anomaly, in verbs. Whether they may is checked by the caller; whether the anomaly's state allows it, here.
 
 Each verb raises Archived for a change that an archived anomaly does not take, Invalid for values that do not do, StaleState when somebody
-else changed the status or a field in question after `anomaly` was read, StaleVersion when `version` is no longer its newest `updated`.
+else changed the status or a field in question after `anomaly` was read, StaleVersion for an edit that has `seen` another `updated`.
 """
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Final
 
 from accounts.models import User
 from anomalies.models import Anomaly
 from anomalies.services import edits
 from anomalies.services.changes import edit_anomalies
-from anomalies.services.edits import Edit, Outcome, Snooze
-from anomalies.services.plans import RESTORE_FIRST
+from anomalies.services.edits import CHANGED_MEANWHILE, RESTORE_FIRST, Edit, Outcome, Snooze
 from orgs.errors import Archived, Conflict, DomainError, FieldError, Invalid, StaleState, StaleVersion
 
-CHANGED_MEANWHILE: Final = "Somebody else changed the anomaly at the same time. Look at it again."
 # What a refusal is, when one anomaly alone is concerned; of all other codes, a value that does not do.
 REFUSALS: Final[Mapping[str, type[DomainError]]] = {
     edits.ARCHIVED: Archived,
@@ -52,15 +49,12 @@ def _refusal(errors: tuple[FieldError, ...]) -> DomainError:
     return Invalid("The anomaly was not changed.", errors=errors)
 
 
-def seen_of(anomaly: Anomaly, *fields: str, version: datetime | None = None) -> dict[str, object]:
+def seen_of(anomaly: Anomaly, *fields: str) -> dict[str, object]:
     """The status, which decides what may be changed at all, and `fields`, as the caller has read them."""
-    read: dict[str, object] = {field: getattr(anomaly, field) for field in ("status", *fields)}
-    return read if version is None else {"updated": version, **read}
+    return {field: getattr(anomaly, field) for field in ("status", *fields)}
 
 
-def change_anomaly(
-    anomaly: Anomaly, *, user: User, status: str | None = None, description: str | None = None, version: datetime | None = None
-) -> Anomaly:
+def change_anomaly(anomaly: Anomaly, *, user: User, status: str | None = None, description: str | None = None) -> Anomaly:
     """The anomaly with its new status and description; None leaves a field as it is, and changing nothing writes nothing.
 
     A status sent for an archived anomaly restores it, and always to Acknowledged: somebody has seen it.
@@ -68,21 +62,12 @@ def change_anomaly(
     if status is not None and status not in Anomaly.OPEN:
         msg = f"Use {' or '.join(Anomaly.OPEN)}. Archiving is a DELETE."
         raise Invalid("The anomaly was not changed.", errors=[FieldError(("body", "status"), "invalid_choice", msg)])
-    seen = seen_of(anomaly, *(("description",) if description is not None else ()), version=version)
+    seen = seen_of(anomaly, *(("description",) if description is not None else ()))
     edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, status=status, description=description, seen=seen), user=user)
     return anomaly
 
 
-def archive_anomaly(
-    anomaly: Anomaly,
-    *,
-    user: User,
-    status: str,
-    version: datetime | None = None,
-    duplicate_of: int | None = None,
-    comment: str = "",
-    mentioned_user_ids: Collection[int] = (),
-) -> Anomaly:
+def archive_anomaly(anomaly: Anomaly, *, user: User, status: str) -> Anomaly:
     """The anomaly, archived for one of the four reasons; an archived one is classified anew.
 
     While it lasts, nothing that its series does changes it any more, but for its end; if that grows much worse, a new one is opened.
@@ -90,15 +75,7 @@ def archive_anomaly(
     if status not in Anomaly.ARCHIVED:
         reasons = ", ".join(Anomaly.ARCHIVED)
         raise Invalid("That is no reason to archive.", errors=[FieldError(("body", "status"), "invalid_choice", f"Use one of {reasons}.")])
-    edit = Edit(
-        anomaly_id=anomaly.pk,
-        status=status,
-        duplicate_of=duplicate_of,
-        comment=comment,
-        mentioned=tuple(mentioned_user_ids),
-        seen=seen_of(anomaly, version=version),
-    )
-    edit_anomaly(anomaly, edit, user=user)
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, status=status, seen=seen_of(anomaly)), user=user)
     return anomaly
 
 

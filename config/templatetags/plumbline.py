@@ -21,7 +21,6 @@ _FIGURE: Final = r"(?<![\w#.])[-\u2212]?\d(?:[\d,.]*\d)?(?:e[-+]?\d+)?(?: %)?"
 TELLING: Final = re.compile(rf"({_FIGURE} to {_FIGURE}|{_FIGURE}(?= where | is within |, unlike )|(?<=Stuck at ){_FIGURE})")
 
 CODE: Final = re.compile(r"`([^`]+)`")
-MENTION: Final = re.compile(r"@\[([^\]\n]*)\]\([0-9]{1,18}\)")
 
 
 @register.filter
@@ -68,15 +67,6 @@ def code_words(sentence: str) -> SafeString:
     """The sentence with what stands between backticks as code; everything escaped."""
     pieces = enumerate(CODE.split(sentence))
     return format_html_join("", "{}", ((format_html("<code>{}</code>", piece) if odd % 2 else piece,) for odd, piece in pieces))
-
-
-@register.filter
-def mentions(message: str) -> SafeString:
-    """A comment as people read it: those whom it mentions as "@Alice Lee", marked; everything escaped."""
-    pieces = enumerate(MENTION.split(message))
-    return format_html_join(
-        "", "{}", ((format_html('<span class="mention">@{}</span>', piece) if odd % 2 else piece,) for odd, piece in pieces)
-    )
 
 
 def reader_zone(context: template.Context) -> tzinfo:

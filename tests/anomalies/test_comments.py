@@ -6,9 +6,9 @@ import pytest
 from django.db import connection, connections, transaction
 
 from accounts.models import Level
+from anomalies.mentions import mentioned_in
 from anomalies.models import Anomaly, Change, Comment, Mention, Notice
 from anomalies.services import Draft, archive_anomaly, comment_on, delete_comment, draft_errors, edit_comment, line_parts, write_comments
-from anomalies.services.comments import mentioned_in
 from orgs.errors import Archived, Invalid, NotFound
 from tests import factories
 

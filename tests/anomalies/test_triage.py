@@ -1,6 +1,7 @@
 """What people may do with an anomaly, in which state, and what stays of it."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -108,11 +109,12 @@ def test_what_was_archived_in_the_meantime_is_not_described(anomaly, author, edi
 
 def test_a_version_that_is_not_the_newest_changes_nothing(anomaly, author):
     old = Anomaly.objects.get().updated
-    change_anomaly(anomaly, user=author, description="first", version=old)
+    change = Edit(anomaly_id=anomaly.pk, status="Acknowledged", seen={"updated": old})
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, description="first", seen={"updated": old}), user=author)
     with pytest.raises(StaleVersion):
-        change_anomaly(Anomaly.objects.get(), user=author, status="Acknowledged", version=old)
+        edit_anomaly(anomaly, change, user=author)
     assert (row(anomaly)["status"], row(anomaly)["description"]) == ("Active", "first")
-    change_anomaly(Anomaly.objects.get(), user=author, status="Acknowledged", version=Anomaly.objects.get().updated)
+    edit_anomaly(anomaly, replace(change, seen={"updated": Anomaly.objects.get().updated}), user=author)
     assert row(anomaly)["status"] == "Acknowledged"
 
 
