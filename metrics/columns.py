@@ -1,6 +1,6 @@
 """A series over a range as columns for charts: raw where that is little, else rolled up in even steps."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -9,7 +9,9 @@ from metrics import points, steps
 from metrics.arrays import DAY_MS, Floats, Ints
 from metrics.detection.engine import Outlook
 from metrics.models import Metric
+from metrics.points.families import POINTS, VERDICTS
 from metrics.points.partitions import KEEP_DAYS
+from metrics.points.spans import holds_more, spans
 
 Aggregation = Literal["mean", "min", "max"]
 
@@ -66,7 +68,8 @@ class Band:
 def step_for(metric: Metric, window: Window) -> int | None:
     """The step in which `window` of this metric is shown; None for the points as they were received.
 
-    A day or less is raw unless the caller limits it. The number of points is estimated from the metric's usual resolution.
+    A day or less is raw unless the caller limits it. The number of points is estimated from the metric's usual resolution: whoever
+    reads may find that there are more than may be told.
     """
     if window.step_ms is not None:
         return window.step_ms
@@ -89,11 +92,25 @@ def series_of(metric: Metric, window: Window, *, aggregation: Aggregation = "mea
     """The metric's points in `window`. Rolled up, every step between the first and the last that holds a point is there; NaN = empty."""
     step_ms = step_for(metric, window)
     if step_ms is None:
-        raw = points.read(metric.org_id, [metric.pk], window.start_ms, window.end_ms)[metric.pk]
-        if window.max_points is None or raw.timestamps_ms.size <= window.max_points:
+        if (raw := _raw(metric, window)) is not None:
             return Series(raw.timestamps_ms, raw.values)
-        step_ms = nice_step(window.length_ms / window.max_points)
+        step_ms = _coarser(window)
     return _rolled(metric, window, step_ms, aggregation)
+
+
+def _raw(metric: Metric, window: Window) -> points.Points | None:
+    """The points as they were received; None when they are more than may be told, of which few have been read."""
+    most = window.max_points or HARD_MAX_POINTS
+    if holds_more(POINTS, metric.org_id, metric.pk, window.start_ms, window.end_ms, than=most):
+        return None
+    raw = points.read(metric.org_id, [metric.pk], window.start_ms, window.end_ms)[metric.pk]
+    return raw if raw.timestamps_ms.size <= most else None
+
+
+def _coarser(window: Window) -> int:
+    """The step for a window that turned out to hold more points than its metric's resolution promised."""
+    most = window.max_points or (HARD_MAX_POINTS if window.length_ms <= DAY_MS else DEFAULT_MAX_POINTS)
+    return nice_step(window.length_ms / most)
 
 
 def _rolled(metric: Metric, window: Window, step_ms: int, aggregation: Aggregation) -> Series:
@@ -117,20 +134,44 @@ def spread(column: Floats, places: Ints, size: int) -> Floats:
 def band_of(metric: Metric, window: Window, *, then: Outlook | None = None) -> tuple[Band, int | None]:
     """The verdicts in `window`, then what is expected after them, and the step in which they come; in steps, bounds and expectation are
     means and the score is the highest."""
-    found = points.read_verdicts(metric.org_id, [metric.pk], window.start_ms, window.end_ms)[metric.pk]
-    band = Band(found.timestamps_ms, found.yhat, found.lower, found.upper, found.score)
-    if then is not None and then.timestamps_ms.size:
-        band = _followed(band, then, start_ms=window.start_ms)
-        if window.max_points is not None:
-            window = replace(window, end_ms=max(window.end_ms, int(then.timestamps_ms[-1]) + 1), ahead_ms=0)
-    step_ms = step_for(metric, window)
-    if step_ms is None or not band.timestamps_ms.size:
-        return band, step_ms
-    return _stepped(band, step_ms), step_ms
+    asked = window
+    if then is not None and then.timestamps_ms.size and window.max_points is not None:
+        asked = replace(window, end_ms=max(window.end_ms, int(then.timestamps_ms[-1]) + 1), ahead_ms=0)
+    step_ms = step_for(metric, asked)
+    if step_ms is None:
+        if (band := _raw_band(metric, window, then)) is not None:
+            return band, None
+        step_ms = _coarser(asked)
+    return _stepped_band(metric, window, then, step_ms), step_ms
 
 
-def _followed(band: Band, then: Outlook, *, start_ms: int) -> Band:
+def _raw_band(metric: Metric, window: Window, then: Outlook | None) -> Band | None:
+    """The verdicts one by one; None when they are more than may be told."""
+    if holds_more(VERDICTS, metric.org_id, metric.pk, window.start_ms, window.end_ms, than=HARD_MAX_POINTS):
+        return None
+    band = _followed(_verdicts(metric, window.start_ms, window.end_ms), then, start_ms=window.start_ms)
+    return band if band.timestamps_ms.size <= HARD_MAX_POINTS else None
+
+
+def _stepped_band(metric: Metric, window: Window, then: Outlook | None, step_ms: int) -> Band:
+    """Span by span; what is expected comes with the last, whose last step may hold both."""
+    found = spans(VERDICTS, metric.org_id, [metric.pk], window.start_ms, window.end_ms, step_ms=step_ms)
+    parts = [_stepped(_verdicts(metric, start, end), step_ms) for start, end in found[:-1]]
+    for start, end in found[-1:]:
+        parts.append(_stepped(_followed(_verdicts(metric, start, end), then, start_ms=start), step_ms))
+    columns = ([getattr(part, column.name) for part in parts] for column in fields(Band))
+    return Band(*map(np.concatenate, columns))
+
+
+def _verdicts(metric: Metric, start_ms: int, end_ms: int) -> Band:
+    found = points.read_verdicts(metric.org_id, [metric.pk], start_ms, end_ms)[metric.pk]
+    return Band(found.timestamps_ms, found.yhat, found.lower, found.upper, found.score)
+
+
+def _followed(band: Band, then: Outlook | None, *, start_ms: int) -> Band:
     """The band with what is expected after it; nobody has scored that yet."""
+    if then is None or not then.timestamps_ms.size:
+        return band
     newest = int(band.timestamps_ms[-1]) if band.timestamps_ms.size else start_ms - 1
     part = slice(int(np.searchsorted(then.timestamps_ms, max(newest + 1, start_ms))), None)
     return Band(
@@ -143,6 +184,8 @@ def _followed(band: Band, then: Outlook, *, start_ms: int) -> Band:
 
 
 def _stepped(band: Band, step_ms: int) -> Band:
+    if not band.timestamps_ms.size:
+        return band
     numbers = band.timestamps_ms // step_ms
     starts = steps.starts_of(numbers)
     expected, lower, upper = (steps.means(column, starts) for column in (band.expected, band.lower, band.upper))

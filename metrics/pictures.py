@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
+import numpy as np
 import redis
 from django.core.cache import cache
 
-from metrics import charts, points
-from metrics.arrays import DAY_MS, HOUR_MS
+from metrics import charts
+from metrics.arrays import DAY_MS, HOUR_MS, Floats, Ints
 from metrics.charts import Form, Span
+from metrics.columns import HARD_MAX_POINTS, Series, Window, band_of, series_of
 from metrics.looks import Theme
 from metrics.models import Metric
 
@@ -83,23 +85,38 @@ def draw_opening(metric: Metric, span: Span, *, now_ms: int) -> None:
 
 def draw_frame(metric: Metric, frame: Frame, *, style: Style) -> bytes:
     """Reads the points and verdicts of the frame and draws them. The metric's org must be loaded with it: times are in its zone."""
-    found = points.read(metric.org_id, [metric.pk], frame.start_ms, frame.end_ms)[metric.pk]
-    verdicts = points.read_verdicts(metric.org_id, [metric.pk], frame.start_ms, frame.end_ms)[metric.pk]
+    window = Window(frame.start_ms, frame.end_ms, max_points=HARD_MAX_POINTS)
+    times, values = _line(series_of(metric, window), frame.spans)
+    band, _ = band_of(metric, window)
     picture = charts.Picture(
         title=metric.name,
         start_ms=frame.start_ms,
         end_ms=frame.end_ms,
-        timestamps_ms=found.timestamps_ms,
-        values=found.values,
-        band_ms=verdicts.timestamps_ms,
-        expected=verdicts.yhat,
-        lower=verdicts.lower,
-        upper=verdicts.upper,
+        timestamps_ms=times,
+        values=values,
+        band_ms=band.timestamps_ms,
+        expected=band.expected,
+        lower=band.lower,
+        upper=band.upper,
         spans=frame.spans,
         now_ms=frame.now_ms,
         zone=zoneinfo.ZoneInfo(metric.org.timezone),
     )
     return charts.draw(picture, form=style.form, theme=style.theme, width=style.width, height=style.height)
+
+
+def _line(series: Series, spans: Sequence[Span]) -> tuple[Ints, Floats]:
+    """The points of the line. Of a step it has the least and the greatest, and at the moment of a span's peak what stands out there."""
+    if series.step_ms is None or series.minimum is None or series.maximum is None or not series.values.size:
+        return series.timestamps_ms, series.values
+    moments = np.unique([span.start_ms if span.peak_ms is None else span.peak_ms for span in spans]).astype(np.int64)
+    moments = moments[(moments >= series.timestamps_ms[0]) & (moments < series.timestamps_ms[-1] + series.step_ms)]
+    at = (moments - series.timestamps_ms[0]) // series.step_ms
+    least, mean, most = series.minimum, series.values, series.maximum
+    peaks = np.where(most[at] - mean[at] >= mean[at] - least[at], most[at], least[at])
+    times = np.concatenate([series.timestamps_ms, series.timestamps_ms + series.step_ms // 2, moments])
+    order = np.argsort(times, kind="stable")
+    return times[order], np.concatenate([least, most, peaks])[order]
 
 
 def _key(metric: Metric, span: Span, others: Sequence[Span], style: Style) -> str:

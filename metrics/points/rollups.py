@@ -1,7 +1,7 @@
 """Roll-ups: mean, least, most and count per step; whole days from the day chunks' counters, without decoding a point."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from metrics.arrays import DAY_MS, Floats, Ints
 from metrics.points.families import POINTS
 from metrics.points.merge import Run
 from metrics.points.reads import assembled, fetched, parts_of, read_run, read_statement, within
+from metrics.points.spans import spans
 from metrics.steps import starts_of
 
 
@@ -55,11 +56,26 @@ def rollup(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int, s
     Steps begin at multiples of `step_ms` since 1970. NaN values do not count; steps without values are left out.
     """
     partials = _counted(org_id, series_ids, start_ms, end_ms) if step_ms % DAY_MS == 0 else None
-    if partials is None:
-        partials = _of_points(read_run(POINTS, org_id, series_ids, start_ms, end_ms))
-    ids = list(series_ids)
+    if partials is not None:
+        return _by_series(partials, series_ids, step_ms)
+    parts = [
+        _by_series(_of_points(read_run(POINTS, org_id, series_ids, start, end)), series_ids, step_ms)
+        for start, end in spans(POINTS, org_id, series_ids, start_ms, end_ms, step_ms=step_ms)
+    ]
+    return {series: _after_each_other([part[series] for part in parts]) for series in series_ids}
+
+
+def _by_series(partials: _Partials, series_ids: Sequence[int], step_ms: int) -> dict[int, Rollup]:
     run = Run(partials.series, partials.times, np.empty((0, partials.series.size)))
-    return {series: _rolled(partials, part, step_ms) for series, part in parts_of(run, ids)}
+    return {series: _rolled(partials, part, step_ms) for series, part in parts_of(run, series_ids)}
+
+
+def _after_each_other(parts: list[Rollup]) -> Rollup:
+    """Roll-ups of spans that touch between two steps, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = ([getattr(part, column.name) for part in parts] for column in fields(Rollup))
+    return Rollup(*map(np.concatenate, columns))
 
 
 def _counted(org_id: int, series_ids: Sequence[int], start_ms: int, end_ms: int) -> _Partials | None:

@@ -29,7 +29,7 @@ def test_steps_are_those_that_people_read(least_ms, step_ms):
 @pytest.mark.parametrize(
     ("resolution_s", "window", "step_ms"),
     [
-        (1.0, Window(0, DAY), None),  # a day is raw, however many points it holds
+        (1.0, Window(0, DAY), None),  # a day is raw, if it does not turn out to hold too much
         (60.0, Window(0, DAY + 1), None),
         (60.0, Window(0, 2 * DAY), 120_000),
         (None, Window(0, 30 * DAY), 1_800_000),  # an unknown resolution counts as a minute
