@@ -36,9 +36,9 @@ class AnyOf(Func):
     output_field = BooleanField()
 
 
-def among(ids: Sequence[int]) -> AnyOf:
-    """The condition that the row is one of these. As one array: Django would look at each number by itself."""
-    return AnyOf(F("pk"), Value(list(ids), output_field=ArrayField(BigIntegerField())))
+def among(ids: Sequence[int], column: str = "pk") -> AnyOf:
+    """The condition that the row, or what it points to, is one of these. As one array: Django would look at each number by itself."""
+    return AnyOf(F(column), Value(list(ids), output_field=ArrayField(BigIntegerField())))
 
 
 def hanging(model: type[Model], org_id: int, **wanted: Any) -> Q:

@@ -6,7 +6,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.callers import Caller
 from accounts.models import Level, TeamMember
-from anomalies.conditions import AnyOf
+from anomalies.conditions import AnyOf, among
 from datastores.models import Datastore
 from datastores.querysets import sees_whole_org
 from orgs.querysets import OrgQuerySet
@@ -36,7 +36,7 @@ class AnomalyQuerySet(OrgQuerySet["Anomaly"]):
     def standing_in(self, datastores: Collection[int] | None) -> Self:
         """Without the deleted, in these datastores; in all of them for None."""
         standing = self.filter(deleted=None)
-        return standing if datastores is None else standing.filter(datastore__in=sorted(datastores))
+        return standing if datastores is None else standing.filter(among(sorted(datastores), "datastore"))
 
     def awake(self) -> Self:
         return self.filter(snoozed_at=None)
@@ -62,7 +62,7 @@ class NoticeQuerySet(OrgQuerySet["Notice"]):
     def told_to(self, user: Caller, *, within: Collection[int] | None) -> Self:
         """The same for who may read histories in these datastores; in all of them for None."""
         mine = self.for_org(user.org_id).filter(user=user.pk, in_app=True, anomaly__deleted=None)
-        return mine if within is None else mine.filter(anomaly__datastore__in=sorted(within))
+        return mine if within is None else mine.filter(among(sorted(within), "anomaly__datastore"))
 
     def unread(self) -> Self:
         return self.filter(acknowledged=None)

@@ -21,8 +21,7 @@ from accounts.models import User
 from accounts.pages.look import keys_of, theme_of
 from accounts.permissions import has_role
 from accounts.zones import zone_of
-from anomalies.pages.listing import capped_count, in_words, visible_to
-from anomalies.pages.notifications import unread_count
+from anomalies.pages.badges import unread, waiting
 from config.api.problems import problem_response
 from config.api.session.endpoint import refused
 from config.api.session.envelope import Refusal
@@ -41,12 +40,6 @@ class Place:
     current: bool
     key: str
     count: str = ""
-
-
-def waiting(user: User) -> str:
-    """How many open anomalies there are; empty for none."""
-    count = capped_count(visible_to(user).open().awake())
-    return in_words(count) if count else ""
 
 
 def places(request: HttpRequest, user: User) -> tuple[Place, ...]:
@@ -116,7 +109,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "places": SimpleLazyObject(lambda: places(request, user) if isinstance(user, User) else ()),
         "settings_places": SimpleLazyObject(lambda: settings_places(request, user) if isinstance(user, User) else ()),
-        "unread": SimpleLazyObject(lambda: unread_count(user) if isinstance(user, User) else ""),
+        "unread": SimpleLazyObject(lambda: unread(user) if isinstance(user, User) else ""),
         "profile_places": SimpleLazyObject(lambda: profile_places(request)),
         "single_keys": SimpleLazyObject(lambda: keys_of(request, user) if isinstance(user, User) else True),
         "clock": SimpleLazyObject(lambda: str(user.clock) if isinstance(user, User) else str(User.Clock.DAY)),

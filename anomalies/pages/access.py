@@ -8,7 +8,8 @@ from accounts.permissions import PERMISSIONS, has_role, level_needed
 from anomalies.conditions import once
 from anomalies.models import Anomaly
 from datastores.models import Datastore
-from datastores.querysets import access_of, sees_whole_org
+from datastores.querysets import sees_whole_org
+from datastores.reach import levels_held
 from metrics.models import Metric
 
 
@@ -19,7 +20,7 @@ def reach_of(user: User, level: Level) -> frozenset[int] | None:
     """
     if sees_whole_org(user, level=level):
         return None
-    levels = once(user, "levels", lambda: list(access_of(user).order_by().values_list("datastore", "level")))
+    levels = once(user, "levels", lambda: levels_held(user))
     return frozenset(datastore for datastore, held in levels if held >= level)
 
 

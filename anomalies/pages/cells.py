@@ -4,11 +4,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from anomalies.conditions import among
 from anomalies.models import Anomaly, SourceRow
 from anomalies.services.scans.masking import MASK
+from config.database.prepared import Query
 
 SHOWN: Final = 3
 LONGEST: Final = 14
+
+_FIRST_ROWS: Final[Query[Any]] = Query(
+    lambda anomalies: (
+        SourceRow.objects.filter(among(anomalies, "anomaly"))
+        .order_by("anomaly", "place")
+        .distinct("anomaly")
+        .values_list("anomaly", "anomaly__source_table__fields", "values")
+    ),
+    anomalies=[30_059, 30_061],
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +35,7 @@ class Cell:
 def cells_of(anomalies: Iterable[Anomaly]) -> dict[int, tuple[Cell, ...]]:
     """By anomaly, for those of which rows are kept. One query, for the record anomalies of a page."""
     wanted = [anomaly.pk for anomaly in anomalies if anomaly.type == Anomaly.Type.RECORD]
-    rows = SourceRow.objects.filter(anomaly__in=wanted).order_by("anomaly", "place").distinct("anomaly")
-    found = rows.values_list("anomaly", "anomaly__source_table__fields", "values")
+    found = _FIRST_ROWS.all(anomalies=wanted) if wanted else ()
     return {pk: around_the_wrong(fields, values) for pk, fields, values in found if fields}
 
 

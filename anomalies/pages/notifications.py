@@ -12,19 +12,18 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
-from accounts.models import Level, User
+from accounts.models import User
 from accounts.pages.readers import reader
 from accounts.permissions import has_role
 from anomalies.mentions import plain
 from anomalies.models import Notice, NoticeSettings
-from anomalies.pages.access import reach_of
-from anomalies.pages.listing import capped_count, in_words, page_number, whole
+from anomalies.pages.badges import unread
+from anomalies.pages.listing import page_number, whole
 from anomalies.pages.rows import anomaly_address, title_of
 from anomalies.services import following
 from anomalies.services.notice_words import headline
 
 PAGE_SIZE: Final = 25
-CAP: Final = 99
 KINDS: Final = (
     (Notice.Kind.MENTIONED, "Somebody mentions you", "In a comment on an anomaly that you may read."),
     (Notice.Kind.ASSIGNED, "An anomaly is assigned to you", "By a person, or by the check that found it."),
@@ -72,13 +71,6 @@ class Page:
     may_acknowledge: bool
 
 
-def unread_count(user: User) -> str:
-    """As the bell says it: "", "3", "99+"."""
-    mine = Notice.objects.told_to(user, within=reach_of(user, Level.VIEWER))
-    count = capped_count(mine.unread(), cap=CAP)
-    return in_words(count, cap=CAP) if count else ""
-
-
 @require_GET
 def notifications(request: HttpRequest) -> HttpResponse:
     """The page."""
@@ -97,7 +89,7 @@ def notices_shown(request: HttpRequest, user: User) -> Page:
     return Page(
         rows=tuple(row_of(notice) for notice in found[:PAGE_SIZE]),
         shows_all=shows_all,
-        unread=unread_count(user),
+        unread=unread(user),
         until=found[0].created if found else None,
         before=address(shows_all=shows_all, page=number - 1) if number > 1 else "",
         after=address(shows_all=shows_all, page=number + 1) if len(found) > PAGE_SIZE else "",

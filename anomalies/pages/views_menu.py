@@ -1,6 +1,7 @@
 """Saved views in the inbox: a list under a name, private or shared with a team, one of them the default."""
 
 from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -10,14 +11,56 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from accounts.models import User
+from accounts.models import Role, User
 from accounts.pages.readers import reader
 from accounts.permissions import has_role
+from anomalies.conditions import once
 from anomalies.models import SavedView
 from anomalies.pages.columns import choose_columns
 from anomalies.pages.listing import Listing, whole
-from anomalies.services.saved_views import change_view, create_view, default_view_of, delete_view, teams_of
+from anomalies.services.saved_views import change_view, create_view, delete_view, teams_of
+from config.database.prepared import Query
+from datastores.reach import EXAMPLES, somebody
 from orgs.errors import DomainError
+
+
+class Seen(NamedTuple):
+    """A view that a person sees, as it is stored."""
+
+    id: int
+    name: str
+    query: str
+    is_default: bool
+    team: int | None
+    team_name: str | None
+    owner: int
+    owner_name: str
+    owner_email: str
+
+
+SEEN: Final = ("pk", "name", "query", "default", "team", "team__name", "user", "user__name", "user__email")
+PERSON: Final = {"user": EXAMPLES["user"], "org": EXAMPLES["org"]}
+
+
+def _seen(role: Role) -> Query[Any]:
+    def build(*, user: int, org: int) -> QuerySet[SavedView, Any]:
+        person = somebody(user=user, org=org, role=role)
+        return SavedView.objects.visible_to(person).with_default_of(person).order_by("name", "pk").values_list(*SEEN)
+
+    return Query(build, **PERSON)
+
+
+def _teams(role: Role) -> Query[Any]:
+    def build(*, org: int, user: int = 0) -> QuerySet[Any, Any]:
+        teams = teams_of(somebody(user=user, org=org, role=role))
+        return teams.order_by("name", "pk").values_list("pk", "name")
+
+    return Query(build, **(PERSON if role == Role.MEMBER else {"org": PERSON["org"]}))
+
+
+# By whether an Admin asks.
+_SEEN: Final = {True: _seen(Role.ADMIN), False: _seen(Role.MEMBER)}
+_TEAMS: Final = {True: _teams(Role.ADMIN), False: _teams(Role.MEMBER)}
 
 
 @dataclass(frozen=True)
@@ -48,39 +91,39 @@ class ViewsMenu:
 
 def start_of(user: User) -> str:
     """The address of the person's default view; empty without one."""
-    view = default_view_of(user)
-    return Listing.read(QueryDict(view.query)).address() if view else ""
+    return next((Listing.read(QueryDict(view.query)).address() for view in seen_by(user) if view.is_default), "")
 
 
 def views_menu(user: User, listing: Listing) -> ViewsMenu:
-    """Three queries, whatever there is."""
+    """Two queries, whatever there is."""
     here = listing.address()
     links = tuple(link_of(view, user, here) for view in seen_by(user))
     return ViewsMenu(
         views=links,
-        teams=tuple(teams_of(user).order_by("name", "pk").values_list("pk", "name")),
+        teams=tuple(_TEAMS[user.is_admin].all(org=user.org_id, user=user.pk)),
         current=next((link.name for link in links if link.current), ""),
         may_save=has_role(user, "view.manage") and not listing.wrong,
         address=here,
     )
 
 
-def seen_by(user: User) -> QuerySet[SavedView]:
-    return SavedView.objects.visible_to(user).with_default_of(user).select_related("user", "team").order_by("name", "pk")
+def seen_by(user: User) -> list[Seen]:
+    """The views that the person sees, by name. Looked up once in a request."""
+    return once(user, "views", lambda: [Seen(*row) for row in _SEEN[user.is_admin].all(user=user.pk, org=user.org_id)])
 
 
-def link_of(view: SavedView, user: User, here: str) -> ViewLink:
+def link_of(view: Seen, user: User, here: str) -> ViewLink:
     address = Listing.read(QueryDict(view.query)).address()
     return ViewLink(
-        id=view.pk,
+        id=view.id,
         name=view.name,
         address=address,
         current=address == here,
-        default=view.default,  # type: ignore[attr-defined]  # annotated by with_default_of
-        shared=view.team.name if view.team else "",
-        team=view.team_id,
-        owner="" if view.user_id == user.pk else str(view.user),
-        may_delete=view.user_id == user.pk or (user.is_admin and view.team_id is not None),
+        default=view.is_default,
+        shared=view.team_name or "",
+        team=view.team,
+        owner="" if view.owner == user.pk else str(User(name=view.owner_name, email=view.owner_email)),
+        may_delete=view.owner == user.pk or (user.is_admin and view.team is not None),
     )
 
 

@@ -57,11 +57,6 @@ def set_default(view: SavedView, *, user: User, is_default: bool) -> None:
         DefaultView.objects.filter(user=user, view=view).delete()
 
 
-def default_view_of(user: User) -> SavedView | None:
-    """The view that the person's inbox begins with, as long as they may see it."""
-    return SavedView.objects.visible_to(user).filter(defaults__user=user).first()
-
-
 def refuse_others(view: SavedView, user: User) -> None:
     if view.user_id != user.pk:
         raise Forbidden("This view is somebody else's. Save one of your own.")

@@ -21,6 +21,7 @@ from orgs import tenancy
 
 Row = TypeVar("Row")
 PREPARED: Final = "plumbline_prepared"
+COUNTED: Final = "SELECT count(*) FROM ({rows}) AS counted"
 NAMED: Final = re.compile(r"%\((\w+)\)s")
 
 
@@ -69,12 +70,13 @@ class Query(Generic[Row]):
     """A queryset whose values alone differ from call to call.
 
     `build` gets an example of each value, by its name, and makes the queryset. Each example must be found in the query, and nothing else
-    may be equal to it. Yields instances with what `select_related` asks for, or the tuples of `values_list`.
+    may be equal to it; that of an array is a list. Yields instances with what `select_related` asks for, or the tuples of `values_list`.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Row]], **examples: Any) -> None:
         self.build, self.examples = build, examples
         self._written: _Written | None = None
+        self._counted: Statement | None = None
 
     def all(self, **values: Any) -> list[Row]:
         written = self._write()
@@ -82,6 +84,14 @@ class Query(Generic[Row]):
 
     def first(self, **values: Any) -> Row | None:
         return next(iter(self.all(**values)), None)
+
+    def count(self, **values: Any) -> int:
+        """How many rows, up to the limit of the query."""
+        written = self._write()
+        if self._counted is None:
+            self._counted = Statement(COUNTED.format(rows=written.statement.text))
+        ((count,),) = self._counted.rows(*written.order(values))
+        return int(count)
 
     def first_at_home(self, model: type[Model], column: str, **values: Any) -> Row | None:
         """Asked in the name of the org of the row of `model` that has the value of this name in this column, in one round trip."""
@@ -107,10 +117,10 @@ class _Written:
         self.compiler = queryset.query.get_compiler(using=connection.alias)
         text, params = self.compiler.as_sql()
         self.statement = Statement(text)
-        names = {value: name for name, value in examples.items()}
+        names = {_comparable(value): name for name, value in examples.items()}
         plain = [getattr(param, "obj", param) for param in params]
         # A value of the query itself, which is no example, stays what it is.
-        self.places = [(names.get(param) if isinstance(param, Hashable) else None, param) for param in plain]
+        self.places = [(names.get(_comparable(param)), param) for param in plain]
         assert {name for name, _ in self.places if name} == set(examples), text  # noqa: S101 - the programmer's mistake
         self.converters = self.compiler.get_converters([column for column, *_ in self.compiler.select])
         self.is_model = queryset._iterable_class is ModelIterable
@@ -132,6 +142,12 @@ class _Written:
             for populator in related:
                 populator.populate(row, made)
             yield made
+
+
+def _comparable(value: Any) -> Hashable:
+    if isinstance(value, list):
+        return tuple(value)
+    return value if isinstance(value, Hashable) else None
 
 
 def _wrapper() -> DatabaseWrapper:

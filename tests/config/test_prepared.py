@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import PersonalToken
 from accounts.tokens import personal_token_of
+from anomalies.conditions import among
 from config.database.prepared import Query, Statement
 from orgs import wall
 from orgs.models import Org
@@ -15,6 +16,7 @@ from tests.acting import connected_as
 
 NAMES = Query(lambda slug: Org.objects.filter(slug__gt=slug).order_by("name").values_list("name", "pk"), slug="~example")
 ROWS = Query(lambda pk: Org.objects.filter(pk=pk).order_by(), pk=30_011)
+THESE = Query(lambda ids: Org.objects.filter(among(ids)).order_by("pk").values_list("name")[:2], ids=[30_011, 30_013])
 COUNT = Statement("SELECT count(*), %(word)s::text || %(word)s FROM orgs_org WHERE id >= %(least)s")
 KNOWN = "SELECT count(*) FROM pg_prepared_statements WHERE name = %s"
 
@@ -55,6 +57,13 @@ def test_instances_are_those_of_the_queryset(orgs, product):
         name: value for name, value in vars(usual).items() if name != "_state"
     }
     assert (found._state.adding, found._state.db) == (False, "default")
+
+
+def test_an_array_is_one_value_and_rows_are_counted_up_to_the_limit(orgs):
+    one, two = (org.pk for org in orgs)
+    three = factories.make_org("Three", slug="three").pk
+    assert [THESE.all(ids=[]), THESE.all(ids=[two]), THESE.all(ids=[one, two, three])] == [[], [("Two",)], [("One",), ("Two",)]]
+    assert [THESE.count(ids=ids) for ids in ([], [two], [one, two, three])] == [0, 1, 2]
 
 
 def test_named_values_may_be_used_twice(orgs, product, settings):
