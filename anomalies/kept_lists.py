@@ -1,4 +1,4 @@
-"""Lists that were read before. Their ids are kept in Redis, and are shown for as long as the database says that nothing has changed.
+"""Lists that were read before, and what was counted in them: kept in Redis, for as long as the database says that nothing has changed.
 
 Triggers write the number of each transaction that changes what an org's lists show (`ListChange`). A list is kept with the snapshot that
 was taken before it was read: it holds until there is a transaction of the org that this snapshot did not see and a reader sees now. That is
@@ -35,7 +35,7 @@ WHOLE: Final = 300_000
 # What takes less is read anew, which costs no more than looking it up.
 WORTH_S: Final = 0.004
 KEPT_S: Final = 300
-# The ids are there as long as what is said about them.
+# The content is there as long as what is said about it.
 OUTLIVES_S: Final = 60
 TIMEOUT_S: Final = 0.2
 # Longer than any list is kept, and than any transaction runs.
@@ -64,7 +64,7 @@ class Asked:
     @property
     def key(self) -> str:
         whole = (self.caller.org_id, self.caller.pk, sees_whole_org(self.caller, level=self.level), self.level, self.words)
-        return f"plumbline:anomalies:list:{hashlib.sha256(repr(whole).encode()).hexdigest()}"
+        return f"plumbline:anomalies:lists:{hashlib.sha256(repr(whole).encode()).hexdigest()}"
 
 
 @dataclass(frozen=True)
@@ -85,19 +85,44 @@ class _Look:
     is_unchanged: bool
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What was read before, or the wanted piece of it. `snapshot` and `reach` are those that it was read with."""
+
+    content: bytes
+    found: int
+    snapshot: str
+    reach: list[int] | None
+
+
 def part_of(asked: Asked, rows: Callable[[], QuerySet[Any, Any]], *, start: int, size: int) -> Part:
     """The ids from place `start` on. `rows` is called only when the list has to be read. One query more than reading it."""
     most = HEAD if start + size <= HEAD else WHOLE
-    key = f"{asked.key}:{most}"
-    kept = _kept(key, start, size)
-    look = _look(asked, snapshot=kept[0]["snapshot"] if kept else None)
-    if kept and look.is_unchanged and look.is_outside and kept[0]["reach"] == look.reach:
-        return Part(_numbers(kept[1]), kept[0]["found"])
+    piece = slice(start * ID_BYTES, (start + size) * ID_BYTES)
+    content, found = _as_before(asked, str(most), piece, lambda: _read(rows(), most))
+    return Part(_numbers(content), found)
+
+
+def said_of(asked: Asked, about: str, ask: Callable[[], bytes]) -> bytes:
+    """What `ask` says of a list, asked anew once the list has changed. `about` names the question. One query more than asking.
+
+    Nothing may be said of which the triggers do not note the changes.
+    """
+    return _as_before(asked, about, slice(0, None), lambda: (0, ask()))[0]
+
+
+def _as_before(asked: Asked, about: str, piece: slice, read: Callable[[], tuple[int, bytes]]) -> tuple[bytes, int]:
+    """The piece of what `read` says, and the number that it gives: as it was read before, where nothing has changed since."""
+    key = f"{asked.key}:{about}"
+    kept = _kept(key, piece)
+    look = _look(asked, snapshot=kept.snapshot if kept else None)
+    if kept and look.is_unchanged and look.is_outside and kept.reach == look.reach:
+        return kept.content, kept.found
     began = time.perf_counter()
-    found, ids = _read(rows(), most)
+    found, content = read()
     if look.is_outside and time.perf_counter() - began >= WORTH_S:
-        _keep(key, {"snapshot": look.snapshot, "reach": look.reach, "found": found}, ids)
-    return Part(_numbers(ids[start * ID_BYTES : (start + size) * ID_BYTES]), found)
+        _keep(key, _Kept(content, found, look.snapshot, look.reach))
+    return content[piece], found
 
 
 def _look(asked: Asked, *, snapshot: str | None) -> _Look:
@@ -142,22 +167,23 @@ def _redis() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
 
 
-def _kept(key: str, start: int, size: int) -> tuple[dict[str, Any], bytes] | None:
+def _kept(key: str, piece: slice) -> _Kept | None:
     try:
         both = _redis().pipeline()
         both.get(f"{key}:about")
-        both.getrange(f"{key}:ids", start * ID_BYTES, (start + size) * ID_BYTES - 1)
-        about, ids = both.execute()
+        both.getrange(f"{key}:content", piece.start, -1 if piece.stop is None else piece.stop - 1)
+        about, content = both.execute()
     except RedisError:
         return None
-    return (orjson.loads(about), ids) if about else None
+    return _Kept(content, **orjson.loads(about)) if about else None
 
 
-def _keep(key: str, about: dict[str, Any], ids: bytes) -> None:
+def _keep(key: str, kept: _Kept) -> None:
+    about = {"found": kept.found, "snapshot": kept.snapshot, "reach": kept.reach}
     try:
         both = _redis().pipeline()
         both.set(f"{key}:about", orjson.dumps(about), ex=KEPT_S)
-        both.set(f"{key}:ids", ids, ex=KEPT_S + OUTLIVES_S)
+        both.set(f"{key}:content", kept.content, ex=KEPT_S + OUTLIVES_S)
         both.execute()
     except RedisError:
         return

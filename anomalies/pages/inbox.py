@@ -12,15 +12,17 @@ from django.views.decorators.http import require_GET
 from accounts.models import Level, User
 from accounts.pages.readers import reader
 from anomalies import kept_lists
+from anomalies.conditions import among
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores
 from anomalies.pages.columns import COLUMNS, columns_of
-from anomalies.pages.listing import FILTERS, LIST_CAP, SORTS, Listing, capped_count, in_words, newest_of, whole
+from anomalies.pages.listing import FILTERS, LIST_CAP, SORTS, Listing, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
-from anomalies.pages.sidebar import AT_ONCE, Sidebar, group_of, panel_of, sidebar_of
+from anomalies.pages.sidebar import AT_ONCE, Sidebar, group_of, larger_panel, sidebar_of
 from anomalies.pages.views_menu import start_of, views_menu
 from anomalies.services.facets import LOOKED_AT
 from config.api.filters import SORT
+from config.database.prepared import Query
 from metrics.models import Metric
 
 SORT_WORDS: Final = {
@@ -28,6 +30,7 @@ SORT_WORDS: Final = {
     "sort_score=desc": "Highest score first", "sort_anomalous_records_count=desc": "Most records first",
     "sort_started_at=desc": "Began last", "sort_id=desc": "Highest number first", "sort_id=asc": "Lowest number first",
 }  # fmt: skip
+_ROWS: Final[Query[Anomaly]] = Query(lambda ids: Anomaly.objects.filter(among(ids)).order_by().for_rows(), ids=[30_059, 30_061])
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,6 @@ class Page:
     beyond: str
     before: str
     after: str
-    newest: int
     may_change: bool
     has_metrics: bool
     known: tuple[str, ...]
@@ -96,7 +98,7 @@ def facets(request: HttpRequest) -> HttpResponse:
     user, listing = reader(request), Listing.read(request.GET)
     if not request.htmx:  # type: ignore[attr-defined]
         return answer(request, user, listing, is_part=False, look_at=LOOKED_AT)
-    response = render(request, "anomalies/_panel.html", {"panel": panel_of(listing, user, look_at=LOOKED_AT)})
+    response = render(request, "anomalies/_panel.html", {"panel": larger_panel(listing, user)})
     response["Vary"] = "HX-Request"
     return response
 
@@ -131,7 +133,6 @@ def inbox_shown(user: User, listing: Listing, *, look_at: int) -> Page:
         beyond=listing.address(page=pages) if not rows and listing.page > 1 else "",
         before=listing.address(page=listing.page - 1) if listing.page > 1 and rows else "",
         after=listing.address(page=listing.page + 1) if len(ids) > listing.size else "",
-        newest=newest_of(user),
         may_change=bool(allowed),
         has_metrics=bool(rows) or Metric.objects.visible_to(user).exists(),
         known=(*FILTERS, *SORTS) if listing.wrong else (),
@@ -153,8 +154,10 @@ def whole_rows(ids: list[int], *, seen_by: User | None = None) -> list[Anomaly]:
 
     `seen_by` leaves out what this person does not see; None where that was looked at already.
     """
-    among = Anomaly.objects.all() if seen_by is None else Anomaly.objects.visible_to(seen_by)
-    found = {row.pk: row for row in among.filter(pk__in=ids).for_rows()} if ids else {}
+    if not ids:
+        return []
+    rows = _ROWS.all(ids=ids) if seen_by is None else Anomaly.objects.visible_to(seen_by).filter(pk__in=ids).for_rows()
+    found = {row.pk: row for row in rows}
     return [found[pk] for pk in ids if pk in found]
 
 

@@ -3,22 +3,20 @@
 The facets of a long list are first counted among its newest, and again among many more once the list is there.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from accounts.models import User
 from anomalies.api.facets import OWN
 from anomalies.models import Anomaly, FailedCheck
-from anomalies.pages.listing import CAP, LIST_CAP, Listing, capped_count, in_words
-from anomalies.services.facets import LOOKED_AT, Facets, Value, count_facets
-from anomalies.states import counts_by_state
+from anomalies.pages.counts import SHOWN, Counts, counts_of, facets_of
+from anomalies.pages.listing import LIST_CAP, Listing, in_words
+from anomalies.services.facets import LOOKED_AT, Facets, Value
 from datastores.models import Container, Datastore
 
-# Facets as people read them, in their order, with the parameter of each.
-SHOWN: Final = {
-    "type": "Type", "datastore": "Datastore", "assignee": "Assignee", "tag": "Tag", "rule": "Rule", "container": "Table",
-}  # fmt: skip
 FIRST: Final = 6  # of a facet's values; the others are folded away
 # Of a longer list, the facets are counted among so many before it is shown.
 AT_ONCE: Final = 500
@@ -94,13 +92,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sidebar:
-    """`total` as text; `count` is the number, one more than LIST_CAP when there are more."""
+    """`total` as text; `count` is the number, one more than LIST_CAP when there are more; `newest` the latest id of all that one sees."""
 
     tabs: tuple[TabLink, ...]
     panel: Panel
     chips: tuple[Chip, ...]
     count: int
     total: str
+    newest: int
 
     @property
     def facets(self) -> tuple[FacetBox, ...]:
@@ -109,19 +108,25 @@ class Sidebar:
 
 def sidebar_of(listing: Listing, user: User, *, total: int, look_at: int) -> Sidebar:
     """Everything around a list of `total` anomalies; the number of queries does not grow with what there is."""
-    panel = panel_of(listing, user, look_at=look_at)
+    counts = counts_of(listing, user, look_at=look_at)
+    panel = panel_of(listing, user, counts.facets, look_at=look_at)
     return Sidebar(
-        tabs=tabs_of(listing, user),
+        tabs=tabs_of(listing, counts),
         panel=panel,
         chips=chips_of(listing, panel.names),
         count=total,
         total=in_words(total, cap=LIST_CAP),
+        newest=counts.newest,
     )
 
 
-def panel_of(listing: Listing, user: User, *, look_at: int) -> Panel:
-    """The facets, counted among the newest `look_at`: AT_ONCE or LOOKED_AT."""
-    counts = counts_of(listing, user, look_at=look_at)
+def larger_panel(listing: Listing, user: User) -> Panel:
+    """The facets, counted among as many as there may ever be."""
+    return panel_of(listing, user, facets_of(listing, user, look_at=LOOKED_AT), look_at=LOOKED_AT)
+
+
+def panel_of(listing: Listing, user: User, counts: Facets, *, look_at: int) -> Panel:
+    """The facets, which were counted among the newest `look_at`: AT_ONCE or LOOKED_AT."""
     names = names_of(listing, counts, user)
     return Panel(
         facets=tuple(box for facet in SHOWN if (box := box_of(facet, listing, counts, names, user)).choices),
@@ -138,33 +143,16 @@ def spans_of(chosen: str) -> tuple[tuple[str, str], ...]:
     return tuple((SPANS if chosen in SPANS else {**SPANS, chosen: f"last {chosen} days"}).items())
 
 
-def counts_of(listing: Listing, user: User, *, look_at: int) -> Facets:
-    """Each facet that is shown, counted without its own filter."""
-    whole = listing.matching(user)
-    own = {facet: OWN[facet] for facet in SHOWN}
-    sets = {
-        facet: listing.having(**dict.fromkeys(names, ())).matching(user) if set(names) & named(listing) else whole
-        for facet, names in own.items()
-    }
-    return count_facets(sets, whole, chosen={facet: listing.values(names[0]) for facet, names in own.items()}, look_at=look_at)
-
-
-def named(listing: Listing) -> set[str]:
-    return {name for name, _ in listing.filters}
-
-
-def tabs_of(listing: Listing, user: User) -> tuple[TabLink, ...]:
-    """Open with its two states, asleep, archived with its four reasons. Two queries; the states without those that are asleep."""
-    found = counts_by_state(listing.having(status=(), archived=("include",), snoozed=()).matching(user), cap=CAP)
-    asleep = capped_count(listing.having(status=(), archived=(), snoozed=("only",)).matching(user))
-    group = group_of(listing)
+def tabs_of(listing: Listing, counts: Counts) -> tuple[TabLink, ...]:
+    """Open with its two states, asleep, archived with its four reasons."""
+    found, group = counts.states, group_of(listing)
     return (
         _group("Open", Anomaly.OPEN, (), found, listing, is_current=group == "open"),
         TabLink(
             "Snoozed",
             listing.having(status=(), archived=(), snoozed=("only",)).address(),
             group == "snoozed",
-            in_words(asleep),
+            in_words(counts.asleep),
             key="z",
         ),
         _group("Archived", Anomaly.ARCHIVED, ("only",), found, listing, is_current=group == "archived"),
@@ -221,14 +209,14 @@ def box_of(facet: str, listing: Listing, counts: Facets, names: Mapping[tuple[st
 def names_of(listing: Listing, counts: Facets, user: User) -> dict[tuple[str, str], str]:
     """What chosen numbers are called, by parameter and value. Looks up only what the counts do not name."""
     names = {(OWN[facet][0], one.value): one.name for facet, box in counts.by_name.items() for one in box.values}
-    lookups = {
-        "datastore": Datastore.objects.visible_to(user),
-        "container": Container.objects.for_org(user.org_id).filter(datastore__in=Datastore.objects.visible_to(user)),
-        "assignee": User.objects.for_org(user.org_id),
+    lookups: dict[str, Callable[[], QuerySet[Any]]] = {
+        "datastore": lambda: Datastore.objects.visible_to(user),
+        "container": lambda: Container.objects.for_org(user.org_id).filter(datastore__in=Datastore.objects.visible_to(user)),
+        "assignee": lambda: User.objects.for_org(user.org_id),
     }
     for name, rows in lookups.items():
         if missing := [value for value in listing.values(name) if (name, value) not in names and value.isdigit()]:
-            names |= {(name, str(row.pk)): str(row) for row in rows.filter(pk__in=missing)}
+            names |= {(name, str(row.pk)): str(row) for row in rows().filter(pk__in=missing)}
     return names | checks_named(listing, user)
 
 
