@@ -97,7 +97,11 @@ def numbered_page(found: QuerySet[Any], params: QueryDict, *, size: int = 50) ->
 
 
 class SettingsView(View):
-    """One page of the settings, and the changes that can be made there."""
+    """One page of the settings, and the changes that can be made there.
+
+    A page says its `title`, its template (`part`), its route (`place`), the `operation` that lets in, and in `changes` what each needs. A
+    change comes as `do` with the form that `form_classes` names, and is done by the method of its name: cleaned values in, `Done` out.
+    """
 
     frame: ClassVar[str] = "settings.html"
     title: ClassVar[str]
