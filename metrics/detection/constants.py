@@ -56,6 +56,10 @@ UNKNOWN: Final = -32768  # a slot that was never written
 
 # Features.
 WINDOW: Final = 64
+SHORT_MEAN: Final = 12  # points of the mean that tells a new level soon
+LONG_MEAN: Final = 40  # and of the one that is sure of it
+SLOT_KNOWN: Final = 8  # values after which the usual size at a time of the cycle, or at a level, is trusted
+CLIPPED_FROM: Final = 50  # points after which a single far residual no longer counts whole in the usual size
 RESIDUAL_FLOOR: Final = 0.05
 RESIDUAL_CLIP: Final = 12.0
 PROTOTYPES: Final = 64

@@ -1,4 +1,4 @@
-"""From surprise to events: one alert per episode, with refractory time and habituation (detection.md 3.6)."""
+"""From surprise to events: one alert per episode, with refractory time and habituation."""
 
 import numpy as np
 

@@ -1,4 +1,7 @@
-"""The forecast: a mixture of seven simple experts, each trusted by its recent error (detection.md's study: MAE .865 of naive)."""
+"""The forecast: a mixture of seven simple experts, each trusted by its recent error.
+
+In the study that its constants come from (README.md) its mean absolute error was .865 of that of the last value.
+"""
 
 import numpy as np
 

@@ -168,7 +168,7 @@ def _width(state: np.void, times: Ints) -> Floats:
     cycle = int(state["cycle_ms"])
     b = np.minimum((times % cycle / cycle * k.PHASE_BINS).astype(np.int64), k.PHASE_BINS - 1)
     share = np.clip(state["phase_scale"].astype(np.float64) / (float(state["slow"]) + _TINY), 0.2, 10.0)
-    return np.where(state["phase_count"][b] <= 8, usual, usual * share[b])
+    return np.where(state["phase_count"][b] <= k.SLOT_KNOWN, usual, usual * share[b])
 
 
 def _spread(state: np.void) -> float:

@@ -52,11 +52,11 @@ def residual(s, t_ms, distance, scale):
     place = (s.expert[0] - s.quantile[1]) / scale * (k.LEVEL_BINS // 2) + k.LEVEL_BINS / 2
     level = min(max(np.int64(place), 0), k.LEVEL_BINS - 1)
     usual = max(s.slow, k.RESIDUAL_FLOOR * scale, s.fast)
-    if s.is_seasonal and s.phase_count[b] > 8:
+    if s.is_seasonal and s.phase_count[b] > k.SLOT_KNOWN:
         usual = max(usual, s.phase_scale[b])
-    if s.level_count[level] > 8:
+    if s.level_count[level] > k.SLOT_KNOWN:
         usual = max(usual, s.level_scale[level])
-    clipped = min(distance, k.RESIDUAL_CLIP * s.slow + 1e-12) if s.points > 50 else distance
+    clipped = min(distance, k.RESIDUAL_CLIP * s.slow + 1e-12) if s.points > k.CLIPPED_FROM else distance
     s.slow += max(1.0 / (s.points + 1.0), 0.01) * (clipped - s.slow)
     s.fast += 0.1 * (clipped - s.fast)
     s.phase_count[b] = min(s.phase_count[b] + 1, 200)

@@ -1,6 +1,6 @@
 """Cycles of few points that no memory of the day can hold: every ten minutes at one-minute points, every seven hours, shifts.
 
-Found by autocorrelation (detection.md 3.3) of the last 240 values, looked for every 120 points.
+Found by autocorrelation of the last 240 values, looked for every 120 points.
 """
 
 import numpy as np

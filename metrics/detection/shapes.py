@@ -1,4 +1,4 @@
-"""Shape novelty: how far the last w points are from every shape that this series has shown (detection.md 3.4, pz8 to pz64)."""
+"""Shape novelty: how far the last w points are from every shape that this series has shown."""
 
 import numpy as np
 

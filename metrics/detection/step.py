@@ -29,9 +29,9 @@ def measure(s, w, t_ms, z, y, scale):
     w.feature[0] = residual(s, t_ms, distance, scale)
     w.feature[1] = time_of_day(s, t_ms, z, scale) if s.is_seasonal else np.nan
     unroll(s, w)
-    w.level = mean_of(w, 12)
-    w.feature[2] = abs(w.level) / scale if s.run >= 12 else np.nan
-    w.feature[3] = abs(mean_of(w, 40)) / scale if s.run >= 40 else np.nan
+    w.level = mean_of(w, k.SHORT_MEAN)
+    w.feature[2] = abs(w.level) / scale if s.run >= k.SHORT_MEAN else np.nan
+    w.feature[3] = abs(mean_of(w, k.LONG_MEAN)) / scale if s.run >= k.LONG_MEAN else np.nan
     for which in range(3):
         length = LENGTHS[which]
         w.feature[4 + which] = novelty(s, which, w, length, scale) if s.run >= length else np.nan
@@ -55,7 +55,7 @@ def note_flat(s, w, raw):
 @inline
 def note_shift(s, w, t_ms):
     """After long enough away from the usual level, that level is the usual one."""
-    away = s.run >= 40 and abs(mean_of(w, 40)) > spread(s)
+    away = s.run >= k.LONG_MEAN and abs(mean_of(w, k.LONG_MEAN)) > spread(s)
     s.shifted = s.shifted + 1 if away else 0
     patience = k.SHIFT_CYCLES * s.cycle_ms // s.step_ms if s.is_seasonal else k.SHIFT_POINTS
     if s.shifted >= patience or s.reset_due:

@@ -153,7 +153,7 @@ def test_an_archived_anomaly_only_learns_when_it_ended(metric, author):
     record([later(metric, 9, peak=None, ended_ms=START_MS + 9 * MINUTE_MS)], now=NOW)
     anomaly = Anomaly.objects.get()
     assert (anomaly.status, anomaly.score, anomaly.ended_at) == ("Invalid", 55.0, NOW + timedelta(minutes=9))
-    record([later(metric, 12)], now=NOW)
+    record([later(metric, 12, ended_ms=START_MS + 15 * MINUTE_MS)], now=NOW)
     assert Anomaly.objects.get().ended_at == NOW + timedelta(minutes=9)
 
 
@@ -202,6 +202,13 @@ def test_what_goes_on_live_after_imported_history_is_an_anomaly_of_its_own(metri
     past, present = Anomaly.objects.order_by("started_at")
     assert (past.is_backfilled, past.started_at, past.ended_at) == (True, NOW, NOW + timedelta(minutes=5))
     assert (present.is_backfilled, present.started_at, present.ended_at) == (False, NOW + timedelta(minutes=5), None)
+
+
+def test_what_goes_on_in_history_that_is_imported_next_is_the_same_anomaly(metric):
+    record([opening(metric, backfilled=True)], now=NOW)
+    record([later(metric, 5, backfilled=True, peak=peak(5, score=70.0, value=50_000.0))], now=NOW)
+    anomaly = Anomaly.objects.get()
+    assert (anomaly.is_backfilled, anomaly.started_at, anomaly.peak_value, anomaly.score) == (True, NOW, 50_000.0, 70.0)
 
 
 def test_series_that_are_gone_are_left_out(metric):
