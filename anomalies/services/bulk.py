@@ -24,6 +24,7 @@ from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.changes import edit_anomalies
 from anomalies.services.edits import NOT_ARCHIVED, NOT_FOUND, Edit, Outcome, Snooze
 from anomalies.services.history import FLOW, USER
+from anomalies.services.states import hold
 from datastores.models import Datastore, Operation
 from orgs import keys
 from orgs.errors import Conflict, DomainError, FieldError, Invalid, NotFound
@@ -284,6 +285,8 @@ def results_of(bulk: BulkChange, ids: Sequence[int]) -> list[BulkResult]:
     if bulk.undoes_id is not None:
         return undone(bulk, ids)
     wanted = Wanted.read(bulk.change)
+    if wanted.remove:
+        hold(bulk.org_id, ids, leaving=ids)
     rows = locked_rows(bulk.org_id, ids)
     skipped = unfit(bulk, ids, rows)
     skipped |= {pk: NOT_ARCHIVED for pk, row in rows.items() if wanted.restore and not row.is_archived and pk not in skipped}

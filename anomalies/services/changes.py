@@ -78,8 +78,6 @@ def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, act
         steps, refused = _planned(org_id, edits, user=user, now=now)
         if refused and strict:
             raise Invalid("Nothing was changed.", errors=[error for place in sorted(refused) for error in refused[place]])
-        halved = {edits[place].anomaly_id for place in refused}
-        steps = [step for step in steps if step.before.id not in halved]
         return Outcome(*_write(org_id, steps, user=user, actor=actor, now=now), refused=refused)
 
 
@@ -93,9 +91,23 @@ def examined(org_id: int, edits: Sequence[Edit], *, user: User | None) -> list[F
 def _planned(
     org_id: int, edits: Sequence[Edit], *, user: User | None, now: datetime
 ) -> tuple[list[Step], dict[int, tuple[FieldError, ...]]]:
+    """What will be done of edits of which none is refused, and why the others are."""
     states = locked_states(org_id, edits)
+    found = dict(states)
     context = Context(states, directory(org_id, edits, states), user.pk if user else None, now)
-    return _steps(edits, context, states, _wrong_comments(org_id, edits, states))
+    steps, refused = _steps(edits, context, states, _wrong_comments(org_id, edits, states))
+    halved = {edits[place].anomaly_id for place in refused}
+    whole = [step for step in steps if step.before.id not in halved]
+    return [*whole, *_partings(found, whole)], refused
+
+
+def _partings(found: Mapping[int, State], steps: Sequence[Step]) -> list[Step]:
+    """The duplicates of what is deleted are duplicates of nothing from then on."""
+    last = {**found, **{step.after.id: step.after for step in steps}}
+    gone = {state.id for state in last.values() if state.deleted is not None}
+    return [
+        Step(state, replace(state, duplicate_of=None)) for state in last.values() if state.duplicate_of in gone and state.id not in gone
+    ]
 
 
 def _steps(

@@ -58,7 +58,9 @@ def snooze_words(before: Mapping[str, Any] | None, after: Mapping[str, Any] | No
 
 
 def original_words(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Words:
-    return (f"said that it is a duplicate of #{after['id']}" if after else "said that it is no duplicate"), ""
+    if after:
+        return f"said that it is a duplicate of #{after['id']}", ""
+    return f"unlinked it from its original, #{(before or {}).get('id')}", ""
 
 
 def list_words(came: str, went: str) -> Callable[[Any, Any], Words]:

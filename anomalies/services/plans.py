@@ -110,7 +110,7 @@ def _duplicate_errors(edit: Edit, state: State, context: Context) -> Iterator[Fi
     original = context.states.get(edit.duplicate_of)
     if edit.status != Anomaly.Status.DUPLICATE:
         yield FieldError(("duplicate_of",), INVALID, "Only what is archived as Duplicate is a duplicate of another anomaly.")
-    elif original is None:
+    elif original is None or original.deleted is not None:
         yield FieldError(("duplicate_of",), NOT_FOUND, f"There is no anomaly {edit.duplicate_of}.")
     elif original.id == state.id:
         yield FieldError(("duplicate_of",), INVALID, "An anomaly is no duplicate of itself.")

@@ -35,6 +35,10 @@ ORIGINALS: Final = Statement("""
 SELECT DISTINCT duplicate_of_id FROM anomalies_anomaly
  WHERE org_id = %s::bigint AND duplicate_of_id = ANY(%s::bigint[]) AND deleted IS NULL
 """)
+# Beside the same index.
+DUPLICATES: Final = Statement("""
+SELECT id FROM anomalies_anomaly WHERE org_id = %s::bigint AND duplicate_of_id = ANY(%s::bigint[]) AND deleted IS NULL
+""")
 PEOPLE: Final = Statement("SELECT id, name FROM accounts_user WHERE org_id = %s::bigint AND id = ANY(%s::bigint[])")
 # Held, so that no tag goes or counts anew between this and its being put on.
 WORDS: Final = Statement(
@@ -95,22 +99,40 @@ class Directory:
     people: Mapping[int, Named]
 
 
-def hold(org_id: int, ids: Collection[int]) -> None:
+def hold(org_id: int, ids: Collection[int], *, leaving: Collection[int] = ()) -> None:
     """Keeps the anomalies from others until the transaction ends. Whoever wants several at once, or what hangs on one, holds them so
     first: in order of id, and the anomaly before what hangs on it. Two who each have what the other waits for would both wait forever.
+    With those that are to leave, their duplicates are held.
     """
-    LOCK.rows(org_id, list(ids))
+    _locked(org_id, ids, leaving=leaving)
 
 
 def locked_states(org_id: int, edits: Sequence[Edit]) -> dict[int, State]:
-    """The anomalies that the edits are about or point to, by id, locked in order of id; those that are gone are left out."""
+    """The anomalies that the edits are about or point to, and the duplicates of those that go, by id; those that are gone are left out.
+
+    They are locked in order of id.
+    """
     ids = {edit.anomaly_id for edit in edits} | {edit.duplicate_of for edit in edits if edit.duplicate_of is not None}
-    found = LOCK.rows(org_id, list(ids))
+    found = _locked(org_id, ids, leaving=[edit.anomaly_id for edit in edits if edit.remove])
     tags = _tags([edit.anomaly_id for edit in edits if edit.touches_tags])
     people = _assignees([edit.anomaly_id for edit in edits if edit.touches_assignees])
     originals = _originals(org_id, [edit.anomaly_id for edit in edits if edit.duplicate_of is not None])
     states = {row[0]: _state(row, tags, people) for row in found}
     return states | {pk: replace(states[pk], has_duplicates=True) for pk in originals & states.keys()}
+
+
+def _locked(org_id: int, ids: Collection[int], *, leaving: Collection[int]) -> list[tuple[Any, ...]]:
+    """The rows of these and of the duplicates of those that leave."""
+    if not leaving:
+        return LOCK.rows(org_id, list(ids))
+    found = LOCK.rows(org_id, list({*ids, *_duplicates(org_id, leaving)}))
+    # Who was linked to one of them while this waited for it; from now on nobody is.
+    late = _duplicates(org_id, leaving) - {row[0] for row in found}
+    return found + (LOCK.rows(org_id, list(late)) if late else [])
+
+
+def _duplicates(org_id: int, ids: Collection[int]) -> set[int]:
+    return {pk for (pk,) in DUPLICATES.rows(org_id, list(ids))}
 
 
 def _state(row: Sequence[Any], tags: Mapping[int, set[Word]], people: Mapping[int, set[Named]]) -> State:

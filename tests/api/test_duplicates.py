@@ -90,3 +90,53 @@ def test_an_archived_one_is_not_woken(as_, author, three):
     answer = client.delete(f"{PATH}/{three[0].pk}/snooze")
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/archived")
     assert answer.json()["detail"] == "The anomaly is archived. Restore it first, by setting its status to Acknowledged."
+
+
+def last_lines(*anomalies: Anomaly) -> list[tuple[dict, int]]:
+    found = [Change.objects.filter(anomaly=anomaly).latest("pk") for anomaly in anomalies]
+    return [(line.changeset, line.transaction_id) for line in found]
+
+
+@pytest.mark.parametrize("version", [{}, {"If-Match": "*"}])
+def test_an_original_that_is_deleted_for_good_is_named_by_none_any_more(as_, author, three, version):
+    a, b, c = three
+    client = as_(author)
+    for duplicate in (a, c):
+        mark(client, duplicate, b)
+    client.delete(f"{PATH}/{b.pk}?status=Resolved")
+    before = client.get(f"{PATH}/{a.pk}").headers["ETag"]
+    assert client.delete(f"{PATH}/{b.pk}?archive=false", headers=version).status_code == 204
+    after = client.get(f"{PATH}/{a.pk}")
+    assert (after.json()["status"], after.json()["duplicate_of"]) == ("Duplicate", None)
+    assert after.headers["ETag"] != before
+    assert originals() == [None, None, None]
+    lines = last_lines(a, b, c)
+    assert [line["duplicate_of"] for line, _ in (lines[0], lines[2])] == [[{"id": b.pk}, None]] * 2
+    assert len({transaction_id for _, transaction_id in lines}) == 1
+    assert client.post(f"{PATH}/{a.pk}/restore").json()["status"] == "Acknowledged"
+
+
+def test_in_one_call_an_original_may_go_with_some_of_its_duplicates(as_, author, three):
+    a, b, c = three
+    client = as_(author)
+    mark(client, a, b)
+    mark(client, c, b)
+    client.delete(f"{PATH}/{b.pk}?status=Resolved")
+    assert client.delete(PATH, [{"id": b.pk, "archive": False}, {"id": a.pk, "archive": False}]).status_code == 204
+    assert list(Anomaly.objects.filter(deleted=None).values_list("pk", "status", "duplicate_of")) == [(c.pk, "Duplicate", None)]
+    assert last_lines(a)[0][0].keys() == {"deleted"}
+    assert last_lines(c)[0][0] == {"duplicate_of": [{"id": b.pk}, None]}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_goes_in_a_call_becomes_nobodys_original_in_it(as_, author, three, backwards):
+    a, b, _ = three
+    client = as_(author)
+    client.delete(f"{PATH}/{b.pk}?status=Resolved")
+    entries = [{"id": b.pk, "archive": False}, {"id": a.pk, "status": "Duplicate", "duplicate_of": b.pk}]
+    if backwards:
+        assert client.delete(PATH, entries[::-1]).status_code == 204
+        assert list(Anomaly.objects.filter(pk=a.pk).values_list("status", "duplicate_of")) == [("Duplicate", None)]
+    else:
+        assert problems(client.delete(PATH, entries)) == [(("body", 1, "duplicate_of"), "not_found")]
+        assert Anomaly.objects.get(pk=b.pk).deleted is None

@@ -68,3 +68,19 @@ def test_a_ticket_is_held_after_its_anomaly(as_, manager, org, datastore, pair):
     ):
         held, wanted = Anomaly.objects.filter(pk=anomaly.pk), TicketLink.objects.filter(pk=link.pk)
         assert waits_empty_handed(org, lambda path=path: client.delete(path), held=held, wanted=wanted) == 204
+
+
+@pytest.mark.parametrize("version", [{}, {"If-Match": "*"}])
+def test_the_duplicates_of_what_is_deleted_are_held_in_order_of_id_with_it(as_, author, org, pair, version):
+    low, high = pair
+    client = as_(author)
+    assert client.delete(f"/api/anomalies/{low.pk}?status=Duplicate&duplicate_of={high.pk}").status_code == 204
+    assert client.delete(f"/api/anomalies/{high.pk}?status=Resolved").status_code == 204
+    held, wanted = (Anomaly.objects.filter(pk=one.pk) for one in pair)
+
+    def deleted():
+        return client.delete(f"/api/anomalies/{high.pk}?archive=false", headers=version)
+
+    assert waits_empty_handed(org, deleted, held=held, wanted=wanted) == 204
+    with within(org.pk):
+        assert Anomaly.objects.get(pk=low.pk).duplicate_of_id is None

@@ -127,10 +127,15 @@ class World:
         """All of it, as one call."""
         self.calls += 1
         for wish in wishes:
-            before = self.states[wish.pk]
-            after = self.states[wish.pk] = wished(before, wish)
-            if changeset := told(before, after, comment=wish.comment):
-                self.history.setdefault(wish.pk, []).append(Line(self.calls, who.id, changeset))
+            self.become(who, wish.pk, wished(self.states[wish.pk], wish), comment=wish.comment)
+        for pk, state in self.states.items():
+            if not state.is_deleted and state.duplicate_of is not None and self.states[state.duplicate_of].is_deleted:
+                self.become(who, pk, replace(state, duplicate_of=None))
+
+    def become(self, who: Person, pk: int, after: State, *, comment: str = "") -> None:
+        before, self.states[pk] = self.states[pk], after
+        if changeset := told(before, after, comment=comment):
+            self.history.setdefault(pk, []).append(Line(self.calls, who.id, changeset))
 
 
 def wished(state: State, wish: Wish) -> State:
