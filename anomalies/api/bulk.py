@@ -22,7 +22,7 @@ from anomalies.models import Anomaly, BulkResult, Tag
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk, undo
 from config.api.arrays import array_page
-from config.api.filters import PAGING, form_errors, known_names
+from config.api.filters import PAGING, form_errors, known_names, repeated_in, several_names
 from config.api.views import OrgViewSet
 from datastores.api.examples import OPERATION
 from datastores.api.serializers import OperationSerializer
@@ -78,7 +78,7 @@ class BulkViewSet(OrgViewSet):
         unknown = [name for name in params if name not in known_names(AnomalyFilterSet) - PAGING]
         errors = [FieldError(("query", name), "unknown_parameter", "The list of anomalies has no such filter.") for name in unknown]
         filterset = AnomalyFilterSet(params, queryset=self.get_queryset(), request=self.request)
-        errors += form_errors(filterset.form)
+        errors += [*repeated_in(params, several=several_names(AnomalyFilterSet)), *form_errors(filterset.form)]
         if errors:
             moved = [FieldError(("body", "filter", *error.loc[1:]), error.code, error.msg) for error in errors]
             raise Invalid("The list cannot be filtered like this.", errors=moved)

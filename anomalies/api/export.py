@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Final, cast
 
-import django_filters
 from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -17,7 +16,7 @@ from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
 from config.api.csv_rows import csv_lines
-from config.api.filters import known_names
+from config.api.filters import WordFilter, known_names, one_of, several_names
 from config.database.prepared import Statement
 
 CHUNK: Final = 1_000
@@ -60,9 +59,7 @@ SELECT {", ".join(COLUMNS.values())}
 
 
 class ExportFilterSet(AnomalyFilterSet):
-    format = django_filters.ChoiceFilter(
-        choices=[(form, form) for form in CONTENT_TYPES], method="unfiltered", help_text="csv or jsonl; csv without it."
-    )
+    format = WordFilter(item=one_of(CONTENT_TYPES), method="unfiltered", help_text="csv or jsonl; csv without it.")
 
     def unfiltered(self, queryset: AnomalyQuerySet, name: str, value: str) -> AnomalyQuerySet:
         return queryset
@@ -71,6 +68,7 @@ class ExportFilterSet(AnomalyFilterSet):
 class ExportViewSet(AnomalyListing):
     operations: ClassVar = {"export": "anomaly.read"}
     parameters: ClassVar = {"export": tuple(known_names(ExportFilterSet))}
+    several: ClassVar = several_names(ExportFilterSet)
     filterset_class = ExportFilterSet
 
     @extend_schema(

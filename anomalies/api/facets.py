@@ -13,7 +13,7 @@ from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.facets import FACETS, Facet, count_facets
-from config.api.filters import known_names
+from config.api.filters import known_names, several_names
 
 # Which parameters of the list are a facet's own.
 OWN: Final = {
@@ -74,6 +74,7 @@ def without(params: QueryDict, facet: str) -> QueryDict:
 class FacetViewSet(AnomalyListing):
     operations: ClassVar = {"facets": "anomaly.read"}
     parameters: ClassVar = {"facets": tuple(known_names(AnomalyFilterSet))}
+    several: ClassVar = several_names(AnomalyFilterSet)
 
     @extend_schema(
         summary="Count anomalies by status, type, datastore, container, rule, tag and assignee",

@@ -14,7 +14,7 @@ from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.insights import STATUSES, TYPES, Insights, Lasting, first_moment, insights
 from config.api.fields import MomentField
-from config.api.filters import PAGING, StrictFilterBackend
+from config.api.filters import PAGING, StrictFilterBackend, several_names
 from orgs.errors import FieldError, Invalid
 
 MOST_DAYS: Final = 366
@@ -114,6 +114,7 @@ class InsightViewSet(AnomalyListing):
     resource: ClassVar = "insights"
     operations: ClassVar = {"insights": "insight.read"}
     parameters: ClassVar = {"insights": NAMES}
+    several: ClassVar = several_names(InsightFilterSet)
     filterset_class = InsightFilterSet
     filter_backends = (InsightFilterBackend,)
 

@@ -1,6 +1,7 @@
 """PATCH and DELETE of many anomalies: one list of entries, one transaction, all of it or nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -72,9 +73,10 @@ def ending_of(sent: Mapping[str, Any], *, query: QueryDict | None = None, loc: t
         if asked is not None and said.setdefault(name, asked) != asked:
             errors.append(FieldError(("query", name), edits.INVALID, f"The body says {said[name]!r}."))
     archive = said.get("archive", True) if query is None else read_flag(query, "archive", default=True)
-    if archive and said.get("status") not in Anomaly.ARCHIVED:
+    status = said.get("status")
+    if status not in Anomaly.ARCHIVED and (archive or status is not None):
         msg = f"Archiving needs a reason: one of {', '.join(Anomaly.ARCHIVED)}."
-        errors.append(FieldError((*loc, "status"), "required" if said.get("status") is None else "invalid_choice", msg))
+        errors.append(FieldError((*loc, "status"), "required" if status is None else "invalid_choice", msg))
     lost = [name for name in ("comment", "mentioned_user_ids", "duplicate_of") if not archive and said.get(name)]
     errors += [FieldError((*loc, name), edits.INVALID, "That goes with archiving; what is deleted keeps nothing.") for name in lost]
     if errors:
@@ -86,6 +88,17 @@ def ending_of(sent: Mapping[str, Any], *, query: QueryDict | None = None, loc: t
         mentioned=tuple(said.get("mentioned_user_ids", ())),
         duplicate_of=said.get("duplicate_of"),
     )
+
+
+@contextmanager
+def naming_the_query(query: QueryDict, sent: Mapping[str, Any]) -> Iterator[None]:
+    """Errors about what only the query said, or should have said, name the query as their place."""
+    try:
+        yield
+    except Invalid as exc:
+        asked = {"status", *query} - sent.keys()
+        moved = [replace(one, loc=("query", *one.loc[1:])) if asked.intersection(one.loc[1:2]) else one for one in exc.errors]
+        raise Invalid(exc.detail, errors=moved) from None
 
 
 @dataclass(frozen=True)

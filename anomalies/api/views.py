@@ -19,7 +19,7 @@ from anomalies import kept_lists, services
 from anomalies.api.documents import document, documents
 from anomalies.api.examples import ANOMALY, ARCHIVE, CHANGE, HISTORY
 from anomalies.api.filtersets import AnomalyFilterSet, RelatedFilterSet
-from anomalies.api.many import Ending, ManyMixin, edit_parts, ending_of
+from anomalies.api.many import Ending, ManyMixin, edit_parts, ending_of, naming_the_query
 from anomalies.api.serializers import AnomalyChangeSerializer, AnomalySerializer, ArchiveSerializer, HistoryEntrySerializer
 from anomalies.models import Anomaly
 from anomalies.pictures import span_of
@@ -186,11 +186,13 @@ class AnomalyViewSet(ManyMixin, AnomalyListing):
     @transaction.atomic
     def destroy(self, request: Request, id: str) -> Response:
         anomaly = self.get_object()
-        edit = self.edit_of(anomaly, ending_of(self.body(ArchiveSerializer), query=request.query_params))
-        if etags.asks_for_version(request):
-            hold(anomaly.org_id, {anomaly.pk, edit.duplicate_of or anomaly.pk})
-            self.check_version(anomaly)
-        services.do_edit(anomaly.org_id, edit, user=self.person)
+        sent = self.body(ArchiveSerializer)
+        with naming_the_query(request.query_params, sent):
+            edit = self.edit_of(anomaly, ending_of(sent, query=request.query_params))
+            if etags.asks_for_version(request):
+                hold(anomaly.org_id, {anomaly.pk, edit.duplicate_of or anomaly.pk}, leaving={anomaly.pk} if edit.remove else ())
+                self.check_version(anomaly)
+            services.do_edit(anomaly.org_id, edit, user=self.person)
         return Response(status=204)
 
     def edit_of(self, anomaly: Anomaly, ending: Ending) -> Edit:

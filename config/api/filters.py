@@ -1,6 +1,6 @@
 """Filters and sorts of lists. What the list does not know is refused: a mistyped filter must not show everything."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -8,6 +8,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import F, Model, OrderBy, QuerySet
+from django.http import QueryDict
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
@@ -61,6 +62,23 @@ def one_of(values: Iterable[str]) -> Callable[[str], str]:
         return text
 
     return clean
+
+
+class WordField(forms.Field):
+    """One value, cleaned by `item`."""
+
+    def __init__(self, *, item: Callable[[str], Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item = item
+
+    def clean(self, value: Any) -> Any:
+        return None if value in (None, "") else self.item(value)
+
+
+class WordFilter(django_filters.Filter):
+    """The one value that is given."""
+
+    field_class = WordField
 
 
 def whole_number(text: str) -> int:
@@ -137,10 +155,12 @@ class StrictFilterBackend(BaseFilterBackend):
         filterset_class = getattr(view, "filterset_class", None)
         if filterset_class is None:
             refuse_unknown(request, PAGING)
+            refuse_repeated(request)
             return queryset
         refuse_unknown(request, known_names(filterset_class))
         filterset = filterset_class(request.query_params, queryset=queryset, request=request)
-        if errors := [*form_errors(filterset.form), *_sort_errors(request, filterset_class)]:
+        repeated = repeated_in(request.query_params, several=several_names(filterset_class))
+        if errors := [*repeated, *form_errors(filterset.form), *_sort_errors(request, filterset_class)]:
             raise Invalid("The list cannot be filtered like this.", errors=errors)
         return sorted_by(filterset.qs, filterset_class, request.query_params)
 
@@ -151,6 +171,23 @@ class StrictFilterBackend(BaseFilterBackend):
 
 def known_names(filterset_class: type[StrictFilterSet]) -> frozenset[str]:
     return PAGING | frozenset(filterset_class.base_filters) | frozenset(SORT + name for name in filterset_class.sorts)
+
+
+def several_names(filterset_class: type[StrictFilterSet]) -> frozenset[str]:
+    """The filters that take several values."""
+    return frozenset(name for name, filter_ in filterset_class.base_filters.items() if isinstance(filter_, ListFilter))
+
+
+def repeated_in(params: QueryDict, *, several: Collection[str] = ()) -> list[FieldError]:
+    """The parameters that say one thing and then another, but for those that may: no value is dropped in silence."""
+    twice = [name for name, values in params.lists() if len(set(values)) > 1 and name not in several]
+    return [FieldError(("query", name), "repeated", f"`{name}` takes one value.") for name in twice]
+
+
+def refuse_repeated(request: Request, *, several: Collection[str] = ()) -> None:
+    """Raises Invalid naming every query parameter that has more values than it takes."""
+    if errors := repeated_in(request.query_params, several=several):
+        raise Invalid("A query parameter stands there twice.", errors=errors)
 
 
 def refuse_unknown(request: Request, known: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.api.filters import PAGING, repeated_in
 from orgs.errors import FieldError, Invalid
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _parameter(name: str, description: str, **bounds: int) -> dict[str, Any]:
 
 def _numbers(request: Request) -> tuple[int, int]:
     """Page and size as asked. Raises Invalid naming each that does not do."""
-    errors: list[FieldError] = []
+    errors = [error for error in repeated_in(request.query_params) if error.loc[1] in PAGING]
     page = _number(request, "page", default=1, maximum=MAX_PAGE, errors=errors)
     size = _number(request, "size", default=DEFAULT_SIZE, maximum=MAX_SIZE, errors=errors)
     if errors:

@@ -17,7 +17,7 @@ from accounts.models import Level, User
 from accounts.permissions import HELD_BACK, is_held_back, level_needed
 from config.api import etags, idempotency
 from config.api.authentication import REALM
-from config.api.filters import refuse_unknown
+from config.api.filters import refuse_repeated, refuse_unknown
 from config.api.pagination import EnvelopePagination
 from config.api.parsers import MAX_BYTES, BodyRequest
 from config.api.problems import problem_response
@@ -51,6 +51,8 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
     operations: ClassVar[Mapping[str, str]] = {}
     # Query parameters of actions that are not lists; anything else is refused.
     parameters: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    # Those of them that take several values.
+    several: ClassVar[frozenset[str]] = frozenset()
     # Bytes of a body that is read before the view reads it.
     body_limit: ClassVar[int] = MAX_BYTES
     # The first word of its operations' ids; empty: the first word of its address.
@@ -80,6 +82,7 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
         self.check_permissions(request)
         if self.detail_parameters is not None:
             refuse_unknown(request, self.detail_parameters)
+            refuse_repeated(request, several=self.several)
         idempotency.begin(request, limit=self.body_limit)
 
     def limited_authentication(self, request: Request) -> None:
