@@ -15,7 +15,7 @@ from tests.product import Product
 
 CLIENTS = 4
 PAGES = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 100)
-CALLS = 16
+CALLS = 32
 # Beyond the first hundred pages.
 DEPTHS = (150, 400, 900, 1500, 1990)
 BULK = 1000
@@ -68,7 +68,7 @@ class Caller:
 
     def __init__(self, product: Product, token: str = "", session: str = "") -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=120)
-        known = {"Authorization": f"Bearer {token}"} if token else {"Cookie": f"session_id={session}"}
+        known = {"Authorization": f"Bearer {token}"} if token else {"Cookie": f"session_id={session}"} if session else {}
         self.headers = {"Host": "localhost", "Content-Type": "application/json", **known}
 
     def answer(self, path: str, method: str = "GET", body: object = None) -> bytes:
@@ -90,12 +90,13 @@ def figures(product: Product, data: dict) -> dict[str, Figure]:
 
 
 def together(product: Product, paths: list[str], *, calls: int = CALLS, token: str = "", session: str = "") -> list[float]:
-    """What each call took, in ms, of CLIENTS who go through the paths from different places at once; each path was asked for before."""
+    """What each call took, in ms, of CLIENTS who go through the paths from different places at once; each has asked for each path before."""
     took: list[float] = []
 
     def go(share: list[str]) -> None:
         caller = Caller(product, token, session)
-        caller.ms(share[0])
+        for path in dict.fromkeys(share):
+            caller.ms(path)
         took.extend([caller.ms(path) for path in share])
 
     shifts = [len(paths) * number // CLIENTS for number in range(CLIENTS)]
@@ -132,7 +133,9 @@ def pages(product: Product, data: dict) -> dict[str, Figure]:
     every = [ms for calls in took.values() for ms in calls]
     opening = "the list as it opens"
     admin = together(product, [f"/api/anomalies?page={page}" for page in PAGES], token=data["tokens"]["admin"])
+    nothing = together(product, ["/ping"])
     return {
+        "anomalies: an answer that asks nothing (/ping) by as many clients, p95": measured(p95(nothing), "ms"),
         "anomalies: a page, the list as it opens, p95 as admin": at_most(p95(admin), "ms", 30),
         "anomalies: the same as member": at_most(p95(took[opening]), "ms", 30),
         f"anomalies: a page, {len(took)} combinations of filters and sorts, p95 of all": at_most(p95(every), "ms", 30),
