@@ -115,6 +115,15 @@ def test_a_higher_peak_takes_over_and_a_lower_one_does_not(metric):
     assert changesets(anomaly)[1:] == [{"score": [55.0, 90.0], "weight": [3, 8], "peak_value": [39_197.0, 60_000.0]}]
 
 
+@pytest.mark.parametrize(("score", "told"), [(90.0, [{"score": [85.0, 90.0]}]), (89.9, [])])
+def test_a_little_more_of_the_same_is_no_news(metric, score, told):
+    record([opening(metric, peak=peak(score=85.0))], now=NOW)
+    record([later(metric, 1, peak=peak(1, score=score))], now=NOW + timedelta(minutes=1))
+    anomaly = Anomaly.objects.get()
+    assert (anomaly.score, anomaly.updated) == (score, NOW + timedelta(minutes=1) if told else NOW)
+    assert changesets(anomaly)[1:] == told
+
+
 def test_an_excursion_that_is_over_has_an_end_and_weighs_by_how_long_it_lasted(metric):
     record([opening(metric)], now=NOW)
     record([later(metric, 90, peak=None, last_ms=0, ended_ms=START_MS + 90 * MINUTE_MS)], now=NOW + timedelta(minutes=95))

@@ -139,6 +139,15 @@ def test_a_modifier_that_makes_it_weigh_more_wakes_it(sleeper, manager):
     assert wakings(anomaly)[-1][0] == "snooze"
 
 
+def test_a_modifier_with_which_it_weighs_just_as_much_lets_it_sleep(sleeper, manager):
+    anomaly = sleeper(weight=Anomaly.objects.get().weight + 2)
+    tag = factories.put_tag(anomaly, "High")
+    change_tag(tag, user=manager, weight_modifier=2)
+    assert asleep(anomaly)
+    change_tag(tag, user=manager, weight_modifier=3)
+    assert not asleep(anomaly)
+
+
 def test_it_wakes_when_the_value_is_back(sleeper, metric):  # noqa: F811
     anomaly = sleeper(back_in_band=True)
     record([later(metric, 1, peak=peak(1, score=99.0))], now=NOW)
@@ -146,6 +155,15 @@ def test_it_wakes_when_the_value_is_back(sleeper, metric):  # noqa: F811
     record([later(metric, 2, ended_ms=START_MS + 3 * MINUTE_MS)], now=NOW)
     assert not asleep(anomaly)
     assert wakings(anomaly)[-1] == ("snooze", [{"back_in_band": True}, None])
+
+
+def test_until_the_value_is_back_only_what_is_away_too_sleeps_along(sleeper, metric):  # noqa: F811
+    sleeper(back_in_band=True)
+    record([again(metric, 1, ended_ms=None)], now=NOW)
+    record([again(metric, 2)], now=NOW)
+    assert [(one.snooze_back_in_band, one.is_asleep) for one in Anomaly.objects.order_by("episode_at")] == [
+        (True, True), (True, True), (False, False),
+    ]  # fmt: skip
 
 
 def test_while_it_sleeps_until_a_moment_what_comes_up_sleeps_as_long(sleeper, metric, author):  # noqa: F811
