@@ -1,10 +1,13 @@
 """Senders, their clients, and what is stored for them."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cramjam
 import orjson
 import pytest
+from django.db import connection
 from django.test import Client
 
 from metrics import points
@@ -78,3 +81,21 @@ def stored(org):
         }
 
     return read
+
+
+@contextmanager
+def log_refusing(sqlstate: str, *, after: int = 0) -> Iterator[None]:
+    """While the block runs, the database itself refuses every row of the log beyond the first `after`, with this error."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"""
+            CREATE FUNCTION refuse_batches() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                IF (SELECT count(*) FROM metrics_batch) >= {after} THEN RAISE 'refused by a test' USING ERRCODE = '{sqlstate}'; END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER refused_by_a_test BEFORE INSERT ON metrics_batch FOR EACH ROW EXECUTE FUNCTION refuse_batches()
+        """)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP FUNCTION refuse_batches() CASCADE")

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import orjson
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Level
@@ -23,6 +23,7 @@ from metrics.tasks import resume_imports
 from orgs.models import IngestKey
 from tests import factories
 from tests.api.conftest import client_with
+from tests.metrics.ingest.conftest import log_refusing
 from tests.product import CROWDED_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -301,30 +302,15 @@ class TestSteps:
         assert not imports.run(started.pk, budget_s=60.0)
         assert stored() == everything
 
-    def test_what_can_never_be_stored_ends_it(self, started, stored, monkeypatch):
-        imports._step(started.pk)
-
-        def refusing(*args, **options):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1 / 0")
-
-        monkeypatch.setattr(imports.intake, "store_ready", refusing)
-        assert not imports.run(started.pk)
+    def test_what_can_never_be_stored_ends_it(self, started, stored):
+        with log_refusing("22012", after=1):
+            assert not imports.run(started.pk)
         started.refresh_from_db()
         said = "It went wrong and was ended; what was stored until then stays. (DataError)"
         assert (started.status, started.message, len(stored()["a"])) == ("failure", said, 3)
 
-    def test_one_cut_off_goes_on_where_it_was(self, started, stored, everything, monkeypatch):
-        store, calls = imports.intake.store_ready, []
-
-        def dying(*args, **options):
-            store(*args, **options)
-            calls.append(1)
-            if len(calls) == 2:
-                raise OperationalError("the server closed the connection")
-
-        monkeypatch.setattr(imports.intake, "store_ready", dying)
-        with pytest.raises(OperationalError):
+    def test_one_cut_off_goes_on_where_it_was(self, started, stored, everything):
+        with log_refusing("57P01", after=1), pytest.raises(OperationalError):
             imports.run(started.pk)
         started.refresh_from_db()
         assert (started.status, started.counters["stored"], len(stored()["a"])) == ("running", 3, 3)
