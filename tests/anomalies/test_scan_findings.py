@@ -164,6 +164,12 @@ def test_words_never_show_what_is_masked(scan):
     assert set(FailedCheck.objects.values_list("suggested_value", flat=True)) == {"***MASKED***", "5 for ***MASKED***", ""}
 
 
+@pytest.mark.parametrize(("email", "shown"), [("anna", "H***MASKED***h is wrong."), ("ann", "Hannah is wrong.")])
+def test_a_short_secret_is_masked_only_where_it_stands_alone(scan, email, shown):
+    record(scan, RowFailures(13, 1, (BadRow((1, email, -5.0, "Rome"), "Hannah is wrong."),), "x"))
+    assert Anomaly.objects.get().message == shown
+
+
 def test_tags_and_people_come_from_all_failed_checks(scan, org, viewer, editor, other_org, caplog, reporter):
     high, low = (Tag.objects.create(org=org, name=name, weight_modifier=points) for name, points in (("High", 5), ("Low", -2)))
     foreign = Tag.objects.create(org=other_org, name="Theirs", weight_modifier=9)
@@ -212,6 +218,19 @@ def test_what_was_archived_is_opened_again_where_the_scan_says_so(scan, author, 
     assert (line.changeset, line.actor) == ({"status": [reason, "Active"]}, "scan")
 
 
+def test_of_several_that_were_archived_the_newest_original_is_opened_again(scan, author):
+    once, again = replace(scan, partition_scan_id=1), with_options(scan, reactivate_recurring_anomalies=True)
+    for later in (0, 1):
+        record(once if later else scan, failures(POSITIVE, FIRST), later=later)
+        archive_anomaly(Anomaly.objects.get(status="Active"), user=author, status="Invalid")
+    record(replace(scan, partition_scan_id=2), failures(POSITIVE, FIRST), later=2)
+    record(replace(scan, partition_scan_id=3), failures(POSITIVE, FIRST), later=3)
+    archive_anomaly(Anomaly.objects.get(status="Active"), user=author, status="Resolved")
+    assert statuses() == ["Invalid", "Invalid", "Resolved", "Duplicate"]
+    record(again, failures(POSITIVE, FIRST), later=4)
+    assert statuses() == ["Invalid", "Invalid", "Active", "Duplicate", "Duplicate"]
+
+
 def test_what_was_archived_stays_so_without_the_option(scan, author):
     record(scan, failures(POSITIVE, FIRST))
     archive_anomaly(Anomaly.objects.get(), user=author, status="Invalid")
@@ -247,6 +266,11 @@ def test_rows_that_were_not_all_read_resolve_nothing_of_their_check(scan):
     record(scan, failures(POSITIVE, FIRST), failures(NOT_NULL, SECOND))
     made = record(with_options(scan, rollup_threshold=1), failures(POSITIVE, SECOND, count=2), later=1)
     assert [Anomaly.objects.get(pk=pk).failed_checks.get().rule_type for pk in made.resolved] == ["notNull"]
+
+
+def test_below_the_threshold_too_a_row_that_was_not_read_may_still_fail(scan):
+    record(scan, failures(POSITIVE, FIRST))
+    assert record(scan, failures(POSITIVE, SECOND, count=2), later=1).resolved == ()
 
 
 def test_a_shape_with_a_mark_is_another_problem_at_another_mark(scan):

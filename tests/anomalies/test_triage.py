@@ -118,6 +118,13 @@ def test_a_version_that_is_not_the_newest_changes_nothing(anomaly, author):
     assert row(anomaly)["status"] == "Acknowledged"
 
 
+def test_mentions_without_a_comment_are_refused_and_nothing_changes(anomaly, author, viewer):
+    with pytest.raises(Invalid) as refused:
+        edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, status="Resolved", mentioned=(viewer.pk,)), user=author)
+    assert [(error.loc, error.msg) for error in refused.value.errors] == [(("body", "mentioned_user_ids"), "Mentions go with a comment.")]
+    assert (row(anomaly)["status"], Change.objects.count()) == ("Active", 0)
+
+
 def test_a_deleted_anomaly_cannot_be_changed(anomaly, author):
     Anomaly.objects.update(deleted=anomaly.created + timedelta(days=1))
     with pytest.raises(StaleState):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anomalies.services import findings_of, metric_fingerprint, metric_weight
-from anomalies.services.findings import Peak
+from anomalies.services.findings import Detector, Peak, higher
 from anomalies.services.wording import number, sentence
 from metrics.detection import engine
 from metrics.detection.layout import CLOSE, ESCALATE, EXTEND, OPEN
@@ -36,6 +36,9 @@ LOW = Peak(0, 60, 9, 22, 18, 26)
         ("spike", RANGE, "up", 0, "39,197 where 18,204 to 26,850 were expected: 46 % too high."),
         ("spike", replace(RANGE, value=27_000), "up", 150, "27,000 where 18,204 to 26,850 were expected, for 2 min."),
         ("spike", replace(RANGE, value=268_500), "up", 0, "268,500 where 18,204 to 26,850 were expected: 10 times the highest expected."),
+        ("spike", replace(RANGE, value=53_700), "up", 0, "53,700 where 18,204 to 26,850 were expected: 2 times the highest expected."),
+        ("spike", Peak(0, 60, 101, 50, 20, 100), "up", 0, "101 where 20 to 100 were expected: 1 % too high."),
+        ("spike", Peak(0, 60, 100.9, 50, 20, 100), "up", 0, "100.9 where 20 to 100 were expected."),
         ("spike", replace(RANGE, value=0), "down", 0, "0 where 18,204 to 26,850 were expected: 100 % too low."),
         ("spike", replace(RANGE, value=-5), "down", 0, "-5 where 18,204 to 26,850 were expected."),
         ("spike", Peak(0, 60, 20, 22, 18, 26), "up", 0, "20 is within 18 to 26, but unlike this series at such a time."),
@@ -104,6 +107,11 @@ def test_an_excursion_that_goes_on_after_its_end_lasts():
 def test_the_calm_point_that_ends_it_is_no_peak():
     (one,) = found(verdicts((0, 6, 99, CLOSE)))
     assert (one.peak, one.first_ms, one.last_ms, one.ended_ms) == (None, 0, 0, 359_999)
+
+
+def test_of_two_that_are_as_surprising_the_first_one_speaks():
+    first, second = (Peak(at, 70.0, 10.0 + at, 1.0, 0.5, 1.5, (Detector(name, "", 3.0),)) for at, name in ((1, "residual"), (2, "shape_8")))
+    assert higher(first, second, "up") == replace(second, detectors=first.detectors)
 
 
 def test_history_and_present_are_told_apart():

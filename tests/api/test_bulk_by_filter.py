@@ -302,6 +302,16 @@ def test_what_somebody_changed_since_stays(as_, author, editor, found):
     assert results(client, back) == {found[0].pk: ("skipped", "changed_since"), found[1].pk: ("changed", ""), found[2].pk: ("changed", "")}
 
 
+def test_a_weight_that_followed_something_else_since_holds_nothing_back(as_, author, editor, found):
+    factories.put_tag(found[3], "New", weight_modifier=3)
+    client = as_(author)
+    operation = done(client, {"tags_add": ["New"]})
+    as_(editor).put("/api/global-tags/New", {"weight_modifier": 5})
+    back = undone(client, operation)
+    assert results(client, back) == dict.fromkeys((one.pk for one in found[:3]), ("changed", ""))
+    assert list(Anomaly.objects.order_by("pk").values_list("weight", flat=True)[:3]) == [1, 1, 1]
+
+
 def test_a_restored_one_is_archived_again(as_, author, found):
     client = as_(author)
     undone(client, done(client, {"restore": True}, archived="only"))

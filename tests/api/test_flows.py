@@ -99,6 +99,13 @@ def test_changes_comments_and_youth_keep_an_anomaly(as_, manager, author, datast
     )
 
 
+def test_what_was_touched_without_a_line_of_history_is_kept_too(as_, manager, datastore, idle):
+    Anomaly.objects.filter(pk=idle[0].pk).update(updated=timezone.now() - timedelta(days=1))
+    client = as_(manager)
+    assert ran(client, made(client, datastore))["total"] == 1
+    assert statuses() == ["Active", "Discarded", "Invalid"]
+
+
 def test_filters_narrow_what_is_archived(as_, admin, org, datastore, idle):
     elsewhere = Datastore.objects.create(org=org, name="Elsewhere")
     theirs = factories.make_anomaly(factories.make_metric(elsewhere))
