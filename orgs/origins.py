@@ -1,7 +1,6 @@
 """Whose web pages may speak with us: origins such as `https://app.example.com`, and patterns of them where a key allows those."""
 
 import re
-import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -10,6 +9,7 @@ from psycopg_pool import PoolTimeout
 
 from orgs.errors import FieldError, Invalid
 from orgs.models import Org
+from orgs.remembered import Remembered
 from orgs.tenancy import Reason, across
 
 MOST: Final = 50
@@ -18,10 +18,7 @@ _ORIGIN: Final = re.compile(r"(https?)://((?:[a-z0-9_-]+\.)*[a-z0-9_-]+|\[[0-9a-
 _PATTERN: Final = re.compile(r"(https?)://((?:\*\.)?(?:[a-z0-9_-]+\.)*[a-z0-9_-]+|\[[0-9a-f:.]+\])(:(?:[0-9]{1,5}|\*))?")
 _USUAL_PORTS: Final = {"http": ":80", "https": ":443"}
 # A browser asks before it sends, and is not known then: whether any org names its origin is remembered for so long.
-_FRESH_S: Final = 30.0
-_REMEMBERED: Final = 1_000
-
-_known: dict[str, tuple[float, bool]] = {}
+_known: Final = Remembered[str, bool](fresh_s=30.0, most=1_000)
 
 
 def checked_origins(texts: Sequence[str], *, patterns: bool = False, field: str = "origins") -> list[str]:
@@ -71,21 +68,17 @@ def _fits(origin: str, pattern: str) -> bool:
 
 def is_known(origin: str) -> bool:
     """Whether any org lets pages of this origin read; as it was at most half a minute ago."""
-    now = time.monotonic()
-    kept = _known.get(origin)
-    if kept is not None and now - kept[0] < _FRESH_S:
-        return kept[1]
     try:
-        with across(Reason.BROWSERS):
-            found = _ORIGIN.fullmatch(origin) is not None and Org.objects.filter(origins__len__gt=0, origins__contains=[origin]).exists()
+        return _known.answer(origin, _is_named)
     except (OperationalError, InterfaceError, PoolTimeout):
         return False  # the question is asked while a refusal is being written, too
-    if len(_known) >= _REMEMBERED:
-        _known.clear()
-    _known[origin] = (now, found)
-    return found
+
+
+def _is_named(origin: str) -> bool:
+    with across(Reason.BROWSERS):
+        return _ORIGIN.fullmatch(origin) is not None and Org.objects.filter(origins__len__gt=0, origins__contains=[origin]).exists()
 
 
 def forget() -> None:
     """Drops what this process remembers of origins."""
-    _known.clear()
+    _known.forget()

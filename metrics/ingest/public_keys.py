@@ -9,22 +9,21 @@ from django.db import connection, transaction
 
 from metrics.ingest import series
 from metrics.ingest.batch import Batch, Refusal, Series
-from metrics.ingest.senders import Sender
+from metrics.ingest.senders import FRESH_S, MOST, Sender
 from metrics.models import Metric
 from metrics.points.families import Rule
 from orgs import keys
 from orgs.models import Org, PublicKey
+from orgs.remembered import Remembered
 from orgs.tenancy import org_of, within
 
 KEY_LIMIT: Final = 100
-_FRESH_S: Final = 0.8
-_REMEMBERED: Final = 10_000
 # A key whose namespace is full makes nobody count again for so long.
 _FULL_S: Final = 10.0
 OVER_CAP: Final = "over_cap"
 OVER_CAP_REASON: Final = "The key's limit of series is reached; series that exist go on."
 
-_remembered: dict[bytes, tuple[float, "PageSender | None"]] = {}
+_remembered: Final = Remembered[bytes, "PageSender | None"](fresh_s=FRESH_S, most=MOST)
 _full: dict[int, float] = {}
 
 
@@ -54,20 +53,12 @@ SELECT live.id, live.org_id, live.datastore_id, coalesce(e.epoch, 0), live.origi
 
 def page_sender_of(secret: str) -> PageSender | None:
     """The sender of a live public key, or None for any other. Raises OperationalError when the database is away."""
-    digest, now = keys.digest_of(secret), time.monotonic()
-    known = _remembered.get(digest)
-    if known is not None and now - known[0] < _FRESH_S:
-        return known[1]
-    found = _found(digest)
-    if len(_remembered) > _REMEMBERED:
-        _remembered.clear()
-    _remembered[digest] = (now, found)
-    return found
+    return _remembered.answer(keys.digest_of(secret), _found)
 
 
 def forget() -> None:
     """Drops what this process remembers of public keys."""
-    _remembered.clear()
+    _remembered.forget()
     _full.clear()
 
 

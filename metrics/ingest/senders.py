@@ -1,6 +1,5 @@
 """Who sends: an ingest key -> its org, datastore and rule, remembered for less than a second so that revoking acts within one."""
 
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,11 +8,12 @@ from django.db import connection
 from metrics.points.families import Rule
 from orgs import keys, tenancy
 from orgs.models import IngestKey
+from orgs.remembered import Remembered
 
-_FRESH_S: Final = 0.8
-_REMEMBERED: Final = 10_000
+FRESH_S: Final = 0.8
+MOST: Final = 10_000
 
-_remembered: dict[bytes, tuple[float, "Sender | None"]] = {}
+_remembered: Final = Remembered[bytes, "Sender | None"](fresh_s=FRESH_S, most=MOST)
 
 
 @dataclass(frozen=True)
@@ -48,23 +48,12 @@ SELECT live.id, live.org_id, live.datastore_id, live.rule, coalesce(e.epoch, 0),
 
 def sender_of(secret: str) -> Sender | None:
     """The sender that a secret belongs to, or None when there is no such live key. Raises OperationalError when the database is away."""
-    if not secret:
-        return None
-    digest = keys.digest_of(secret)
-    now = time.monotonic()
-    known = _remembered.get(digest)
-    if known is not None and now - known[0] < _FRESH_S:
-        return known[1]
-    sender = _found(digest)
-    if len(_remembered) > _REMEMBERED:
-        _remembered.clear()
-    _remembered[digest] = (now, sender)
-    return sender
+    return _remembered.answer(keys.digest_of(secret), _found) if secret else None
 
 
 def forget() -> None:
     """Drops what this process remembers of keys."""
-    _remembered.clear()
+    _remembered.forget()
 
 
 def rule_of(name: str) -> Rule:

@@ -268,7 +268,7 @@ def test_an_ingest_key_is_made_by_a_manager_who_is_an_editor_and_ends_within_a_s
     assert client.put(answer["Location"], {"revoked": True}).json()["status"] == "revoked"
     senders.forget()
     assert senders.sender_of(key["token"]) is None
-    assert senders._FRESH_S < 1
+    assert senders.FRESH_S < 1
 
 
 def test_an_ingest_key_works_only_from_its_networks(as_, admin, datastore):

@@ -81,7 +81,7 @@ def test_an_entry_that_does_not_do_costs_no_other(entry, code):
 @pytest.fixture
 def key(datastore, monkeypatch):
     public_keys.forget(), senders.forget(), series.forget()
-    monkeypatch.setattr(public_keys, "_FRESH_S", 0.0)
+    monkeypatch.setattr(public_keys._remembered, "fresh_s", 0.0)
     monkeypatch.setattr(public_keys, "_FULL_S", 0.0)
     return services.create_public_key(datastore, name="shop", origins=[SHOP, "https://*.shop.example"])[1]
 
