@@ -20,7 +20,7 @@ from anomalies.services.sleep import AWAKE, Occurrence, Problem, is_over, meet, 
 from anomalies.services.weights import metric_weight
 from anomalies.services.wording import described, sentence
 from config.database.prepared import packed
-from orgs.moments import from_unix_ms, iso_exact, unix_ms
+from orgs.moments import from_unix_ms, iso_millis, unix_ms
 from orgs.tenancy import Reason, across, within
 
 RENDER_TASK: Final = "metrics.tasks.render_chart"
@@ -379,4 +379,4 @@ def tag_points(anomaly_ids: Sequence[int]) -> dict[int, int]:
 
 
 def text_of(value: object) -> object:
-    return iso_exact(value) if isinstance(value, datetime) else value
+    return iso_millis(value) if isinstance(value, datetime) else value

@@ -131,7 +131,7 @@ def test_an_excursion_that_is_over_has_an_end_and_weighs_by_how_long_it_lasted(m
     assert anomaly.ended_at == NOW + timedelta(minutes=90)
     assert anomaly.weight_breakdown == {"score": 3, "duration": 1, "tags": 0}
     assert anomaly.message.endswith(", for 1 h.")
-    assert changesets(anomaly)[1:] == [{"weight": [3, 4], "ended_at": [None, "2026-03-01T13:30:00Z"]}]
+    assert changesets(anomaly)[1:] == [{"weight": [3, 4], "ended_at": [None, "2026-03-01T13:30:00.000Z"]}]
 
 
 def test_trouble_that_comes_back_soon_is_the_same_anomaly(metric):
