@@ -189,7 +189,8 @@ class IntegrationViewSet(ListMixin, RetrieveMixin, OrgViewSet):
 
     @extend_schema(
         summary="Make an integration",
-        description="A ticketing system that tickets can be linked from. A name that is taken is 409.",
+        description="A ticketing system that tickets can be linked from. A name that is taken is 409, and so is one more than an org may "
+        "have (100).",
         request=NewIntegrationSerializer,
         responses={201: IntegrationSerializer},
         examples=[NEW_INTEGRATION, INTEGRATION],

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +14,10 @@ from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
 from anomalies.services.states import hold
 from orgs.errors import Conflict, FieldError, Invalid
+from orgs.models import Org
 from orgs.uniqueness import conflict_if_taken
+
+MOST: Final = 100
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,12 @@ def unlink_ticket(link: TicketLink, *, user: User) -> None:
     link.delete()
 
 
+@transaction.atomic
 def create_integration(org_id: int, *, name: str, type: str, url: str) -> Integration:
-    """Raises Conflict for a name that is taken."""
+    """Raises Conflict for a name that is taken, and when the org has as many as it may have."""
+    Org.objects.select_for_update(no_key=True).only("pk").get(pk=org_id)  # one after the other, so that the limit holds
+    if Integration.objects.for_org(org_id).count() >= MOST:
+        raise Conflict(f"There are {MOST} integrations already. Delete one that nobody needs.")
     return stored(Integration(org_id=org_id, name=name, type=type, url=url))
 
 

@@ -64,7 +64,7 @@ class OneOfField(serializers.ChoiceField):
 class WebAddressField(TextField):
     """An address that a browser opens over http or https; a host of one word, as inside a company's network, is one too."""
 
-    default_error_messages: ClassVar = {"no_address": "Send a web address, such as https://example.com/ticket/1."}
+    default_error_messages: ClassVar = {"no_address": "Send a web address without a password, such as https://example.com/ticket/1."}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 2000, **kwargs})
@@ -77,9 +77,11 @@ class WebAddressField(TextField):
 
 
 def is_web_address(text: str) -> bool:
+    """Everybody who may look sees it, so that it holds no password."""
     try:
         parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and text.isprintable() and " " not in text
+        leads_somewhere = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return leads_somewhere and "@" not in parts.netloc and text.isprintable() and " " not in text
     except ValueError:  # a port or a host that is none
         return False
 

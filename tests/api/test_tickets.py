@@ -3,7 +3,7 @@
 import pytest
 
 from anomalies.models import Anomaly, Change, Integration, TicketLink
-from anomalies.services import archive_anomaly
+from anomalies.services import archive_anomaly, tickets
 from anomalies.services.tickets import Ticket, link_ticket, unlink_ticket
 from tests import factories
 
@@ -92,6 +92,7 @@ def test_a_manager_needs_author_there_too(as_, manager, anomaly, servicenow, lev
         ({"ticket_url": "javascript:alert(1)"}, ["body", "ticket_url"], "no_address"),
         ({"ticket_url": "https://"}, ["body", "ticket_url"], "no_address"),
         ({"ticket_url": "http://a b"}, ["body", "ticket_url"], "no_address"),
+        ({"ticket_url": "https://alice:secret@jira.example.com/1"}, ["body", "ticket_url"], "no_address"),
         ({"ticket_url": "http://host:port/"}, ["body", "ticket_url"], "no_address"),
         ({"status": "a\0b"}, ["body", "status"], "null_characters_not_allowed"),
         ({"ticket_metadata": []}, ["body", "ticket_metadata"], "not_a_dict"),
@@ -185,6 +186,22 @@ def test_a_manager_makes_changes_and_deletes_an_integration(as_, manager, viewer
     assert client.put(here, {"name": "late"}, headers={"If-Match": made["ETag"]}).status_code == 412
     assert client.delete(here).status_code == 204
     assert client.delete(here).status_code == 404
+
+
+def test_an_org_has_its_limit_of_integrations(as_, manager, outsider, monkeypatch):
+    monkeypatch.setattr(tickets, "MOST", 1)
+    client = as_(manager)
+    assert client.post("/api/integrations", JIRA).status_code == 201
+    refused = client.post("/api/integrations", {**JIRA, "name": "Another"})
+    assert (refused.status_code, refused.json()["detail"]) == (409, "There are 1 integrations already. Delete one that nobody needs.")
+    assert as_(outsider).post("/api/integrations", JIRA).status_code == 201
+    assert Integration.objects.count() == 2
+
+
+def test_an_integration_holds_no_password(as_, manager):
+    answer = as_(manager).post("/api/integrations", {**JIRA, "url": "https://alice:secret@acme.example"})
+    assert [(error["loc"], error["code"]) for error in answer.json()["errors"]] == [(["body", "url"], "no_address")]
+    assert "secret" not in answer.content.decode()
 
 
 def test_a_name_is_taken_once_per_org(as_, manager, outsider):
