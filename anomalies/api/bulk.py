@@ -18,6 +18,7 @@ from anomalies.api.bulk_serializers import BulkByFilterSerializer, BulkPlanSeria
 from anomalies.api.documents import documents
 from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.serializers import AnomalySerializer
+from anomalies.mentions import mentioned_in
 from anomalies.models import Anomaly, BulkResult, Tag
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk, undo
@@ -87,23 +88,28 @@ class BulkViewSet(OrgViewSet):
 
 
 def check_names(user: User, change: Mapping[str, Any]) -> None:
-    """Raises Invalid naming each tag and person that the org does not have."""
-    tags = {name for field in ("tags_add", "tags_remove") for name in change.get(field, ())}
-    people = {pk for field in ("assignee_ids_add", "assignee_ids_remove") for pk in change.get(field, ())}
-    known_tags = set(Tag.objects.for_org(user.org_id).filter(name__in=tags).values_list("name", flat=True)) if tags else set()
-    known_people = set(User.objects.for_org(user.org_id).filter(pk__in=people).values_list("pk", flat=True)) if people else set()
+    """Raises Invalid naming each tag and person that the org does not have, those whom the comment mentions among them."""
+    archive = change.get("archive") or {}
+    comment = archive.get("comment", "")
+    tags = [*placed(change, "tags_add"), *placed(change, "tags_remove")]
+    people = [*placed(change, "assignee_ids_add"), *placed(change, "assignee_ids_remove")]
+    people += [(("archive", *loc), pk) for loc, pk in placed(archive, "mentioned_user_ids")]
+    people += [(("archive", "comment"), pk) for pk in mentioned_in(comment)]
+    known_tags = set(Tag.objects.for_org(user.org_id).filter(name__in={name for _, name in tags}).values_list("name", flat=True))
+    known_people = set(User.objects.for_org(user.org_id).filter(pk__in={pk for _, pk in people}).values_list("pk", flat=True))
     errors = [
-        FieldError(("body", "change", field, place), "not_found", f"There is no {kind} {value!r}.")
-        for kind, known, fields in (
-            ("tag", known_tags, ("tags_add", "tags_remove")),
-            ("person", known_people, ("assignee_ids_add", "assignee_ids_remove")),
-        )
-        for field in fields
-        for place, value in enumerate(change.get(field, ()))
+        FieldError(("body", "change", *loc), "not_found", f"There is no {kind} {value!r}.")
+        for kind, named, known in (("tag", tags, known_tags), ("person", people, known_people))
+        for loc, value in named
         if value not in known
     ]
     if errors:
         raise Invalid("Nothing was planned.", errors=errors)
+
+
+def placed(sent: Mapping[str, Any], field: str) -> list[tuple[tuple[str | int, ...], Any]]:
+    """What the field names, each with its place."""
+    return [((field, place), value) for place, value in enumerate(sent.get(field, ()))]
 
 
 def as_json(change: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from typing import Any
 
 from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from anomalies.api.serializers import AnomalySerializer, ArchiveSerializer, SnoozeChangeSerializer, names, people
 from anomalies.models import Anomaly, BulkResult
+from anomalies.services.plans import MOMENT_TO_COME, may_sleep_until
 from config.api.fields import MomentField, OneOfField, StrictSerializer, TextField
 
 
@@ -18,6 +20,19 @@ class BulkArchivingSerializer(ArchiveSerializer):
 
     status = OneOfField([str(status) for status in Anomaly.ARCHIVED], help_text="Why they are archived.")
     duplicate_of = None  # type: ignore[assignment]  # how a field of the base is taken away
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("mentioned_user_ids") and not attrs.get("comment"):
+            raise serializers.ValidationError({"mentioned_user_ids": serializers.ErrorDetail("Mentions go with a comment.", "invalid")})
+        return attrs
+
+
+def refuse_clashes(change: Mapping[str, Any]) -> None:
+    """Raises ValidationError for what is to be added and taken away at once."""
+    for added, removed in (("tags_add", "tags_remove"), ("assignee_ids_add", "assignee_ids_remove")):
+        if both := set(change.get(added, ())) & set(change.get(removed, ())):
+            msg = f"Added and removed at once: {', '.join(sorted(map(str, both)))}."
+            raise serializers.ValidationError({added: serializers.ErrorDetail(msg, "invalid")})
 
 
 class BulkByFilterChangeSerializer(StrictSerializer):
@@ -43,6 +58,10 @@ class BulkByFilterChangeSerializer(StrictSerializer):
             raise serializers.ValidationError("Only one of snooze and wake can be done at once.", code="invalid")
         if not any(attrs.values()):
             raise serializers.ValidationError("Say what is to be changed.", code="required")
+        refuse_clashes(attrs)
+        until = attrs.get("snooze", {}).get("until")
+        if until is not None and not may_sleep_until(until, now=timezone.now()):
+            raise serializers.ValidationError({"snooze": {"until": serializers.ErrorDetail(MOMENT_TO_COME, "invalid")}})
         return attrs
 
 
@@ -62,7 +81,7 @@ class FilterField(serializers.Field):  # type: ignore[type-arg]  # generic in th
 
     def _parsed(self, text: str) -> QueryDict:
         try:
-            return QueryDict(text)
+            return QueryDict(text.removeprefix("?"))
         except SuspiciousOperation as exc:
             raise serializers.ValidationError("A query string of fewer parameters.", code="invalid") from exc
 

@@ -211,7 +211,7 @@ class FlowViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     )
     def execute(self, request: Request, id: str) -> Response:
         flow, now = self.get_object(), timezone.now()
-        if self.body(RunSerializer)["dry_run"] if request.data else False:
+        if request.data is not None and self.body(RunSerializer)["dry_run"]:
             count = flows.idle(flow, now=now).order_by()[: COUNT_CAP + 1].count()
             return Response({"count": min(count, COUNT_CAP), "capped": count > COUNT_CAP})
         return begun(flows.execute(flow, user=self.person, now=now))

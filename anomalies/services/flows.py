@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from accounts.models import Level, User
+from anomalies.mentions import mentioned_in
 from anomalies.models import Anomaly, AnomalyTag, BulkChange, Change, Flow, FlowEntry, Tag
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk
@@ -62,7 +63,7 @@ def save(flow: Flow, values: Mapping[str, Any], *, user: User) -> Flow:
         if field in values:
             setattr(flow, field, values[field])
     lists = found_lists(flow, values, user=user)
-    if errors := [*misfits(flow, lists), *overreach(lists["datastores"], user)]:
+    if errors := [*misfits(flow, lists), *strangers(flow), *overreach(lists["datastores"], user)]:
         raise Invalid("The flow was not saved.", errors=errors)
     stored(flow)
     for field, rows in lists.items():
@@ -112,6 +113,13 @@ def misfits(flow: Flow, lists: Mapping[str, Sequence[Any]]) -> list[FieldError]:
         if not archives and value:
             found.append(FieldError(("body", field), "invalid", "Nothing is left of what is deleted for good: this goes with archiving."))
     return found
+
+
+def strangers(flow: Flow) -> list[FieldError]:
+    """Whom the comment mentions and the org does not have: nothing could be archived with it."""
+    named = mentioned_in(flow.comment)
+    known = set(User.objects.for_org(flow.org_id).filter(pk__in=named).values_list("pk", flat=True)) if named else set()
+    return [FieldError(("body", "comment"), "not_found", f"There is no person {pk}.") for pk in named if pk not in known]
 
 
 def overreach(datastores: Sequence[Datastore], user: User) -> list[FieldError]:
@@ -173,7 +181,9 @@ def execute(flow: Flow, *, user: User | None, now: datetime) -> Operation:
     running = Operation.objects.filter(flow_entry__flow=flow, status__in=Operation.UNFINISHED).first()
     if running is not None:
         return running
-    ids = list(idle(flow, now=now).order_by("pk").values_list("pk", flat=True)[: bulk.LIMIT])
+    # A duplicate whose original is deleted has changed, and would stay: duplicates go first.
+    order = (F("duplicate_of").asc(nulls_last=True), "pk") if flow.action == Flow.Action.DELETE else ("pk",)
+    ids = list(idle(flow, now=now).order_by(*order).values_list("pk", flat=True)[: bulk.LIMIT])
     made = BulkChange.objects.create(org_id=flow.org_id, query=f"flow={flow.pk}", change=change_of(flow), ids=ids)
     operation = bulk.begin(made, kind=Operation.Kind.FLOW, user_id=user.pk if user else None)
     FlowEntry.objects.create(org_id=flow.org_id, flow=flow, timestamp=now, user=user, operation=operation)

@@ -17,6 +17,7 @@ TAGS_LIMIT: Final = 100
 ASSIGNEES_LIMIT: Final = 100
 SNOOZE_DAYS: Final = 366
 SNOOZE_COUNT: Final = 1_000_000
+MOMENT_TO_COME: Final = f"A moment to come, at most {SNOOZE_DAYS} days from now."
 
 
 @dataclass(frozen=True)
@@ -130,14 +131,18 @@ def _snooze_errors(edit: Edit, state: State, context: Context) -> Iterator[Field
         return
     if edit.status in Anomaly.ARCHIVED:
         yield FieldError(("snooze",), INVALID, "What is archived does not have to sleep.")
-    if snooze.until is not None and not context.now < snooze.until <= context.now + timedelta(days=SNOOZE_DAYS):
-        yield FieldError(("until",), INVALID, f"A moment to come, at most {SNOOZE_DAYS} days from now.")
+    if snooze.until is not None and not may_sleep_until(snooze.until, now=context.now):
+        yield FieldError(("until",), INVALID, MOMENT_TO_COME)
     if snooze.count is not None and not 1 <= snooze.count <= SNOOZE_COUNT:
         yield FieldError(("count",), INVALID, f"1 to {SNOOZE_COUNT:,} more occurrences.")
     if snooze.weight is not None and snooze.weight < state.weight:
         yield FieldError(("weight",), INVALID, f"It weighs {state.weight} already, and would wake at once.")
     if snooze.back_in_band and (state.type != Anomaly.Type.METRIC or state.ended_at is not None):
         yield FieldError(("back_in_band",), INVALID, "Only the value of a series that is still out of its band can come back into it.")
+
+
+def may_sleep_until(moment: datetime, *, now: datetime) -> bool:
+    return now < moment <= now + timedelta(days=SNOOZE_DAYS)
 
 
 def planned(edit: Edit, state: State, context: Context) -> State:

@@ -203,6 +203,29 @@ def test_what_is_like_that_already_or_gone_is_skipped(as_, author, found):
         ({"filter": {"tag": {"a": 1}}, "change": {"restore": True}}, ["body", "filter"], "invalid"),
         ({"filter": ["status"], "change": {"restore": True}}, ["body", "filter"], "invalid"),
         ({"token": "x", "filter": {}}, ["body", "token"], "invalid"),
+        (
+            {"filter": {}, "change": {"archive": {"status": "Resolved", "mentioned_user_ids": [1]}}},
+            ["body", "change", "archive", "mentioned_user_ids"],
+            "invalid",
+        ),
+        (
+            {"filter": {}, "change": {"archive": {"status": "Resolved", "comment": "-", "mentioned_user_ids": [999999]}}},
+            ["body", "change", "archive", "mentioned_user_ids", 0],
+            "not_found",
+        ),
+        (
+            {"filter": {}, "change": {"archive": {"status": "Resolved", "comment": "ask @[Nobody](999999)"}}},
+            ["body", "change", "archive", "comment"],
+            "not_found",
+        ),
+        ({"filter": {}, "change": {"tags_add": ["High"], "tags_remove": ["High"]}}, ["body", "change", "tags_add"], "invalid"),
+        (
+            {"filter": {}, "change": {"assignee_ids_add": [1], "assignee_ids_remove": [1]}},
+            ["body", "change", "assignee_ids_add"],
+            "invalid",
+        ),
+        ({"filter": {}, "change": {"snooze": {"until": "2020-01-01T00:00:00Z"}}}, ["body", "change", "snooze", "until"], "invalid"),
+        ({"filter": "?colour=red", "change": {"restore": True}}, ["body", "filter", "colour"], "unknown_parameter"),
     ],
 )
 def test_nonsense_is_named_and_plans_nothing(as_, author, found, body, loc, code):

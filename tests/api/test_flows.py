@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Level
 from anomalies.models import Anomaly, BulkChange, Change, Comment, Flow, FlowEntry
-from anomalies.services import change_anomaly, comment_on, flows
+from anomalies.services import bulk, change_anomaly, comment_on, flows
 from anomalies.tasks import run_flows
 from datastores.models import Datastore, Operation
 from tests import factories
@@ -55,6 +55,32 @@ def ran(client, flow: dict) -> dict:
 
 def statuses() -> list[str]:
     return list(Anomaly.objects.filter(deleted=None).order_by("pk").values_list("status", flat=True))
+
+
+@pytest.mark.parametrize("sent", [[], {"dry_run": None}, {"dry": True}, True, 0])
+def test_what_is_no_order_runs_nothing(as_, manager, datastore, idle, sent):
+    client = as_(manager)
+    flow = made(client, datastore)
+    assert client.post(f"{ADDRESS}/{flow['id']}/execute", sent).status_code == 422
+    assert (statuses(), Operation.objects.count()) == (["Active", "Acknowledged", "Invalid"], 0)
+
+
+def test_a_comment_mentions_people_of_the_org(as_, manager, datastore, outsider):
+    answer = as_(manager).post(ADDRESS, body(datastore, comment=f"ask @[Zoe]({outsider.pk})"))
+    assert [(error["loc"], error["code"]) for error in answer.json()["errors"]] == [(["body", "comment"], "not_found")]
+    assert Flow.objects.count() == 0
+    assert as_(manager).post(ADDRESS, body(datastore, comment=f"ask @[Mo]({manager.pk})")).status_code == 201
+
+
+def test_an_original_goes_with_all_its_duplicates_however_many_steps_that_takes(as_, manager, datastore, idle, monkeypatch):
+    """Deleting the original changes a duplicate that is left."""
+    monkeypatch.setattr(bulk, "CHUNK", 1)
+    original, *duplicates = idle
+    Anomaly.objects.filter(pk__in=[one.pk for one in duplicates]).update(status="Duplicate", duplicate_of=original)
+    client = as_(manager)
+    flow = made(client, datastore, action="delete", archive_status="")
+    assert ran(client, flow)["counters"] == {"changed": 3, "skipped": 0}
+    assert statuses() == []
 
 
 def test_a_flow_is_kept_and_shown(as_, manager, datastore, idle):
