@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import OperationalError, connection
 
 from config import health
 from config.session_api import DAY, HOUR, MINUTE, MONTH, WEEK, YEAR, ago
@@ -26,9 +27,15 @@ def test_status_tells_of_every_part(api, settings, monkeypatch):
 
 
 def test_status_is_503_without_the_database(api, monkeypatch):
-    away = health.Status("unavailable", "1", health.Server(ok=False), health.Server(ok=True), {}, health.Process(ok=True), None, None)
-    monkeypatch.setattr(health, "current", lambda: away)
-    answer = api.get("/status")
+    def refuse(execute, sql, *rest):
+        if "metrics_detectionshard" in str(sql):
+            raise OperationalError("the server closed the connection")
+        return execute(sql, *rest)
+
+    monkeypatch.setattr(health, "_last", None)
+    with connection.execute_wrapper(refuse):
+        answer = api.get("/status")
+    monkeypatch.setattr(health, "_last", None)
     assert (answer.status_code, answer["Retry-After"], answer.json()["data"]["health"]) == (503, "5", "unavailable")
 
 
