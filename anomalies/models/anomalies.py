@@ -152,7 +152,7 @@ class Anomaly(models.Model):
             models.Index(fields=("deleted_by",), condition=models.Q(deleted_by__isnull=False), name="anomaly_deleted_by"),
             # Who sleeps: the list of them, and those whose time has come.
             models.Index(fields=("org", "snooze_until", "id"), condition=models.Q(snoozed_at__isnull=False), name="anomaly_asleep"),
-            # How many are in each state, beside the list, and the latest of all: `anomalies/states.py`.
+            # How many are in each state, beside the list, and the latest of all: `anomalies/state_counts.py`.
             models.Index(
                 fields=("org", "status", "-id"),
                 include=("datastore", "snoozed_at"),

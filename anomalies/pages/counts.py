@@ -11,7 +11,7 @@ from anomalies import kept_lists
 from anomalies.api.facets import OWN
 from anomalies.pages.listing import CAP, Listing, capped_count, newest_of
 from anomalies.services.facets import Facet, Facets, Value, count_facets
-from anomalies.states import counts_by_state
+from anomalies.state_counts import counts_by_state
 
 # Facets as people read them, in their order.
 SHOWN: Final = {

@@ -18,7 +18,7 @@ from anomalies.conditions import once
 from anomalies.models import Anomaly
 from anomalies.pages.access import reach_of
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.states import latest
+from anomalies.state_counts import latest
 from config.api.filters import SORT, ListFilter, form_errors, sorted_by
 from config.api.pagination import COUNT_CAP
 

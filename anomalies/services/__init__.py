@@ -6,6 +6,16 @@ text in `Line.comment`), whom the changeset's `assignees` (lists of {id, name}, 
 What people do goes through one engine, for one anomaly as for ten thousand, in a constant number of statements: `Edit` (edits.py) says
 what is asked of one anomaly, `edit_anomalies` (changes.py) does many in one transaction, `edit_anomaly` and the verbs of triage.py do one.
 Whether somebody may is checked by the caller. Whoever finds anomalies asks `sleep.py` whether what they found is asleep from birth.
+
+found in series   loop.py (one step of a shard), findings.py (what its verdicts say), detected.py (what becomes of that), wording.py,
+                  weights.py, fingerprints.py; resharding.py, retention.py
+found in tables   scans/
+changed           edits.py (what is asked), states.py (the anomalies, locked), plans.py (what an edit makes of one, pure), changes.py (does
+                  it), triage.py (verbs for one); archived.py, comments.py, tags.py, tickets.py
+many at once      bulk.py, undo.py, flows.py (housekeeping)
+told              history.py, changesets.py (in words); notices.py, notice_words.py, notice_mails.py, following.py
+looked at         facets.py, insights.py, saved_views.py, sources.py (the rows behind one)
+of a whole org    org_export.py, erasing.py
 """
 
 from anomalies.services.changes import edit_anomalies, examined

@@ -10,7 +10,7 @@ from django.utils import timezone
 from anomalies.models import Anomaly
 from anomalies.pages import inbox, sidebar
 from anomalies.services import facets
-from anomalies.states import counts_by_state, latest
+from anomalies.state_counts import counts_by_state, latest
 from datastores.models import Container, Datastore
 from tests import factories
 from tests.pages.conftest import send_hours, spike
