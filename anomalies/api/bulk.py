@@ -25,7 +25,7 @@ from anomalies.services import bulk, undo
 from config.api.arrays import array_page
 from config.api.filters import PAGING, form_errors, known_names, repeated_in, several_names
 from config.api.views import OrgViewSet
-from datastores.api.examples import OPERATION
+from datastores.api.examples import BEGUN
 from datastores.api.serializers import OperationSerializer
 from datastores.models import Operation
 from orgs.errors import FieldError, Invalid
@@ -52,7 +52,7 @@ class BulkViewSet(OrgViewSet):
         ),
         request=BulkByFilterSerializer,
         responses={200: BulkPlanSerializer, 202: OpenApiResponse(OperationSerializer, description="It has begun.")},
-        examples=[BY_FILTER, BY_TOKEN, PLAN],
+        examples=[BY_FILTER, BY_TOKEN, PLAN, BEGUN],
     )
     def bulk_by_filter(self, request: Request) -> Response:
         sent = self.body(BulkByFilterSerializer)
@@ -163,7 +163,7 @@ class BulkOperationViewSet(OrgViewSet):
         ),
         request=None,
         responses={202: OperationSerializer},
-        examples=[OPERATION],
+        examples=[BEGUN],
     )
     @transaction.atomic
     def undo(self, request: Request, id: str) -> Response:

@@ -1,5 +1,6 @@
 """/api/anomalies/export: the whole list as a file. It is streamed: no more than a chunk of it is ever held."""
 
+import json
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, ClassVar, Final, cast
@@ -12,6 +13,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 
 from anomalies.api.documents import lines
+from anomalies.api.examples import ANOMALY
 from anomalies.api.filtersets import AnomalyFilterSet
 from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
@@ -57,6 +59,11 @@ SELECT {", ".join(COLUMNS.values())}
  ORDER BY wanted.place
 """)  # noqa: S608 - column names of this module
 
+CSV: Final = OpenApiExample(
+    "CSV", value="id,uuid,type,status\r\n12345,8e8b9f8b-1234-4abc-9def-012345678901,metric,Active\r\n", media_type="text/csv"
+)
+LINES: Final = OpenApiExample("JSON lines", value=f"{json.dumps(ANOMALY.value)}\n", media_type=CONTENT_TYPES["jsonl"])
+
 
 class ExportFilterSet(AnomalyFilterSet):
     format = WordFilter(item=one_of(CONTENT_TYPES), method="unfiltered", help_text="csv or jsonl; csv without it.")
@@ -79,7 +86,7 @@ class ExportViewSet(AnomalyListing):
             "semicolons; a line of JSON is the anomaly as the list shows it. `page` and `size` are accepted and change nothing."
         ),
         responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
-        examples=[OpenApiExample("CSV", value="id,uuid,type,status\r\n12345,8e8b9f8b-1234-4abc-9def-012345678901,metric,Active\r\n")],
+        examples=[CSV, LINES],
         filters=True,
     )
     def export(self, request: Request) -> StreamingHttpResponse:

@@ -22,7 +22,7 @@ from config.api.fields import MomentField, OneOfField, StrictSerializer, TextFie
 from config.api.filters import StrictFilterSet, TrueFalseFilter
 from config.api.pagination import COUNT_CAP
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
-from datastores.api.examples import OPERATION
+from datastores.api.examples import BEGUN
 from datastores.api.serializers import OperationSerializer, RefSerializer
 
 FLOW = OpenApiExample(
@@ -207,7 +207,7 @@ class FlowViewSet(ListMixin, RetrieveMixin, OrgViewSet):
             200: inline_serializer("FlowWould", {"count": serializers.IntegerField(), "capped": serializers.BooleanField()}),
             202: OpenApiResponse(OperationSerializer, description="It has begun."),
         },
-        examples=[WOULD, OpenApiExample(OPERATION.name, value=OPERATION.value, response_only=True, status_codes=["202"])],
+        examples=[WOULD, BEGUN],
     )
     def execute(self, request: Request, id: str) -> Response:
         flow, now = self.get_object(), timezone.now()

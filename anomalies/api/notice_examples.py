@@ -38,3 +38,4 @@ SETTINGS: Final = OpenApiExample(
     },
 )
 WATCHING: Final = OpenApiExample("You watch it", value={"watching": True}, response_only=True)
+ACKNOWLEDGED: Final = OpenApiExample("Three were unread", value={"acknowledged": 3}, response_only=True)

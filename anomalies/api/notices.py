@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import Level
-from anomalies.api.notice_examples import NOTICE, SETTINGS, WATCHING
+from anomalies.api.notice_examples import ACKNOWLEDGED, NOTICE, SETTINGS, WATCHING
 from anomalies.models import Anomaly, Notice, NoticeSettings
 from anomalies.services import following
 from anomalies.services.notice_words import headline
@@ -115,9 +115,10 @@ class NoticeViewSet(ListMixin, OrgViewSet):
         summary="Mark everything as read",
         request=UntilSerializer,
         responses=inline_serializer("Acknowledged", {"acknowledged": serializers.IntegerField(help_text="How many that were.")}),
+        examples=[ACKNOWLEDGED],
     )
     def acknowledge_all(self, request: Request) -> Response:
-        sent = self.body(UntilSerializer) if request.data else {}
+        sent = {} if request.data is None else self.body(UntilSerializer)
         return Response({"acknowledged": following.acknowledge_all(self.person, **sent)})
 
     @extend_schema(summary="Mark one as read", description="A read one stays as it is.", request=None, examples=[NOTICE])

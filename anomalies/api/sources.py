@@ -47,7 +47,7 @@ RECORDS = OpenApiExample(
     },
     response_only=True,
 )  # fmt: skip
-CSV = OpenApiExample("A file", value="order_id,email\r\n1093,***MASKED***\r\n")
+CSV = OpenApiExample("A file", value="order_id,email\r\n1093,***MASKED***\r\n", media_type="text/csv")
 
 
 class SourceFieldSerializer(serializers.Serializer[Any]):

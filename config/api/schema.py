@@ -121,8 +121,10 @@ class PlumblineSchema(AutoSchema):
         return sorted(set(found) | set(getattr(self.view, "extra_errors", ())))
 
     def _headers(self) -> list[dict[str, Any]]:
-        found = {"POST": [IDEMPOTENCY_KEY], "PUT": [IF_MATCH], "DELETE": [IF_MATCH]}.get(self.method, [])
-        return found if "{" in self.path or IF_MATCH not in found else []
+        if self.method == "POST":
+            asks_for_version = getattr(self.view, "action", None) in getattr(self.view, "versioned_posts", ())
+            return [IDEMPOTENCY_KEY, IF_MATCH] if asks_for_version else [IDEMPOTENCY_KEY]
+        return [IF_MATCH] if self.method in ("PUT", "DELETE") and "{" in self.path else []
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
         """Also of a DELETE that takes one: it may always be left out where the address names the thing."""

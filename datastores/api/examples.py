@@ -29,3 +29,19 @@ OPERATION: Final = OpenApiExample(
     },
     response_only=True,
 )
+BEGUN: Final = OpenApiExample(
+    "It waits for a worker",
+    value={
+        **OPERATION.value,
+        "type": "bulk",
+        "status": "waiting",
+        "percent": 0.0,
+        "done": 0,
+        "total": 57,
+        "counters": {"changed": 0, "skipped": 0},
+        "datastore": None,
+        "started": None,
+    },
+    response_only=True,
+    status_codes=["202"],
+)

@@ -94,6 +94,7 @@ def test_reading_all_leaves_what_came_later_and_what_is_others(as_, viewer, auth
         (author.pk, notice.created),
         (viewer.pk, later.created),
     }
+    assert client.put(f"{ADDRESS}/acknowledge", []).status_code == 422
     assert client.put(f"{ADDRESS}/acknowledge").json() == {"acknowledged": 1}
     assert client.put(f"{ADDRESS}/acknowledge").json() == {"acknowledged": 0}
 

@@ -132,3 +132,24 @@ def test_every_example_is_as_described():
                         Draft202012Validator({**media["schema"], "components": DOCUMENT["components"]}).iter_errors(example["value"])
                     )
                     assert not errors, (path, method, name, errors)
+
+
+def test_every_answer_that_says_something_has_an_example():
+    answers = {
+        (path, kind)
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+        for status, answer in operation["responses"].items()
+        for kind, media in answer.get("content", {}).items()
+        if status.startswith("2") and not media.get("examples")
+    }
+    assert answers == {("/api/anomalies/{id}/image", "image/png")}
+
+
+@pytest.mark.parametrize("word", ["restore", "snooze", "duplicate-of"])
+def test_the_document_tells_where_a_post_looks_at_the_version(as_, author, world, word):
+    operation = DOCUMENT["paths"][f"/api/anomalies/{{id}}/{word}"]["post"]
+    assert [one["name"] for one in operation["parameters"] if one["in"] == "header"] == ["Idempotency-Key", "If-Match"]
+    sent = {"count": 1} if word == "snooze" else {"anomaly": world["anomalies"]}
+    answer = as_(author).post(f"/api/anomalies/{world['anomalies']}/{word}", sent, headers={"If-Match": '"old"'})
+    assert answer.status_code == 412
