@@ -62,12 +62,13 @@ def create_tag(org_id: int, **fields: Any) -> Tag:
 
 @transaction.atomic
 def change_tag(tag: Tag, *, user: User, **changes: Any) -> Tag:
-    """The tag with what is given. Another modifier changes the weight of all anomalies that carry it, with a line of history for each.
+    """The tag as it is now, with what is given. Another modifier changes the weight of all that carry it, with a line of history for each.
 
     Raises Conflict for a name that is taken.
     """
     hold_tag(tag)
-    before = Tag.objects.get(pk=tag.pk).weight_modifier
+    tag.refresh_from_db()  # what somebody else changed while this waited is kept
+    before = tag.weight_modifier
     for name, value in changes.items():
         setattr(tag, name, value)
     stored(tag)

@@ -113,6 +113,15 @@ def test_a_name_that_is_taken_is_409(as_, manager, tag):
     assert list(Tag.objects.values_list("name", flat=True)) == ["High", "high"]
 
 
+def test_two_who_change_different_things_of_a_tag_both_have_their_way(manager, tag):
+    early = Tag.objects.get()
+    service.change_tag(Tag.objects.get(), user=manager, color="#000000", weight_modifier=7)
+    service.change_tag(early, user=manager, description="Look at it.")
+    kept = Tag.objects.get()
+    assert (kept.color, kept.weight_modifier, kept.description) == ("#000000", 7, "Look at it.")
+    assert Event.objects.filter(name__startswith="Tag High weighs").count() == 1
+
+
 def test_lists_filter_sort_and_are_brief_for_menus(as_, viewer, org, tag):
     Tag.objects.create(org=org, name="Low", weight_modifier=-2)
     client = as_(viewer)
