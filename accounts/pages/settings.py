@@ -27,7 +27,7 @@ from django.shortcuts import render
 from django.views import View
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader, wants_part
 from accounts.permissions import HELD_BACK, PERMISSIONS, ROLE_RANK, has_role, is_held_back
 from orgs.errors import DomainError, NotFound, TooMany
 
@@ -164,23 +164,23 @@ class SettingsView(View):
 
     def refused(self, page: HttpResponse, refusal: DomainError) -> HttpResponse:
         """After too many tries the page is a 429 that says how long to wait; htmx shows only what went well."""
-        if isinstance(refusal, TooMany) and not self.request.htmx:  # type: ignore[attr-defined]
+        if isinstance(refusal, TooMany) and not is_htmx(self.request):
             page.status_code, page["Retry-After"] = refusal.status, str(math.ceil(refusal.wait_s))
         return page
 
     def told(self, done: Done) -> HttpResponse:
         """The page after a change. One with a secret is the answer itself: nothing keeps the secret for a second request."""
-        is_htmx = bool(self.request.htmx)  # type: ignore[attr-defined]
-        if done.secret or done.stays or (is_htmx and not done.leads_to):
+        in_place = is_htmx(self.request)
+        if done.secret or done.stays or (in_place and not done.leads_to):
             return self.shown(said=done.said, done=done)
         messages.success(self.request, done.said)
         there = done.leads_to or self.request.get_full_path()
-        return HttpResponse(headers={"HX-Redirect": there}) if is_htmx else HttpResponseRedirect(there)
+        return HttpResponse(headers={"HX-Redirect": there}) if in_place else HttpResponseRedirect(there)
 
     def shown(
         self, *, form: forms.Form | None = None, do: str = "", said: str = "", is_error: bool = False, done: Done | None = None
     ) -> HttpResponse:
-        is_part = bool(self.request.htmx) and not self.request.htmx.boosted  # type: ignore[attr-defined]
+        is_part = wants_part(self.request)
         if said and not is_part:
             messages.add_message(self.request, messages.ERROR if is_error else messages.SUCCESS, said)
         every = {f"{name}_form": form if form is not None and name == do else self.form(name) for name in self.form_classes}

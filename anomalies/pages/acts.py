@@ -20,7 +20,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_POST
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader
 from accounts.zones import zone_of
 from anomalies.models import Anomaly, AnomalyAssignee, Tag
 from anomalies.pages.abilities import ACTS
@@ -90,7 +90,7 @@ def typed_in(post: QueryDict) -> dict[str, str]:
 
 def said_no(request: HttpRequest, found: Anomaly, user: User, refused: Refused) -> HttpResponse:
     fresh = anomaly_for(user, found.pk, "anomaly.read")
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not is_htmx(request):
         return page_response(request, fresh, user, refused=refused, said=refused.said, status=409)
     return parts_of_page(request, fresh, user, said=refused.said, refused=refused)
 
@@ -100,14 +100,14 @@ def answered(request: HttpRequest, found: Anomaly, user: User, done: Done) -> Ht
         messages.success(request, done.said)
         address = f"{reverse('inbox')}?{QueryDict(request.POST.get('list', '')).urlencode()}"
         return leave_for(request, address)
-    if request.htmx:  # type: ignore[attr-defined]
+    if is_htmx(request):
         return parts_of_page(request, anomaly_for(user, found.pk, "anomaly.read"), user, said=done.said, undo=done.transaction_id)
     messages.success(request, done.said)
     return HttpResponseRedirect(anomaly_address(found.pk, request.POST.get("list", "")))
 
 
 def leave_for(request: HttpRequest, address: str) -> HttpResponse:
-    if request.htmx:  # type: ignore[attr-defined]
+    if is_htmx(request):
         return HttpResponse(headers={"HX-Redirect": address})
     return HttpResponseRedirect(address)
 

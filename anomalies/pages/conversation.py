@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader
 from accounts.permissions import is_theirs
 from anomalies.models import Anomaly, AnomalyAssignee, Comment, TicketLink
 from anomalies.pages.abilities import refusals_of
@@ -88,7 +88,7 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
     found = anomaly_for(user, pk, "anomaly.read")
     if "comments" in refusals_of(user, found):
         raise PermissionDenied
-    if request.htmx:  # type: ignore[attr-defined]
+    if is_htmx(request):
         chosen = frozenset(number for one in request.GET.getlist("assignee") if (number := whole(one)))
         assignees = tuple(link.user for link in AnomalyAssignee.objects.filter(anomaly=found).select_related("user"))
         offered = offered_people(found, assignees, search=words(request.GET.get("person", ""))[:100], chosen=chosen)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import Level, User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader, wants_part
 from anomalies import kept_lists
 from anomalies.conditions import among
 from anomalies.models import Anomaly
@@ -82,7 +82,7 @@ class Page:
 def inbox(request: HttpRequest) -> HttpResponse:
     """The list; only its changing part when htmx asks. Without any parameter it begins with the person's default view."""
     user = reader(request)
-    is_part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
+    is_part = wants_part(request)
     if not request.GET and not is_part and (start := start_of(user)):
         return HttpResponseRedirect(f"{reverse('inbox')}?{start}")
     listing = Listing.read(request.GET)
@@ -96,7 +96,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
 def facets(request: HttpRequest) -> HttpResponse:
     """The facets of a long list, counted among more than there was time for; the whole page with them when it is not htmx that asks."""
     user, listing = reader(request), Listing.read(request.GET)
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not is_htmx(request):
         return answer(request, user, listing, is_part=False, look_at=LOOKED_AT)
     response = render(request, "anomalies/_panel.html", {"panel": larger_panel(listing, user)})
     response["Vary"] = "HX-Request"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader
 from accounts.permissions import has_role
 from accounts.zones import zone_of
 from anomalies.api.bulk import check_names
@@ -130,7 +130,7 @@ def words_of(refused: DomainError) -> str:
 
 def shown(request: HttpRequest, part: str, chosen: Chosen, **context: Any) -> HttpResponse:
     """The part alone for htmx, else on a page of its own."""
-    template = f"anomalies/{part}" if request.htmx else "anomalies/many.html"  # type: ignore[attr-defined]
+    template = f"anomalies/{part}" if is_htmx(request) else "anomalies/many.html"
     return render(request, template, {"part_name": f"anomalies/{part}", "chosen": chosen, **context})
 
 
@@ -191,7 +191,7 @@ def followed(request: HttpRequest, operation: Operation, chosen: Chosen) -> Http
     """A short operation is done here; another process that has taken it already does it as well."""
     if (operation.total or 0) <= AT_ONCE:
         bulk.run(operation.pk, budget_s=AT_ONCE_S)
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not is_htmx(request):
         return HttpResponseRedirect(f"{reverse('inbox-operation', args=(operation.pk,))}?{chosen.listing.address()}")
     return progress(request, Operation.objects.get(pk=operation.pk), chosen, tick=0)
 
@@ -230,7 +230,7 @@ def progress(request: HttpRequest, found: Operation, chosen: Chosen, *, tick: in
     """Tells how far it is; at its end the list beside it is asked for anew."""
     told = told_of(found, reader(request), tick=tick, number=number)
     response = shown(request, "_outcome.html", chosen, told=told, address=chosen.listing.address(), number=number)
-    if told.wait_s is None and request.htmx:  # type: ignore[attr-defined]
+    if told.wait_s is None and is_htmx(request):
         response["HX-Trigger-After-Settle"] = "inbox-changed"
     return response
 

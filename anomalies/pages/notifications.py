@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader
 from accounts.permissions import has_role
 from anomalies.mentions import plain
 from anomalies.models import Notice, NoticeSettings
@@ -140,7 +140,7 @@ def acknowledge(request: HttpRequest) -> HttpResponse:
             following.acknowledge(notice)
     else:
         following.acknowledge_all(user, until=moment(request.POST.get("until", "")))
-    if request.htmx:  # type: ignore[attr-defined]
+    if is_htmx(request):
         return render(request, "anomalies/_notices.html", {"page": notices_shown(request, user), "part": True})
     return HttpResponseRedirect(f"{reverse('notifications')}{'?show=all' if request.GET.get('show') == 'all' else ''}")
 

@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader
 from anomalies.models import Anomaly
 from anomalies.pages.abilities import refusals_of
 from anomalies.pages.access import anomaly_for
@@ -30,7 +30,7 @@ def source(request: HttpRequest, pk: int) -> HttpResponse:
         status = 403 if why_not else 404
     else:
         records, status = revealed(request, user, found, asked) if reveals else records_for(found, asked, refresh=refreshes), 200
-    if request.htmx:  # type: ignore[attr-defined]
+    if is_htmx(request):
         context = {"records": records, "no": no, "anomaly": found}
         response = render(request, "anomalies/_source.html", context, status=status)
     else:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from accounts.models import User
-from accounts.pages.readers import reader
+from accounts.pages.readers import is_htmx, reader, wants_part
 from accounts.zones import zone_of
 from anomalies.models import Anomaly
 from anomalies.pages.access import allowed_datastores, metric_for
@@ -93,7 +93,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
     state = request.GET.get("state", "")
     number = page_number(request.GET)
     page = series_shown(user, search=search, state=state if state in STATES else "", number=number)
-    is_part = request.htmx and not request.htmx.boosted  # type: ignore[attr-defined]
+    is_part = wants_part(request)
     response = render(request, "metrics/_list.html" if is_part else "metrics/list.html", {"page": page, "part": is_part})
     response["Vary"] = "HX-Request"
     return response
@@ -211,7 +211,7 @@ def metric_points(request: HttpRequest, pk: int) -> HttpResponse:
     start_ms, end_ms = kept(shown.start * 1000, shown.end * 1000, now_ms=unix_ms(now))
     rows, step_s = table_of(found, start_ms, end_ms)
     context = {"metric": found, "rows": rows, "step_s": step_s, "start": from_unix_ms(start_ms), "end": from_unix_ms(end_ms)}
-    return render(request, "metrics/_points.html" if request.htmx else "metrics/points.html", context)  # type: ignore[attr-defined]
+    return render(request, "metrics/_points.html" if is_htmx(request) else "metrics/points.html", context)
 
 
 def kept(start_ms: int, end_ms: int, *, now_ms: int) -> tuple[int, int]:
