@@ -139,13 +139,13 @@ class UserAdmin(DjangoUserAdmin, WithOrgRows):
     def has_impersonate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return request.user.has_perm("accounts.impersonate_user")
 
-    @action(description="Act as this person", url_path="act-as", permissions=["impersonate"])  # type: ignore[untyped-decorator]
+    @action(description="Act as this person", url_path="act-as", permissions=["impersonate"])  # type: ignore[untyped-decorator]  # unfold has no types
     def act_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks why, then makes the session the person's; the banner on every page ends it."""
         person, form = get_object_or_404(User.objects.select_related("org"), pk=object_id), ReasonForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
-                impersonation.begin(request, request.user, person, reason=form.cleaned_data["reason"], now=timezone.now())  # type: ignore[arg-type]
+                impersonation.begin(request, request.user, person, reason=form.cleaned_data["reason"], now=timezone.now())  # type: ignore[arg-type]  # operators are Users
                 return HttpResponseRedirect(reverse("overview"))
             except DomainError as refusal:
                 form.add_error("reason", refusal.detail)

@@ -124,7 +124,7 @@ class StoredSecretAdmin(PlumblineAdmin):
             _, obj.plain = store_secret(obj, NEW_SECRETS[type(obj)](), said=said, actor_id=request.user.pk)  # type: ignore[attr-defined]  # for the next page only
 
     def response_add(self, request: HttpRequest, obj: StoredSecret, post_url_continue: str | None = None) -> HttpResponse:
-        return self.shown_once(request, [(obj, obj.plain)])  # type: ignore[attr-defined]
+        return self.shown_once(request, [(obj, obj.plain)])  # type: ignore[attr-defined]  # set where it was made
 
     def shown_once(self, request: HttpRequest, made: list[tuple[StoredSecret, str]]) -> HttpResponse:
         """The only page that ever holds these secrets; kept by no session, and by no cache, like every page of the admin."""

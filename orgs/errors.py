@@ -26,6 +26,11 @@ class DomainError(Exception):
         self.detail = detail
         self.errors = tuple(errors)
 
+    @property
+    def in_full(self) -> str:
+        """The refusal and everything that is wrong, where there are no fields to put it beside."""
+        return " ".join(text for text in (self.detail, *(error.msg for error in self.errors)) if text)
+
 
 class Malformed(DomainError):
     """The request cannot be read: a body that is no JSON, or that ended before it was complete."""

@@ -76,7 +76,7 @@ class StandingFilterSet(StrictFilterSet):
 
     def filter_queryset(self, queryset: CommentQuerySet) -> CommentQuerySet:
         found = queryset if self.form.cleaned_data.get("include_deleted") else queryset.standing()
-        return super().filter_queryset(found)  # type: ignore[no-any-return]
+        return super().filter_queryset(found)  # type: ignore[no-any-return]  # django-filter has no types
 
     def unchanged(self, queryset: CommentQuerySet, name: str, value: bool) -> CommentQuerySet:  # noqa: FBT001
         return queryset
@@ -160,7 +160,7 @@ class CommentViewSet(ListMixin, OrgViewSet):
     filterset_class = CommentFilterSet
 
     def get_queryset(self) -> QuerySet[Comment]:
-        found: CommentQuerySet = super().get_queryset()  # type: ignore[assignment]
+        found: CommentQuerySet = super().get_queryset()  # type: ignore[assignment]  # what its manager makes
         return found if self.action == "list" or self._wants_deleted() else found.standing()
 
     def _wants_deleted(self) -> bool:

@@ -145,7 +145,7 @@ class AnomalyFilterSet(StrictFilterSet):
             queryset = queryset.filter(open_ones | Q(deleted__isnull=False) if chosen.get("include_deleted") else open_ones)
         if not (chosen.get("snoozed") or self.shows_archived):
             queryset = queryset.awake()
-        return super().filter_queryset(queryset)  # type: ignore[no-any-return]
+        return super().filter_queryset(queryset)  # type: ignore[no-any-return]  # django-filter has no types
 
     def kept(self, queryset: AnomalyQuerySet, name: str, value: list[str]) -> AnomalyQuerySet:
         return queryset.archived() if value == ["only"] else queryset

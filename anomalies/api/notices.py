@@ -104,11 +104,11 @@ class NoticeViewSet(ListMixin, OrgViewSet):
     pagination_class = NoticePagination
 
     def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
-        return queryset.visible_to(self.caller)  # type: ignore[attr-defined, no-any-return]
+        return queryset.visible_to(self.caller)  # type: ignore[attr-defined, no-any-return]  # a NoticeQuerySet
 
     def list(self, request: Request) -> Response:
         answer = super().list(request)
-        answer.data["unread"] = self.get_queryset().unread().order_by()[:COUNT_CAP].count()  # type: ignore[attr-defined]
+        answer.data["unread"] = self.get_queryset().unread().order_by()[:COUNT_CAP].count()  # type: ignore[attr-defined]  # a NoticeQuerySet
         return answer
 
     @extend_schema(

@@ -105,7 +105,7 @@ class SavedViewViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     filterset_class = SavedViewFilterSet
 
     def get_queryset(self) -> QuerySet[SavedView]:
-        return super().get_queryset().with_default_of(self.request.user)  # type: ignore[attr-defined, no-any-return]
+        return super().get_queryset().with_default_of(self.request.user)  # type: ignore[attr-defined, no-any-return]  # a SavedViewQuerySet
 
     def again(self, view: SavedView) -> SavedView:
         """As it is now."""

@@ -163,7 +163,7 @@ class PartitionViewSet(OrgViewSet):
         if (any_of_them := mine.first() or found.first()) is None:
             raise Http404
         self.require(operation, any_of_them)
-        ids = list(mine.open().order_by("pk").values_list("pk", flat=True)[: MAX_ENTRIES + 1])  # type: ignore[attr-defined]
+        ids = list(mine.open().order_by("pk").values_list("pk", flat=True)[: MAX_ENTRIES + 1])  # type: ignore[attr-defined]  # an AnomalyQuerySet
         if len(ids) > MAX_ENTRIES:
             raise Conflict(f"More than {MAX_ENTRIES:,} are open: change them by a filter.")
         return ids

@@ -85,7 +85,7 @@ class Housekeeping(SettingsView):
             stores = Datastore.objects.visible_to(self.person, level=Level.AUTHOR).order_by("name", "pk")
             words = [(tag.name, tag.name) for tag in Tag.objects.visible_to(self.person).order_by("name", "pk")]
             form.fields["datastore_ids"].choices = [(one.pk, one.name) for one in stores]  # type: ignore[attr-defined]
-            form.fields["tags"].choices = form.fields["extra_tags"].choices = words  # type: ignore[attr-defined]
+            form.fields["tags"].choices = form.fields["extra_tags"].choices = words  # type: ignore[attr-defined]  # fields with choices
         return form
 
     def rows(self) -> QuerySet[Flow]:

@@ -132,7 +132,7 @@ class Listing:
         params = QueryDict(mutable=True)
         for name, value in self.sorts:
             params[name] = value
-        found: AnomalyQuerySet = sorted_by(filtered(visible, self.query, user), AnomalyFilterSet, params)  # type: ignore[assignment]
+        found: AnomalyQuerySet = sorted_by(filtered(visible, self.query, user), AnomalyFilterSet, params)  # type: ignore[assignment]  # sorting keeps the class
         return found
 
 

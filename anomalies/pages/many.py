@@ -121,11 +121,7 @@ def change_many(request: HttpRequest) -> HttpResponse:
             return looked_at(request, name, chosen, plan, rows)
         return begun(request, user, plan.token, chosen)
     except DomainError as refused:
-        return asked(request, user, name, chosen, error=words_of(refused))
-
-
-def words_of(refused: DomainError) -> str:
-    return " ".join(text for text in (refused.detail, *(error.msg for error in refused.errors)) if text)
+        return asked(request, user, name, chosen, error=refused.in_full)
 
 
 def shown(request: HttpRequest, part: str, chosen: Chosen, **context: Any) -> HttpResponse:
@@ -180,7 +176,7 @@ def start(request: HttpRequest) -> HttpResponse:
     try:
         return begun(request, user, request.POST.get("token", ""), chosen)
     except DomainError as refused:
-        return said(request, chosen, words_of(refused))
+        return said(request, chosen, refused.in_full)
 
 
 def begun(request: HttpRequest, user: User, token: str, chosen: Chosen) -> HttpResponse:
@@ -223,7 +219,7 @@ def take_back(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         return followed(request, undo.undo(own_operation(user, pk), user=user, now=timezone.now()), chosen)
     except DomainError as refused:
-        return said(request, chosen, words_of(refused))
+        return said(request, chosen, refused.in_full)
 
 
 def progress(request: HttpRequest, found: Operation, chosen: Chosen, *, tick: int, number: int = 1) -> HttpResponse:

@@ -140,8 +140,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
     try:
         return back(request, *done(user, request.POST, address))
     except DomainError as refused:
-        said = " ".join([refused.detail, *(error.msg for error in refused.errors)])
-        return back(request, address, said, is_error=True)
+        return back(request, address, refused.in_full, is_error=True)
 
 
 def created(user: User, sent: QueryDict, address: str) -> tuple[str, str]:
@@ -178,7 +177,7 @@ def view_in(user: User, sent: QueryDict) -> SavedView:
 def name_in(sent: QueryDict) -> str:
     """Raises DomainError for a name that is empty or too long."""
     name = sent.get("name", "").strip().replace("\0", "")
-    if not 0 < len(name) <= SavedView._meta.get_field("name").max_length:  # type: ignore[operator]
+    if not 0 < len(name) <= SavedView._meta.get_field("name").max_length:  # type: ignore[operator]  # this field has one
         raise DomainError("Give the view a name of at most 100 characters.")
     return name
 

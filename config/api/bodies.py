@@ -57,4 +57,4 @@ def hold_body(request: HttpRequest, *, limit: int, told: Callable[[bytes], objec
     request.META["CONTENT_LENGTH"] = str(spool.tell())
     spool.seek(0)
     request._stream = spool  # type: ignore[assignment]  # what it is read from is no stub's business
-    request._read_started = False  # type: ignore[attr-defined]
+    request._read_started = False  # type: ignore[attr-defined]  # Django's own mark

@@ -73,7 +73,7 @@ def begin(request: Request, *, limit: int) -> None:
     if claimed is None:
         _answer_again(request, key=key, digest=digest)
     else:
-        request._request.idempotency_claim = Claim(claimed)  # type: ignore[attr-defined]
+        request._request.idempotency_claim = Claim(claimed)  # type: ignore[attr-defined]  # for `finish`
 
 
 def _digest(request: Request, *, limit: int) -> bytes:

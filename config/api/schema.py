@@ -80,7 +80,7 @@ class PlumblineSchema(AutoSchema):
 
     def _get_paginator(self) -> Any:
         # What hangs on one thing is a plain array; only lists come in the envelope.
-        return super()._get_paginator() if getattr(self.view, "action", None) == "list" else None  # type: ignore[no-untyped-call]
+        return super()._get_paginator() if getattr(self.view, "action", None) == "list" else None  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
 
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0].removesuffix(".json")]
@@ -129,23 +129,23 @@ class PlumblineSchema(AutoSchema):
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
         """Also of a DELETE that takes one: it may always be left out where the address names the thing."""
         if self.method != "DELETE" or getattr(self.view, "action", None) not in getattr(self.view, "deletes_with_body", ()):
-            return super()._get_request_body(direction)  # type: ignore[no-untyped-call, no-any-return]
+            return super()._get_request_body(direction)  # type: ignore[no-untyped-call, no-any-return]  # untyped in drf-spectacular
         self.method = "POST"  # the library gives no body to other methods
         try:
-            body: dict[str, Any] = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+            body: dict[str, Any] = super()._get_request_body(direction)  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
         finally:
             self.method = "DELETE"
         return {**body, "required": "{" not in self.path}
 
     def _error(self, status: int) -> dict[str, Any]:
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
             name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM, object="problem"
         )
         self.registry.register_on_missing(component)
         return {"description": PROBLEMS[status][1], "content": {CONTENT_TYPE: {"schema": component.ref}}}
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
     target_class = "config.api.authentication.TokenAuthentication"
     name = ["bearer", "orgToken"]  # noqa: RUF012 - the library's attribute
 
@@ -165,7 +165,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         ]
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
     target_class = "config.api.authentication.SessionAuthentication"
     name = "session"
 
@@ -178,7 +178,7 @@ class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         }
 
 
-class IngestKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class IngestKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped in drf-spectacular
     target_class = "metrics.api.imports.IngestKeyAuthentication"
     name = "ingestKey"
 

@@ -80,7 +80,7 @@ class BucketThrottle(BaseThrottle):
         found = buckets.take(self._key(request), rate_s=settings.API_RATE_PER_MINUTE / 60, burst=settings.API_BURST)
         if found is None:
             return True
-        request._request.api_allowance = found  # type: ignore[attr-defined]
+        request._request.api_allowance = found  # type: ignore[attr-defined]  # for the headers of the answer
         self.waiting = found.wait_s
         return found.allowed
 

@@ -114,7 +114,7 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
 
     def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
         """Of `queryset` what the caller may see with at least `level`."""
-        return queryset.visible_to(self.caller, level=level)  # type: ignore[attr-defined, no-any-return]
+        return queryset.visible_to(self.caller, level=level)  # type: ignore[attr-defined, no-any-return]  # as the class asks of `queryset`
 
     def get_object(self) -> Any:
         row = self.filtered_object(self.get_queryset())
@@ -198,7 +198,7 @@ class ListMixin:
 
     def list(self: Any, request: Request) -> Response:
         page = self.shown_page(self.paginator, self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(page)  # type: ignore[no-any-return]
+        return self.get_paginated_response(page)  # type: ignore[no-any-return]  # a mixin, whose `self` is any view
 
     def shown_page(self: Any, pagination: EnvelopePagination, queryset: QuerySet[Any]) -> Any:
         """The rows of the page that is asked for, as the API shows them."""
@@ -209,7 +209,7 @@ class RetrieveMixin:
     """`retrieve`: one thing with its version."""
 
     def retrieve(self: Any, request: Request, **address: str) -> Response:
-        return self.versioned(self.shown(self.get_object()))  # type: ignore[no-any-return]
+        return self.versioned(self.shown(self.get_object()))  # type: ignore[no-any-return]  # a mixin, whose `self` is any view
 
 
 def reference(ref: str, model: type[Model]) -> dict[str, Any]:

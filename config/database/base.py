@@ -177,11 +177,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _rollback(self) -> None:
         self._told = UNTOLD
-        super()._rollback()  # type: ignore[misc]
+        super()._rollback()  # type: ignore[misc]  # private to Django, so not in the stubs
 
     def _commit(self) -> None:
         self._told = UNTOLD
-        super()._commit()  # type: ignore[misc]
+        super()._commit()  # type: ignore[misc]  # private to Django, so not in the stubs
 
 
 def _joined(untold: list[str], statement: Any) -> Any:

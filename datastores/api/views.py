@@ -28,7 +28,7 @@ class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
     filterset_class = DatastoreFilterSet
 
     def visible(self, queryset: QuerySet[Any], *, level: Level) -> QuerySet[Any]:
-        return super().visible(queryset, level=level).with_level_of(self.request.user)  # type: ignore[attr-defined, no-any-return]
+        return super().visible(queryset, level=level).with_level_of(self.request.user)  # type: ignore[attr-defined, no-any-return]  # a DatastoreQuerySet
 
 
 @extend_schema_view(list=extend_schema(summary="List long work, newest first", examples=[OPERATION]))

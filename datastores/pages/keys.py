@@ -170,7 +170,7 @@ class Keys(SettingsView):
 
 def listed(found: QuerySet[Any], now: datetime) -> list[Any]:
     """The live ones by name, then the last few that have ended."""
-    live = list(found.live(now).order_by("name", "pk"))  # type: ignore[attr-defined]
+    live = list(found.live(now).order_by("name", "pk"))  # type: ignore[attr-defined]  # of keys and tokens, whose querysets have it
     ended = found.exclude(pk__in=[one.pk for one in live]).order_by("-created", "-pk")[:ENDED_SHOWN]
     return [*live, *ended]
 

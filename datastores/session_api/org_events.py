@@ -37,7 +37,7 @@ def events(call: Call, *, since: int, until: int, type: str | None, limit: int, 
         post_marker(call, name or "", type=type, **marker)
         at = call.now_s if marker["timestamp"] is None else marker["timestamp"]
         type, since, until = None, min(since, at), max(until, at)
-    found = visible_events(call.caller).between(moment(since), moment(until + 1))  # type: ignore[arg-type, attr-defined]
+    found = visible_events(call.caller).between(moment(since), moment(until + 1))  # type: ignore[arg-type, attr-defined]  # the operation lets nobody else in; an EventQuerySet
     rows = (found.filter(type=type) if type else found).order_by("-timestamp", "-pk")[:limit]
     return {"events": [event_shown(event, call) for event in rows]}
 

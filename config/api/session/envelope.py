@@ -58,7 +58,7 @@ class Cookie:
 
     def on(self, response: HttpResponse) -> HttpResponse:
         secure, samesite = settings.SESSION_COOKIE_SECURE, "Lax"
-        response.set_cookie(self.name, self.value, max_age=self.max_age_s, secure=secure, httponly=True, samesite=samesite)  # type: ignore[arg-type]
+        response.set_cookie(self.name, self.value, max_age=self.max_age_s, secure=secure, httponly=True, samesite=samesite)  # type: ignore[arg-type]  # `samesite` is one of the three words
         return response
 
 
