@@ -1,6 +1,5 @@
 """An authenticator app and its recovery codes: turned on by a first code, each code for one log-in, sealed at rest."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from accounts import second_factors, totp
 from accounts.models import Authenticator, KnownClient, RecoveryCode
 from orgs.errors import Conflict, Invalid
 from tests.metrics.threads import in_thread  # noqa: F401 - a fixture
+from tests.waiting import until_somebody_waits
 
 NOW = datetime(2026, 11, 22, 12, 0, 5, tzinfo=UTC)
 
@@ -107,7 +107,7 @@ def test_begun_anew_while_a_code_is_confirmed_the_confirmed_app_stays(person, in
     with transaction.atomic():
         second_factors.confirm(person, code_of(person), now=NOW)
         thread = in_thread(begin)
-        time.sleep(1)
+        until_somebody_waits()
     thread.join(240)
     assert refused == [True]
     later = NOW + timedelta(minutes=1)

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 
 from accounts.models import Level
 from anomalies.mentions import mentioned_in
@@ -11,6 +11,7 @@ from anomalies.models import Anomaly, Change, Comment, Mention, Notice
 from anomalies.services import Draft, archive_anomaly, comment_on, delete_comment, draft_errors, edit_comment, line_parts, write_comments
 from orgs.errors import Archived, Invalid, NotFound
 from tests import factories
+from tests.waiting import until_somebody_waits
 
 
 @pytest.fixture
@@ -190,11 +191,6 @@ def test_a_comment_waits_for_the_archiving_that_came_first(anomaly, author):
     with transaction.atomic():
         archive_anomaly(anomaly, user=author, status="Resolved")
         archived.set()
-        with connection.cursor() as cursor:
-            for _ in range(6000):
-                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FOR NO KEY UPDATE%'")
-                if cursor.fetchone()[0]:
-                    break
-                cursor.execute("SELECT pg_sleep(0.02)")
+        until_somebody_waits()
     other.join(240)
     assert (len(said), Comment.objects.count()) == (1, 0)

@@ -1,7 +1,6 @@
 """A tag that counts anew while it is being put on anomalies: nobody waits for a lock that is never given, and every weight is right."""
 
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
@@ -12,9 +11,9 @@ from anomalies.services import Edit, edit_anomalies
 from anomalies.services.tags import change_tag, delete_tag
 from orgs.tenancy import within
 from tests import factories
+from tests.waiting import until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -44,17 +43,6 @@ def beside(org, work) -> tuple[threading.Thread, list[Exception]]:
     thread = threading.Thread(target=run)
     thread.start()
     return thread, ended
-
-
-def until_somebody_waits() -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(WAITING)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.02)
-    pytest.fail("nobody waits for a lock")
 
 
 def weights(*anomalies) -> list[int]:
