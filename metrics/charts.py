@@ -7,7 +7,7 @@ import functools
 import io
 import logging
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +36,9 @@ PIXELS_PER_TIME: Final = 80
 PIXELS_PER_VALUE: Final = 38
 LEGEND_PIXELS: Final = 340
 PIXELS_PER_LETTER: Final = 7
+# The height of a picture of values beyond this may be more than a number holds: it is drawn some powers of ten less, and labelled as it is.
+FAR: Final = 1e300
+FAR_POWER: Final = 10
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Picture:
     spans: tuple[Span, ...] = ()
     now_ms: int | None = None
     zone: tzinfo = UTC
+    power: int = 0  # of ten, by which values and band are less than what they show
 
 
 def draw(picture: Picture, *, form: Form, theme: Theme = "light", width: int = 900, height: int = 300) -> bytes:
@@ -72,7 +76,7 @@ def draw(picture: Picture, *, form: Form, theme: Theme = "light", width: int = 9
     from matplotlib.figure import Figure
 
     _know_fonts()
-    look = LOOKS[theme]
+    look, picture = LOOKS[theme], nearer(picture)
     with matplotlib.rc_context(_style(look)):
         figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor=look.panel)
         FigureCanvasAgg(figure)
@@ -81,6 +85,14 @@ def draw(picture: Picture, *, form: Form, theme: Theme = "light", width: int = 9
         _draw_all(axes, picture, look, box)
         _label(figure, axes, picture, look, box)
         return _written(figure, form)
+
+
+def nearer(picture: Picture) -> Picture:
+    """The same, with values whose differences are finite."""
+    columns = {name: getattr(picture, name) for name in ("values", "expected", "lower", "upper")}
+    if not any((np.abs(column[np.isfinite(column)]) > FAR).any() for column in columns.values()):
+        return picture
+    return replace(picture, power=FAR_POWER, **{name: column / 10.0**FAR_POWER for name, column in columns.items()})
 
 
 @functools.cache
@@ -216,7 +228,7 @@ def _draw_now(axes: "Axes", picture: Picture, look: Look) -> None:
 
 
 def _label(figure: "Figure", axes: "Axes", picture: Picture, look: Look, box: Box) -> None:
-    _label_values(figure, axes, look, box)
+    _label_values(figure, axes, look, box, power=picture.power)
     _label_times(figure, picture, look, box)
     right = _legend(figure, picture, look, box) if box.columns >= LEGEND_PIXELS + 80 else 0
     letters = (box.columns - right) // PIXELS_PER_LETTER
@@ -224,11 +236,12 @@ def _label(figure: "Figure", axes: "Axes", picture: Picture, look: Look, box: Bo
     figure.text(14 / box.width, 1 - 16 / box.height, title, va="top", fontsize=10, weight=600)
 
 
-def _label_values(figure: "Figure", axes: "Axes", look: Look, box: Box) -> None:
+def _label_values(figure: "Figure", axes: "Axes", look: Look, box: Box, *, power: int) -> None:
     low, high = axes.get_ylim()
     values = value_ticks(low, high, most=max(2, box.rows // PIXELS_PER_VALUE))
     axes.hlines(values, *axes.get_xlim(), color=look.line, linewidth=0.8, zorder=0.5)
-    for value, text in zip(values, short_numbers(values), strict=True):
+    texts = far_numbers(values, power=power) if power else short_numbers(values)
+    for value, text in zip(values, texts, strict=True):
         figure.text(box.x(-8), box.y(box.rows * (value - low) / (high - low)), text, ha="right", va="center_baseline", color=look.mute)
 
 
@@ -373,6 +386,12 @@ def short_numbers(values: Floats) -> list[str]:
     step = float(np.min(np.diff(scaled))) if scaled.size > 1 else 1.0
     digits = max(0, min(9, int(np.ceil(-np.log10(step) - 1e-9)) + (0 if _is_round(step) else 1)))
     return [f"{value + 0.0:,.{digits}f}{unit if value else ''}" for value in scaled]
+
+
+def far_numbers(values: Floats, *, power: int) -> list[str]:
+    """The values of an axis times ten to the `power`, also where no number holds that."""
+    told = (f"{value:.1e}".split("e") for value in values.tolist())
+    return [f"{digits.removesuffix('.0')}e{int(exponent) + power}" if float(digits) else "0" for digits, exponent in told]
 
 
 def _is_round(step: float) -> bool:

@@ -148,6 +148,10 @@
     const bandHigh = Math.max(...self.data[2].filter((value) => value != null), most);
     const bottom = Math.max(bandLow, least - room), top = Math.min(bandHigh, most + room);
     const pad = (top - bottom || Math.abs(top) || 1) * 0.05;
+    if (!Number.isFinite(top + pad - (bottom - pad))) {
+      state("These values are too far apart to be drawn. The table has them.");
+      return [0, 1];
+    }
     return [bottom - pad, top + pad];
   }
 

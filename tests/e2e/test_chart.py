@@ -3,12 +3,16 @@
 import re
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from metrics import points
 from metrics.looks import LOOKS
 from orgs.events import record_event
+from orgs.moments import unix_ms
+from tests import factories
 from tests.e2e.conftest import ARTIFACTS
 
 SHOWN = re.compile(r"[?&]from=(\d+)&to=(\d+)")
@@ -121,3 +125,14 @@ def test_it_has_the_colours_of_the_theme(open_desk, world, theme):
         return [...seen];
     }""")
     assert {LOOKS[theme].anomaly, LOOKS[theme].ink} <= set(found)
+
+
+def test_values_too_far_apart_to_be_drawn_are_told_in_words(desk, world):
+    metric = factories.make_metric(world.metric.datastore, "far.apart", resolution_s=60.0)
+    newest = unix_ms(timezone.now()) // 60_000 * 60_000
+    times = newest - 60_000 * np.arange(30)[::-1]
+    points.append(metric.org_id, np.full(30, metric.pk), times, np.where(np.arange(30) % 2, -1.7e308, 1.7e308))
+    page = desk.go(f"/app/metrics/{metric.pk}?range=6h")
+    expect(page.locator(".plot-state")).to_have_text("These values are too far apart to be drawn. The table has them.")
+    page.get_by_role("link", name="table").click()
+    expect(page.locator("#plot-table tbody tr")).to_have_count(30)

@@ -210,6 +210,26 @@ def test_numbers_on_the_axis_are_round_and_short(low, high, words):
     assert short_numbers(value_ticks(low, high, most=5)) == words
 
 
+FARTHEST = 1.7976931348623157e308
+
+
+@pytest.mark.parametrize("form", ["png", "svg"])
+@pytest.mark.parametrize(
+    ("low", "high"), [(-FARTHEST, FARTHEST), (0.0, FARTHEST), (FARTHEST, FARTHEST), (-1e308, 1e308), (5e-324, FARTHEST), (0.0, 5e-324)]
+)
+def test_values_as_far_apart_as_numbers_go_are_drawn(low, high, form):
+    values = np.where(np.arange(600) % 2, low, high)
+    drawn = draw(picture(values=values, lower=np.minimum(low, values / 2), upper=np.maximum(high, values)), form=form)
+    assert drawn.startswith({"png": b"\x89PNG", "svg": b"<?xml"}[form])
+
+
+def test_an_axis_of_the_largest_numbers_tells_them_as_they_are():
+    columns = dict.fromkeys(("lower", "expected", "upper"), np.zeros(600))
+    drawn = draw(picture(values=np.where(np.arange(600) % 2, -1e308, 1e308), **columns), form="svg").decode()
+    words = [text.text for text in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    assert [word for word in words if word and "e308" in word] == ["-1e308", "1e308"]
+
+
 def test_the_module_is_imported_without_matplotlib():
     import subprocess
     import sys
