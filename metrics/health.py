@@ -8,6 +8,7 @@ from django.db import connection
 
 from accounts import adminalerts
 from metrics.models import Metric
+from metrics.points import NEWEST_LIVE
 from orgs.models import AdminAlert, Org
 
 # No point from any agent for so long: the org's data have stopped. The alert waits on top of that, as the org has set.
@@ -18,9 +19,9 @@ NAMED: Final = 20
 
 # No row for an org that has never sent a point that was taken, nor lately one that was not, and without trouble that goes on.
 # Imported history says nothing about agents.
-LOOK: Final = """
+LOOK: Final = f"""
 SELECT o.id, o.metric_limit, s.total, s.stale, s.last_at IS NOT NULL,
-       EXISTS (SELECT 1 FROM metrics_batch b WHERE b.org_id = o.id AND b.received_at > %(quiet)s AND NOT b.backfill),
+       coalesce(({NEWEST_LIVE}) > %(quiet)s, false),
        coalesce(r.refused, 0), coalesce(i.invalid, 0), coalesce(i.invalid_example, '')
   FROM orgs_org o
   CROSS JOIN LATERAL (
@@ -35,14 +36,15 @@ SELECT o.id, o.metric_limit, s.total, s.stale, s.last_at IS NOT NULL,
   ) i ON true
  WHERE o.id = %(org)s AND (s.last_at IS NOT NULL OR i.invalid IS NOT NULL
     OR EXISTS (SELECT 1 FROM orgs_adminalert a WHERE a.org_id = o.id AND a.since IS NOT NULL))
-"""
+"""  # noqa: S608 - a constant
 
-# How far an org has come only ever grows.
+# How far an org has come only ever grows: of one that is there no series is looked at.
 ONBOARD: Final = """
 UPDATE orgs_org o SET onboarding_status = s.status
   FROM (SELECT CASE WHEN bool_or(m.state = 'active' AND m.created < %(settled)s) THEN 300
                     WHEN bool_or(m.state = 'active') THEN 200 ELSE 100 END AS status
-          FROM metrics_metric m WHERE m.org_id = %(org)s HAVING count(*) > 0) s
+          FROM metrics_metric m
+         WHERE m.org_id = %(org)s AND (SELECT onboarding_status < 300 FROM orgs_org WHERE id = %(org)s) HAVING count(*) > 0) s
  WHERE o.id = %(org)s AND o.onboarding_status < s.status
 """
 SETTLED: Final = timedelta(days=7)

@@ -7,18 +7,22 @@ from typing import Final
 import numpy as np
 from django.db import connection
 
+from metrics.points import NEWEST_LIVE
+
 MINUTES: Final = 30
 _SETTLED: Final = 5  # minutes over which the rate is taken; the present one is not over
 _ROWS: Final = 20_000
 
-# The newest requests only, so that a busy org costs no more than a quiet one; an index gives them in this order.
-_RECENT: Final = """
+# The newest requests only, so that a busy org costs no more than a quiet one; an index gives them in this order. Of an org that has stopped
+# none are looked through: what it sent earlier that day may be much.
+_RECENT: Final = f"""
 SELECT floor(extract(epoch FROM %(now)s - received_at) / 60)::int AS age, sum(n)::bigint
   FROM (SELECT received_at, n FROM metrics_batch
          WHERE org_id = %(org)s AND received_at > %(since)s AND received_at <= %(now)s AND NOT backfill
+           AND ({NEWEST_LIVE}) > %(since)s
          ORDER BY xid DESC, id DESC LIMIT %(rows)s) AS newest
  GROUP BY age
-"""
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ Times are int64 unix milliseconds (UTC), values float64 with NaN for a gap, seri
 """
 
 from metrics.points.families import POINTS, VERDICTS, Rule
-from metrics.points.log import LogSlice, append, append_verdicts, append_verdicts_of, drop_consumed, first_received, read_log
+from metrics.points.log import NEWEST_LIVE, LogSlice, append, append_verdicts, append_verdicts_of, drop_consumed, first_received, read_log
 from metrics.points.reads import Newest, Points, Verdicts, last, read, read_verdicts
 from metrics.points.rollups import Rollup, rollup
 
 __all__ = [
-    "LogSlice", "Newest", "POINTS", "Points", "Rollup", "Rule", "VERDICTS", "Verdicts", "append",
+    "LogSlice", "NEWEST_LIVE", "Newest", "POINTS", "Points", "Rollup", "Rule", "VERDICTS", "Verdicts", "append",
     "append_verdicts", "append_verdicts_of", "drop_consumed", "first_received", "last", "read", "read_log", "read_verdicts", "rollup",
 ]  # fmt: skip

@@ -20,6 +20,7 @@ from metrics.points import partitions
 from metrics.points.codec import pack_floats, pack_ints, unpack_floats, unpack_ints
 from metrics.points.families import POINTS, VERDICTS, Family, Rule
 from metrics.points.sql import BinaryCursor, binary_cursor, org_to_tell, rows, untold_cursor
+from metrics.steps import starts_of
 from orgs.tenancy import within
 
 # Points that one read of the log takes at most (but for one transaction larger than that): bounds memory, about 100 MB.
@@ -63,6 +64,11 @@ class LogRows:
     received_ms: Ints
     backfill: Bools
     sum: Bools
+
+
+# When the newest live request of an org came, in the order in which they were stored: one look into the index by org, however long the org
+# has been silent. Requests of one moment may be stored in another order than they came in, by seconds.
+NEWEST_LIVE: Final = "SELECT received_at FROM metrics_batch WHERE org_id = %(org)s AND NOT backfill ORDER BY xid DESC, id DESC LIMIT 1"
 
 
 def append(
@@ -112,8 +118,11 @@ def append_verdicts_of(
     org_ids: Ints, series: Ints, timestamps_ms: Ints, *, yhat: Floats, lower: Floats, upper: Floats, score: Floats, received_at: datetime
 ) -> None:
     """`append_verdicts` for series of several orgs at once, each in its org's name: arrays of shape (n,), one row per org."""
-    for org_id in np.unique(org_ids).tolist():
-        mine = org_ids == org_id
+    if not org_ids.size:
+        return
+    order = np.argsort(org_ids, kind="stable")
+    starts = starts_of(org_ids[order])
+    for org_id, mine in zip(org_ids[order[starts]].tolist(), np.split(order, starts[1:]), strict=True):
         bands = {"yhat": yhat[mine], "lower": lower[mine], "upper": upper[mine], "score": score[mine]}
         with within(org_id):
             append_verdicts(org_id, series[mine], timestamps_ms[mine], **bands, received_at=received_at)

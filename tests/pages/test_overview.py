@@ -60,12 +60,13 @@ def test_the_pulse_counts_live_points_per_minute(metric, other_datastore):
         times = np.arange(count) * 1000
         points.append(to.org_id, np.full(count, to.pk), times, np.zeros(count), received_at=now - timedelta(seconds=ago_s), **more)
 
-    send(metric, 3, 10)
+    send(metric, 99, 31 * 60)
+    assert sum(ingest_pulse(metric.org_id, now).per_minute) == 0
+    send(metric, 7, 29 * 60 + 30)
     send(metric, 20, 70)
     send(metric, 30, 70)
-    send(metric, 7, 29 * 60 + 30)
-    send(metric, 99, 31 * 60)
-    send(metric, 99, 70, backfill=True)
+    send(metric, 3, 10)
+    send(metric, 99, 5, backfill=True)
     send(factories.make_metric(other_datastore, "theirs"), 99, 70)
     pulse = ingest_pulse(metric.org_id, now)
     assert (pulse.per_minute[0], sum(pulse.per_minute[1:-2]), pulse.per_minute[-2:]) == (7, 0, (50, 3))
