@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
-from django.db.models import F, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 
 from datastores.models import Operation
 from metrics.detection import engine
-from metrics.models import DetectionOrder, Metric
+from metrics.models import DetectionOrder
 from metrics.points import LogSlice
 from metrics.shards.states import UNKNOWN, ShardStates
 from metrics.shards.steps import HISTORY, StepVerdicts
@@ -41,14 +42,36 @@ def waiting() -> QuerySet[DetectionOrder]:
     return DetectionOrder.objects.filter(op=DetectionOrder.Op.REBUILD, argument=HISTORY)
 
 
+# The oldest of each org come first, so that none waits behind all of another; those into whose datastore a file is being read have no turn.
+# Whoever is not known any more has no org, and a turn.
+_IN_TURN: Final = """
+SELECT id, metric_id, created
+  FROM (SELECT o.id, o.metric_id, o.created, row_number() OVER (PARTITION BY m.org_id ORDER BY o.created, o.id) AS turn
+          FROM metrics_detectionorder o LEFT JOIN metrics_metric m ON m.id = o.metric_id
+         WHERE o.op = 'rebuild' AND o.argument = %(history)s AND o.metric_id %% %(shards)s = %(shard)s
+           AND coalesce(m.datastore_id <> ALL(%(imported)s), true)) AS waiting
+ ORDER BY turn, created, id LIMIT %(most)s
+"""
+
+
 def due(shard: int, *, shards: int, memory: ShardStates, log: LogSlice, now: datetime) -> list[tuple[int, int]]:
     """Orders (id, series) whose history has stopped coming: none in `log`, which is all there is, and by no import that is under way."""
-    mine = waiting().annotate(place=F("metric_id") % shards).filter(place=shard).order_by("created", "pk")
-    rows = list(mine.values_list("pk", "metric_id", "created")[:LOOKED_AT])
-    if not rows or log.more:
+    if log.more:
         return []
-    coming = set(log.series[log.backfill].tolist()) | being_imported([series for _, series, _ in rows])
+    rows = in_turn(shard, shards=shards)
+    coming = set(log.series[log.backfill].tolist())
     return [(pk, series) for pk, series, since in rows if series not in coming and may_forget(memory, series, since=since, now=now)]
+
+
+def in_turn(shard: int, *, shards: int) -> list[tuple[int, int, datetime]]:
+    """Id, series and moment of at most LOOKED_AT orders of the shard, an org at a time."""
+    if not waiting().exists():
+        return []
+    imported = datastores_being_imported()
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_TURN, {"history": HISTORY, "shards": shards, "shard": shard, "imported": imported, "most": LOOKED_AT})
+        found: list[tuple[int, int, datetime]] = cursor.fetchall()
+    return found
 
 
 def may_forget(memory: ShardStates, series: int, *, since: datetime, now: datetime) -> bool:
@@ -59,11 +82,7 @@ def may_forget(memory: ShardStates, series: int, *, since: datetime, now: dateti
     return not memory.states["is_open"][row] and now - since >= PAUSE
 
 
-def being_imported(series: list[int]) -> set[int]:
-    """Those into whose datastore a file is being read."""
+def datastores_being_imported() -> list[int]:
     with across(Reason.UPKEEP):
         running = Operation.objects.filter(kind=Operation.Kind.IMPORT, status=Operation.Status.RUNNING)
-        datastores = set(running.values_list("datastore_id", flat=True))
-    if not datastores:
-        return set()
-    return set(Metric.objects.filter(pk__in=series, datastore_id__in=datastores).values_list("pk", flat=True))
+        return sorted(set(running.values_list("datastore_id", flat=True)))

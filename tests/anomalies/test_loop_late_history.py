@@ -7,10 +7,10 @@ import pytest
 
 from anomalies.models import Anomaly
 from anomalies.services.loop import ShardWorker
-from datastores.models import Operation
+from datastores.models import Datastore, Operation
 from metrics import points
 from metrics.models import DetectionOrder, Metric
-from metrics.shards import order_relearn
+from metrics.shards import late_history, order_relearn
 from tests import factories
 from tests.anomalies.streams import BEGIN, STEP, milliseconds
 
@@ -182,3 +182,40 @@ def test_a_worker_killed_while_it_learns_ends_in_the_same_state(metric, other_da
     for one in (metric, twin):
         assert state_of(last, one)["seen"] == MINUTES + 1
         assert [row[1:] for row in found(one)] == [(900.0, True)]
+
+
+@pytest.fixture
+def order():
+    """order(metric, second): it waits since then to be learned anew from its history."""
+
+    def make(metric: Metric, second: float) -> int:
+        return DetectionOrder.objects.create(metric_id=metric.pk, op="rebuild", argument="history", created=BEGIN + second * SECOND).pk
+
+    return make
+
+
+def turns() -> list[int]:
+    return [pk for pk, _, _ in late_history.in_turn(0, shards=1)]
+
+
+def test_each_org_has_its_turn(datastore, other_datastore, order, monkeypatch):
+    ours = [order(factories.make_metric(datastore, f"ours.{number}"), number) for number in range(3)]
+    theirs = [order(factories.make_metric(other_datastore, f"theirs.{number}"), 100 + number) for number in range(2)]
+    gone = order(Metric(pk=10**9), 50)
+    assert turns() == [ours[0], gone, theirs[0], ours[1], theirs[1], ours[2]]
+    monkeypatch.setattr(late_history, "LOOKED_AT", 3)
+    assert turns() == [ours[0], gone, theirs[0]]
+    assert late_history.in_turn(1, shards=10**10) == []
+
+
+def test_what_a_long_import_brings_takes_no_turn_from_others(datastore, order, monkeypatch):
+    monkeypatch.setattr(late_history, "LOOKED_AT", 2)
+    beside = Datastore.objects.create(org=datastore.org, name="beside")
+    for number in range(3):
+        order(factories.make_metric(datastore, f"long.{number}"), number)
+    short = order(factories.make_metric(beside, "short"), 9)
+    running = Operation.objects.create(org=datastore.org, datastore=datastore, kind="import", status="running")
+    assert turns() == [short]
+    Operation.objects.filter(pk=running.pk).update(status="success")
+    assert len(turns()) == 2
+    assert short not in turns()
