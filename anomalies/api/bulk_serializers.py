@@ -125,6 +125,9 @@ class BulkPlanSerializer(serializers.Serializer[Any]):
 class ResultSerializer(serializers.Serializer[Any]):
     anomaly = serializers.IntegerField(source="anomaly_id")
     outcome = serializers.ChoiceField(BulkResult.Outcome.values)
-    code = serializers.CharField(allow_blank=True, help_text="Why it was skipped: not_found, forbidden, archived, unchanged...")
+    code = serializers.CharField(
+        allow_blank=True,
+        help_text="Why it was skipped: not_found, forbidden, archived, unchanged... Of what was undone in part: changed_since.",
+    )
     message = serializers.CharField(allow_blank=True)
     transaction_id = serializers.IntegerField(allow_null=True, help_text="Of its line in the history; null for a skipped one.")

@@ -38,6 +38,7 @@ KEPT_FOR: Final = timedelta(days=30)
 FORBIDDEN: Final = "forbidden"
 UNCHANGED: Final = "unchanged"
 CHANGED_SINCE: Final = "changed_since"
+PARTLY: Final = "Somebody has changed some of it since: that stays as it is."
 REASONS: Final = {
     NOT_FOUND: "It was deleted meanwhile.",
     FORBIDDEN: "This needs the level author on its datastore.",
@@ -323,12 +324,16 @@ def edited(bulk: BulkChange, edits: Sequence[Edit]) -> Outcome:
 def told(bulk: BulkChange, ids: Sequence[int], skipped: Mapping[int, str], edits: Sequence[Edit], outcome: Outcome) -> list[BulkResult]:
     """One result per id, in their order."""
     refused = {edits[place].anomaly_id: errors[0] for place, errors in sorted(outcome.refused.items(), reverse=True)}
-    changed = set(outcome.changed)
+    # Without those from which only the original went.
+    changed = set(outcome.changed) & {edit.anomaly_id for edit in edits}
 
     def result(pk: int) -> BulkResult:
         made = partial(BulkResult, org_id=bulk.org_id, bulk_change=bulk, anomaly_id=pk)
         if pk in changed:
-            return made(outcome=BulkResult.Outcome.CHANGED, transaction_id=outcome.transaction_id)
+            code = skipped.get(pk, "")
+            return made(
+                outcome=BulkResult.Outcome.CHANGED, transaction_id=outcome.transaction_id, code=code, message=PARTLY if code else ""
+            )
         if pk in refused:
             return made(outcome=BulkResult.Outcome.SKIPPED, code=refused[pk].code, message=refused[pk].msg)
         code = skipped.get(pk, UNCHANGED)

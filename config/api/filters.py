@@ -1,6 +1,7 @@
 """Filters and sorts of lists. What the list does not know is refused: a mistyped filter must not show everything."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PAGING: Final = frozenset({"page", "size"})
 SORT: Final = "sort_"
+MAX_NUMBER: Final = 10**18 - 1
 
 
 class CommaList(forms.Widget):
@@ -52,16 +54,20 @@ class ListFilter(django_filters.Filter):
         super().__init__(field_name=field_name, lookup_expr="in", item=item, **kwargs)
 
 
-def one_of(values: Iterable[str]) -> Callable[[str], str]:
+@dataclass(frozen=True)
+class OneOf:
     """A cleaner that takes only these words."""
-    allowed = tuple(values)
 
-    def clean(text: str) -> str:
-        if text not in allowed:
-            raise ValidationError(f"{text!r} is none of {', '.join(allowed)}.", code="invalid_choice")
+    allowed: tuple[str, ...]
+
+    def __call__(self, text: str) -> str:
+        if text not in self.allowed:
+            raise ValidationError(f"{text!r} is none of {', '.join(self.allowed)}.", code="invalid_choice")
         return text
 
-    return clean
+
+def one_of(values: Iterable[str]) -> OneOf:
+    return OneOf(tuple(str(value) for value in values))
 
 
 class WordField(forms.Field):
@@ -83,7 +89,7 @@ class WordFilter(django_filters.Filter):
 
 def whole_number(text: str) -> int:
     """A cleaner for ids."""
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NUMBER))):
         raise ValidationError(f"{text!r} is no id.", code="invalid_number")
     return int(text)
 
@@ -250,7 +256,9 @@ def _filter_parameters(filterset_class: type[StrictFilterSet]) -> list[dict[str,
 
 def _shape(filter_: django_filters.Filter) -> dict[str, Any]:
     if isinstance(filter_, ListFilter):
-        return {"schema": {"type": "array", "items": {"type": "string"}}, "explode": True, "style": "form"}
+        return {"schema": {"type": "array", "items": _item_schema(filter_.extra["item"])}, "explode": True, "style": "form"}
+    if isinstance(filter_, WordFilter):
+        return {"schema": _item_schema(filter_.extra["item"])}
     if isinstance(filter_, MomentFilter):
         return {"schema": {"type": "string", "format": "date-time"}}
     if isinstance(filter_, TrueFalseFilter):
@@ -258,6 +266,13 @@ def _shape(filter_: django_filters.Filter) -> dict[str, Any]:
     if isinstance(filter_, django_filters.NumberFilter):
         return {"schema": {"type": "number"}}
     return {"schema": {"type": "string"}}
+
+
+def _item_schema(item: Callable[[str], Any]) -> dict[str, Any]:
+    """What a cleaner takes, for the document."""
+    if isinstance(item, OneOf):
+        return {"type": "string", "enum": list(item.allowed)}
+    return {"type": "integer", "minimum": 0, "maximum": MAX_NUMBER} if item is whole_number else {"type": "string"}
 
 
 def _sort_parameters(filterset_class: type[StrictFilterSet]) -> list[dict[str, Any]]:

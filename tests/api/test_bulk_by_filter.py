@@ -325,6 +325,18 @@ def test_what_somebody_changed_since_stays(as_, author, editor, found):
     assert results(client, back) == {found[0].pk: ("skipped", "changed_since"), found[1].pk: ("changed", ""), found[2].pk: ("changed", "")}
 
 
+def test_what_is_undone_in_part_says_so(as_, author, editor, found):
+    factories.put_tag(found[3], "New")
+    client = as_(author)
+    operation = done(client, {"status": "Acknowledged", "tags_add": ["New"]})
+    as_(editor).put(f"/api/anomalies/{found[0].pk}", {"status": "Active"})
+    back = undone(client, operation)
+    assert results(client, back) == {found[0].pk: ("changed", "changed_since"), found[1].pk: ("changed", ""), found[2].pk: ("changed", "")}
+    answer = client.get(f"/api/operations/{back['id']}/results").json()
+    assert [one["message"] for one in answer] == ["Somebody has changed some of it since: that stays as it is.", "", ""]
+    assert client.get(f"/api/anomalies/{found[0].pk}").json()["global_tags"] == []
+
+
 def test_a_weight_that_followed_something_else_since_holds_nothing_back(as_, author, editor, found):
     factories.put_tag(found[3], "New", weight_modifier=3)
     client = as_(author)

@@ -306,6 +306,17 @@ def test_what_was_touched_since_a_run_began_is_left_alone(as_, manager, author, 
     assert (ended["counters"], ended["message"]) == ({"changed": 2, "skipped": 1}, "2 changed, 1 skipped: 1 changed since.")
 
 
+def test_a_duplicate_that_was_touched_since_stays_without_its_original(as_, manager, author, datastore, idle, unattended):
+    duplicate, original, _ = idle
+    Anomaly.objects.filter(pk=duplicate.pk).update(status="Duplicate", duplicate_of=original)
+    client = as_(manager)
+    begun = ran(client, made(client, datastore, action="delete", archive_status=""))
+    Anomaly.objects.filter(pk=duplicate.pk).update(updated=timezone.now())
+    unattended.work()
+    assert list(Anomaly.objects.filter(deleted=None).values_list("pk", "status", "duplicate_of")) == [(duplicate.pk, "Duplicate", None)]
+    assert client.get(f"/api/operations/{begun['id']}").json()["counters"] == {"changed": 2, "skipped": 1}
+
+
 def test_a_run_does_nothing_more_once_its_flow_is_gone(as_, manager, datastore, idle, unattended):
     client = as_(manager)
     flow = made(client, datastore)

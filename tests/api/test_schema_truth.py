@@ -146,6 +146,21 @@ def test_every_answer_that_says_something_has_an_example():
     assert answers == {("/api/anomalies/{id}/image", "image/png")}
 
 
+@pytest.mark.parametrize(
+    ("name", "items"),
+    [
+        ("status", {"type": "string", "enum": ["Active", "Acknowledged", "Resolved", "Duplicate", "Invalid", "Discarded"]}),
+        ("anomaly_type", {"type": "string", "enum": ["metric", "record", "shape"]}),
+        ("archived", {"type": "string", "enum": ["include", "only"]}),
+        ("datastore", {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}),
+        ("tag", {"type": "string"}),
+    ],
+)
+def test_the_document_tells_which_values_a_filter_takes(name, items):
+    parameters = {one["name"]: one for one in DOCUMENT["paths"]["/api/anomalies"]["get"]["parameters"]}
+    assert parameters[name]["schema"] == {"type": "array", "items": items}
+
+
 @pytest.mark.parametrize("word", ["restore", "snooze", "duplicate-of"])
 def test_the_document_tells_where_a_post_looks_at_the_version(as_, author, world, word):
     operation = DOCUMENT["paths"][f"/api/anomalies/{{id}}/{word}"]["post"]
