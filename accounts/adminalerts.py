@@ -29,8 +29,9 @@ ADVICE: Final = {
     Kind.METRIC_QUOTA_EXCEEDED: "Metrics that exist go on; new ones are refused. Remove some, or take a larger plan.",
     Kind.INVALID_METRICS: "Look at what the agent sends: names, times and values that cannot be read are refused.",
 }
-# Where the link of a message leads.
-PAGE: Final = "/app/settings/alerts"
+# Where the link of a message leads, and what its button says.
+PAGE: Final = ("/app/settings/alerts", "To the admin alerts")
+PAGES: Final = {Kind.METRIC_QUOTA_EXCEEDED: ("/app/settings/quota", "To the quota")}
 WAITS_S: Final = {Kind.NO_DATA: 300, Kind.STALE_METRICS: 900, Kind.METRIC_QUOTA_EXCEEDED: 0, Kind.INVALID_METRICS: 0}
 
 
@@ -107,10 +108,12 @@ def _tell(alert: AdminAlert, org: Org, words: str, advice: str, *, now: datetime
 
 def send(alert: AdminAlert, org: Org, words: str, advice: str) -> int:
     """Orders the words on every route of the alert; how many there are."""
-    title, url = f"{org.name}: {words}", f"{settings.BASE_URL}{PAGE}"
+    page, label = PAGES.get(Kind(alert.kind), PAGE)
+    title, url = f"{org.name}: {words}", f"{settings.BASE_URL}{page}"
+    details = {"subject": title, "sentence": words, "advice": advice, "page": page, "label": label}
     readers, phones = readers_of(alert), list(alert.sms_users.filter(is_active=True).exclude(phone=""))
     for reader in readers:
-        letters.order(Letter.Kind.ADMIN_ALERT, reader.email, user=reader, details={"subject": title, "sentence": words, "advice": advice})
+        letters.order(Letter.Kind.ADMIN_ALERT, reader.email, user=reader, details=details)
     for person in phones:
         outbox.to_phone(org, person.phone, title=title, url=url)
     if alert.channel is not None:

@@ -188,9 +188,10 @@ def _words(letter: Letter, made: Secrets) -> dict[str, Any]:
 
 
 def _place_of(letter: Letter) -> str:
-    """Where the link leads. Who is chosen to hear of an alert and is no admin is not led to settings that they may not see."""
+    """Where the link leads: of an alert, to its `page`. Who hears of one and is no admin is not led to settings that they may not see."""
     is_theirs = letter.kind != Kind.ADMIN_ALERT or (letter.user is not None and letter.user.is_admin)
-    return LINKS.get(Kind(letter.kind), "/app/") if is_theirs else "/app/"
+    place = letter.details.get("page") or LINKS.get(Kind(letter.kind), "/app/")
+    return str(place) if is_theirs else "/app/"
 
 
 def life_in_words(kind: Letter.Kind) -> str:

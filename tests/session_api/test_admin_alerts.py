@@ -253,6 +253,18 @@ def test_who_wants_no_alerts_by_mail_gets_none(silent, org, admin):
     assert not Letter.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "place", "label"),
+    [(Kind.METRIC_QUOTA_EXCEEDED, "/app/settings/quota", "To the quota"), (Kind.NO_DATA, "/app/settings/alerts", "To the admin alerts")],
+)
+def test_the_mail_of_an_alert_leads_to_what_it_is_about(org, admin, settings, kind, place, label):
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        adminalerts.send(adminalerts.alerts_of(org).get(kind=kind), org, "It is so.", "Look.")
+    html = mail.outbox[0].alternatives[0][0]
+    assert f"{settings.BASE_URL}{place}" in mail.outbox[0].body.split()
+    assert (f'href="{settings.BASE_URL}{place}"' in html, f">{label}</a>" in html) == (True, True)
+
+
 @pytest.fixture
 def peer():
     with listening() as found:
