@@ -50,6 +50,14 @@ def run(desk, model, action: str, *rows):
     return desk.post(list_of(model), {"action": action, "_selected_action": [row.pk for row in rows]}, follow=True)
 
 
+def test_moments_are_written_without_am_and_pm(desk, org):
+    at = timezone.now().replace(month=11, day=3, hour=14, minute=5)
+    Event.objects.create(org=org, type=Event.Type.ALERT, name="All stopped", timestamp=at)
+    page = desk.get(list_of(Event)).content.decode()
+    assert f"3 Nov {at.year}, 14:05" in page
+    assert "p.m." not in page
+
+
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_every_model_has_a_list_that_opens(desk, model):
     assert model in admin.site._registry

@@ -1,0 +1,1 @@
+"""How Django itself writes moments and days, as in the operators' admin."""
