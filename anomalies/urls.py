@@ -83,6 +83,7 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("inbox/operations/<int:pk>/undo", many.take_back, name="inbox-undo"),
     path("inbox/views", views_menu.save_view, name="inbox-views"),
     path("inbox/columns", views_menu.keep_columns, name="inbox-columns"),
+    path("datastores", RedirectView.as_view(pattern_name="inbox")),  # which has a facet of them, and for everybody
     path("anomalies", RedirectView.as_view(pattern_name="inbox", query_string=True)),  # what is left of an address that was cut short
     path("anomalies/<int:pk>", detail.anomaly, name="anomaly"),
     path("anomalies/<int:pk>/status", acts.change_status, name="anomaly-status"),

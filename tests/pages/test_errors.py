@@ -16,6 +16,12 @@ def test_an_address_that_there_is_not(as_, viewer):
     assert answer["X-Request-Id"].encode() in answer.content
 
 
+@pytest.mark.parametrize(("guessed", "place"), [("datastores", "/app/inbox"), ("anomalies", "/app/inbox")])
+def test_an_address_that_one_would_guess_leads_on(as_, viewer, guessed, place):
+    answer = as_(viewer).get(f"/app/{guessed}", follow=True)
+    assert (answer.redirect_chain, answer.status_code) == ([(place, 302)], 200)
+
+
 def test_under_api_it_is_a_problem_document(as_, viewer):
     answer = as_(viewer).get("/api/nowhere")
     assert (answer.status_code, answer["Content-Type"], answer.json()["type"]) == (404, "application/problem+json", "/problems/not-found")
