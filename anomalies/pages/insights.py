@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.pages.readers import reader
 from anomalies.models import Anomaly, AnomalyTag, Tag
 from anomalies.pages.listing import whole
-from anomalies.pages.why import SHORT_NAMES
+from anomalies.pages.why import SHORT_NAMES, rule_words
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services.insights import STATUSES, TYPES, Day, Insights, Source, first_moment, insights
 from datastores.models import Datastore
@@ -181,7 +181,7 @@ def shares_of(counts: Mapping[str, int], total: int) -> tuple[Share, ...]:
 
 
 def source_of(one: Source) -> SourceRow:
-    name = SHORT_NAMES.get(one.name, one.name.replace("_", " ")) if one.kind == "detector" else one.name
+    name = SHORT_NAMES.get(one.name, one.name.replace("_", " ")) if one.kind == "detector" else rule_words(one.name).capitalize()
     return SourceRow(name, one.kind, one.total, one.invalid, round(100 * one.precision), round(METER * one.precision))
 
 

@@ -14,6 +14,7 @@ from anomalies.api.facets import OWN
 from anomalies.models import Anomaly, FailedCheck
 from anomalies.pages.counts import SHOWN, Counts, counts_of, facets_of
 from anomalies.pages.listing import LIST_CAP, Listing, in_words
+from anomalies.pages.why import rule_words
 from anomalies.services.facets import LOOKED_AT, Facets, Value
 from datastores.models import Container, Datastore
 
@@ -197,7 +198,7 @@ def box_of(facet: str, listing: Listing, counts: Facets, names: Mapping[tuple[st
     label = {str(user.pk): "Me"} if facet == "assignee" else {}
     choices = tuple(
         Choice(
-            parameter, one.value, label.get(one.value) or names.get((parameter, one.value), one.name or one.value),
+            parameter, one.value, label.get(one.value) or value_words(parameter, one.value, names),
             f"{one.count:,}{'+' if one.is_capped or counts.is_incomplete else ''}", one.value in chosen,
         )
         for one in values
@@ -241,8 +242,13 @@ def chips_of(listing: Listing, names: Mapping[tuple[str, str], str]) -> tuple[Ch
     )
 
 
+def value_words(name: str, value: str, names: Mapping[tuple[str, str], str]) -> str:
+    """What a value of a filter is called: rules by words, what has a name by it, everything else as addresses write it."""
+    return rule_words(value).capitalize() if name == "rule_type" else names.get((name, value), value)
+
+
 def label_of(name: str, value: str, names: Mapping[tuple[str, str], str]) -> str:
     if name == "search":
         return f"“{value}”"
-    text = SPANS.get(value, value) if name == "timeframe" else names.get((name, value), value)
+    text = SPANS.get(value, value) if name == "timeframe" else value_words(name, value, names)
     return f"{LABELS.get(name, name.replace('_', ' '))}: {text}"

@@ -14,6 +14,7 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from anomalies.pages.rows import Face, Row
+from anomalies.pages.why import rule_words
 from config.templatetags.plumbline import figure, when
 from metrics.sparklines import Spark
 
@@ -57,7 +58,7 @@ def failed(row: Row) -> str:
         return ""
     message = f"{short(row.failed.message, 160)} " if row.failed.message != row.message else ""
     others = f" and {row.failed.others} more" if row.failed.others else ""
-    return f'<div class="say">{message}<span class="rule">{escape(row.failed.rule)}</span>{others}</div>'
+    return f'<div class="say">{message}<span class="rule">{escape(rule_words(row.failed.rule).capitalize())}</span>{others}</div>'
 
 
 def evidence(row: Row, told: Told) -> str:

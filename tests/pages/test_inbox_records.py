@@ -42,7 +42,7 @@ def test_the_first_failed_check_is_in_the_row_and_the_others_are_counted(as_, re
     answer = as_(reporter).get("/app/inbox")
     failed = row_of(answer).failed
     assert (failed.rule, failed.message, failed.others) == ("notNull", "Customer ID is missing.", 2)
-    assert 'Customer ID is missing. <span class="rule">notNull</span> and 2 more' in answer.content.decode()
+    assert 'Customer ID is missing. <span class="rule">Not null</span> and 2 more' in answer.content.decode()
 
 
 def test_the_wrong_cell_stands_between_its_neighbours_and_masked_values_stay_masked(as_, reporter, record):
@@ -79,7 +79,9 @@ def test_tables_and_rules_are_facets(as_, reporter, record):
     assert [row.id for row in page.rows] == [record.pk]
     found = {box.label: [(one.name, one.label, one.count, one.chosen) for one in box.choices] for box in page.sidebar.facets}
     assert found["Table"] == [("container", "orders", "1", True)]
-    assert found["Rule"] == [("rule_type", "notNull", "1", True)]
+    assert found["Rule"] == [("rule_type", "Not null", "1", True)]
+    assert [chip.label for chip in page.sidebar.chips] == ["table: orders", "rule: Not null"]
+    assert 'value="notNull"' in as_(reporter).get("/app/inbox").content.decode()
 
 
 def test_queries_do_not_grow_with_records(as_, editor, record, datastore, queries_of):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from anomalies.models import Anomaly
+from anomalies.models import Anomaly, FailedCheck
 from anomalies.services.history import USER, Line, write_history
 from datastores.models import Datastore
 from tests import factories
@@ -82,3 +82,9 @@ def test_queries_do_not_grow(as_, viewer, metric, queries_of):
     for number in range(20):
         factories.put_tag(found(metric, number), f"t{number}")
     assert queries_of(lambda: client.get(PAGE)) == few
+
+
+def test_rules_are_called_by_words(as_, viewer, metric):
+    FailedCheck.objects.create(org=metric.org, anomaly=found(metric), rule_type="notNull", message="It is null.")
+    page = as_(viewer).get(PAGE).content.decode()
+    assert ("Not null" in page, "notNull" in page) == (True, False)
