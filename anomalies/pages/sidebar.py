@@ -243,8 +243,13 @@ def chips_of(listing: Listing, names: Mapping[tuple[str, str], str]) -> tuple[Ch
 
 
 def value_words(name: str, value: str, names: Mapping[tuple[str, str], str]) -> str:
-    """What a value of a filter is called: rules by words, what has a name by it, everything else as addresses write it."""
-    return rule_words(value).capitalize() if name == "rule_type" else names.get((name, value), value)
+    """What a value of a filter is called: rules by words, what has a name by it, everything else as addresses write it.
+
+    Of a person, datastore or table that has no name any more, or none for the reader, the number is said to be unknown.
+    """
+    if name == "rule_type":
+        return rule_words(value).capitalize()
+    return names.get((name, value), f"unknown ({value})" if name in ("assignee", "datastore", "container") else value)
 
 
 def label_of(name: str, value: str, names: Mapping[tuple[str, str], str]) -> str:

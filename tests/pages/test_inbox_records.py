@@ -84,6 +84,11 @@ def test_tables_and_rules_are_facets(as_, reporter, record):
     assert 'value="notNull"' in as_(reporter).get("/app/inbox").content.decode()
 
 
+def test_who_and_what_is_gone_is_said_to_be_unknown(as_, reporter, record):
+    page = as_(reporter).get("/app/inbox?assignee=99999&container=99998").context["page"]
+    assert sorted(chip.label for chip in page.sidebar.chips) == ["assignee: unknown (99999)", "table: unknown (99998)"]
+
+
 def test_queries_do_not_grow_with_records(as_, editor, record, datastore, queries_of):
     client = as_(editor)
     few = queries_of(lambda: client.get("/app/inbox"))
