@@ -74,7 +74,7 @@ def evidence(row: Row, told: Told) -> str:
 
 
 def source(row: Row, told: Told) -> str:
-    return f'<td class="mute">{escape(row.source)}</td>'
+    return f'<td class="from mute">{escape(row.source)}</td>'
 
 
 def status(row: Row, told: Told) -> str:

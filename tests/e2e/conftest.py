@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -159,3 +160,30 @@ def open_desk(browser: Browser, live_server, world: World):
 @pytest.fixture
 def desk(open_desk) -> Desk:
     return open_desk()
+
+
+# What ends further right than the panel that it stands in, or than the page; what can be scrolled or floats may.
+RUNS_OUT = """() => [...document.querySelectorAll("main *")].filter(one => {
+    const floats = one => ["absolute", "fixed"].includes(getComputedStyle(one).position)
+    if (!one.offsetParent || floats(one) || one.closest(".hidden-text, svg")) return false
+    for (let around = one.parentElement; around.tagName !== "MAIN"; around = around.parentElement)
+        if (getComputedStyle(around).overflowX !== "visible" || floats(around)) return false
+    const place = one.parentElement.closest(".panel, main").getBoundingClientRect()
+    return one.getBoundingClientRect().right > place.right + 1
+}).map(one => `${one.tagName} ${one.className}`)"""
+LAPTOPS = (768, 1024, 1280, 1440)
+
+
+def runs_out(desk: Desk, paths: dict[str, str]) -> dict[tuple[str, int], list[str]]:
+    """What runs out of its panel, by page and width of the screen."""
+    found = {}
+    for name, path in paths.items():
+        page = desk.go(path)
+        for width in LAPTOPS:
+            page.set_viewport_size({"width": width, "height": 900})
+            # A chart is drawn anew a moment after its place has another width.
+            deadline = time.monotonic() + 10
+            while (said := page.evaluate(RUNS_OUT)) and time.monotonic() < deadline:
+                page.wait_for_timeout(100)
+            found[name, width] = said
+    return {place: said for place, said in found.items() if said}

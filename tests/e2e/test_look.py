@@ -20,7 +20,7 @@ from orgs.channels import connect
 from orgs.models import AdminAlert, Channel, Delivery, RefusedSeries
 from orgs.services import create_public_key
 from tests import factories
-from tests.e2e.conftest import ARTIFACTS
+from tests.e2e.conftest import ARTIFACTS, runs_out
 
 AXE = next((Path(__file__).parent / "vendor").glob("axe-*/axe.min.js"))
 PAGES = {
@@ -115,6 +115,14 @@ def test_every_page_of_the_settings_is_clean(open_desk, settled, size, theme):
     desk = open_desk(admin, viewport=VIEWPORTS[size], color_scheme=theme)
     wrong = looked_at(desk, {name: path.format(team=team) for name, path in SETTINGS.items()}, size=size, theme=theme)
     assert wrong == {}, json.dumps(wrong, indent=1)
+
+
+def test_nothing_runs_out_of_its_panel(open_desk, world, settled):
+    admin, team = settled
+    places = {"anomaly": world.anomalies[0].pk, "metric": world.metric.pk, "team": team}
+    desk = open_desk(admin)
+    assert runs_out(desk, {name: path.format(**places) for name, path in {**PAGES, **SETTINGS}.items()}) == {}
+    desk.complaints[:] = [text for text in desk.complaints if "404" not in text]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
