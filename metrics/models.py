@@ -66,6 +66,8 @@ class Metric(models.Model):
             # The metric list: an org's series by name, a page at a time.
             # Only the first 200 characters: a whole name may not fit an index page.
             models.Index("org", NAME_KEY, "id", name="metric_by_name"),
+            # The metric list by when series came up. `last_at` has none: each new value of a series would have to be entered there.
+            models.Index(fields=("org", "created"), name="metric_by_age"),
             # "Series with trouble" on the overview.
             models.Index(fields=("org", "is_stale"), condition=models.Q(is_stale=True), name="metric_stale"),
             # "What is learning" on the overview.

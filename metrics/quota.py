@@ -11,6 +11,7 @@ from django.db.models.functions import Left
 
 from billing.usage import used_now
 from metrics.models import Metric, name_digest
+from metrics.search import named
 from orgs.events import record_event
 from orgs.models import Event, Org
 
@@ -44,7 +45,7 @@ def quota_of(org: Org) -> Quota:
 def counting(org: Org, *, search: str = "") -> QuerySet[Metric]:
     """The series that count, by name; those whose name holds `search`."""
     found = Metric.objects.for_org(org).defer("digest", "labels")
-    return (found.filter(name__icontains=search) if search else found).order_by(Left("name", 200), "pk")
+    return (found.filter(named(search, org_id=org.pk)) if search else found).order_by(Left("name", 200), "pk")
 
 
 def remove(
