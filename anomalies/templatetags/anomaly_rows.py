@@ -106,8 +106,8 @@ def records(row: Row, told: Told) -> str:
 
 
 def age(row: Row, told: Told) -> str:
-    found = f'<div class="small nowrap">found {told(row.found, "age")} ago</div>' if row.is_history else ""
-    return f'<td class="end mute">{told(row.at, "age")}{found}</td>'
+    began = f'<div class="small nowrap">began {told(row.at, "age")} ago</div>' if row.is_history else ""
+    return f'<td class="end mute">{told(row.found, "age")}{began}</td>'
 
 
 # By column, in their order; "pick" and "what" are no columns that one chooses.

@@ -35,6 +35,24 @@
 
   document.addEventListener("htmx:sendError", () => say("No connection to the server. Nothing was changed.", true));
 
+  // A text that was typed and not sent outlives the session: whoever logs in again finds it where it was.
+
+  const draftOf = (field) => `draft:${document.body.dataset.user}:${location.pathname}:${field.id}`;
+  const drafts = (root) => $$("textarea[data-draft]", root);
+
+  function bringBack() {
+    for (const field of drafts(document)) field.value ||= sessionStorage.getItem(draftOf(field)) || "";
+  }
+
+  document.addEventListener("input", ({ target }) => { if (target.matches("textarea[data-draft]")) sessionStorage.setItem(draftOf(target), target.value); });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (detail.shouldSwap) for (const field of drafts(detail.requestConfig.elt)) sessionStorage.removeItem(draftOf(field));
+  });
+  document.addEventListener("submit", ({ target }) => {
+    if (target.matches("[data-forgets]")) for (const key of Object.keys(sessionStorage)) if (key.startsWith("draft:")) sessionStorage.removeItem(key);
+  });
+  bringBack();
+
   // Notices go away by themselves, but for errors.
 
   new MutationObserver(() => {

@@ -68,6 +68,21 @@ def page_of(anomaly) -> str:
     return f"/app/anomalies/{anomaly.pk}?list=all"
 
 
+def test_a_comment_outlives_the_session_in_which_it_was_typed(desk, found):
+    page = desk.go(page_of(found["record"]))
+    page.fill("#say-text", "The import of that night, see OPS-412.")
+    page.context.clear_cookies(name="session_id")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    page.get_by_label("E-mail").fill(User.objects.get(name="Alice Lee").email)
+    page.get_by_label("Password").fill(factories.PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(page.locator("#say-text")).to_have_value("The import of that night, see OPS-412.")
+    page.get_by_role("button", name="Comment", exact=True).click()
+    expect(page.locator(".timeline")).to_contain_text("The import of that night, see OPS-412.")
+    page.reload()
+    expect(page.locator("#say-text")).to_have_value("")
+
+
 def test_anomalies_of_all_types_fit_into_their_places(desk, found):
     pages = {name: page_of(anomaly) for name, anomaly in found.items()}
     assert runs_out(desk, {"inbox": "/app/inbox", "overview": "/app/", **pages}) == {}
