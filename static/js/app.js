@@ -2,7 +2,8 @@
 (() => {
   "use strict";
 
-  const csrf = document.querySelector('meta[name="csrf-token"]').content;
+  // The cookie comes first: a log-in in another tab gives a new token, which this page was not made with.
+  const csrf = () => /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || document.querySelector('meta[name="csrf-token"]').content;
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
@@ -16,24 +17,65 @@
   // htmx: the one place that adds the CSRF token, drops empty parameters, and says what went wrong.
 
   document.addEventListener("htmx:configRequest", ({ detail }) => {
-    if (detail.verb !== "get") detail.headers["X-CSRFToken"] = csrf;
-    else for (const name of [...detail.formData.keys()]) if (!detail.formData.get(name)) detail.formData.delete(name);
+    if (detail.verb !== "get") {
+      detail.formData.delete("csrfmiddlewaretoken");
+      detail.headers["X-CSRFToken"] = csrf();
+    } else for (const name of [...detail.formData.keys()]) if (!detail.formData.get(name)) detail.formData.delete(name);
   });
+
+  // A session that ended leads to the log-in and back to this page; what was typed waits in this window for the same person.
+
+  const UNSENT = "unsent";
+  const typed = () => $$("textarea[id], input[type=text][id], input:not([type])[id]").filter((field) => field.value !== field.defaultValue);
 
   document.addEventListener("htmx:beforeSwap", (event) => {
     const path = new URL(event.detail.xhr.responseURL || location.href).pathname;
     if (path !== "/app/login") return;
     event.detail.shouldSwap = false;
+    const fields = Object.fromEntries(typed().map((field) => [field.id, field.value]));
+    const { user } = document.body.dataset;
+    if (user && Object.keys(fields).length) sessionStorage.setItem(UNSENT, JSON.stringify({ user, path: location.pathname, fields }));
     location.assign(`/app/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   });
+
+  function bringBack() {
+    const kept = JSON.parse(sessionStorage.getItem(UNSENT) || "null");
+    if (!kept || !document.body.dataset.user) return;
+    if (kept.user === document.body.dataset.user && kept.path !== location.pathname) return;
+    sessionStorage.removeItem(UNSENT);
+    if (kept.user !== document.body.dataset.user) return;
+    for (const [id, value] of Object.entries(kept.fields)) {
+      const field = document.getElementById(id);
+      if (!field || field.disabled) continue;
+      field.value = value;
+      const around = field.closest("details");
+      if (around) around.open = true;
+    }
+    say("You are logged in again. What you had typed is still here, and was not sent yet.");
+  }
+
+  // What asks by itself how far something is (data-again) asks once more when there was no answer.
+
+  function again({ elt, verb }) {
+    if (!elt.matches("[data-again]")) return verb === "get" ? "Try again." : "Look whether it was saved before you try again: what you typed is still here.";
+    setTimeout(() => elt.dispatchEvent(new Event("again")), 5000);
+    return "It is asked again in a moment; what was begun goes on.";
+  }
 
   document.addEventListener("htmx:responseError", ({ detail }) => {
     const words = { 403: "You are not allowed to do that.", 404: "That is gone.", 503: "The server is away for a moment. Try again." };
     const id = detail.xhr.getResponseHeader("X-Request-Id");
+    if (detail.xhr.status >= 500 && detail.elt.matches("[data-again]")) return say(`The server is away for a moment. ${again(detail.requestConfig)}`, true);
     say((words[detail.xhr.status] || "That did not work.") + (id ? ` Request ${id}.` : ""), true);
   });
 
-  document.addEventListener("htmx:sendError", () => say("No connection to the server. Nothing was changed.", true));
+  document.addEventListener("htmx:sendError", ({ detail }) => say(`No connection to the server. ${again(detail.requestConfig)}`, true));
+
+  // It was answered: what was said of a lost connection is over.
+
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    if (detail.successful && detail.elt.matches("[data-again]")) $$("#notice > .error").forEach((line) => line.remove());
+  });
 
   // A text that was typed and not sent outlives the session: whoever logs in again finds it where it was.
 
@@ -170,7 +212,7 @@
     document.body.dataset.keys = event.target.checked ? "on" : "off";
     showKeys();
     const body = new URLSearchParams({ keys: document.body.dataset.keys, next: "/app/profile" });
-    fetch("/app/keys", { method: "POST", body, headers: { "X-CSRFToken": csrf }, redirect: "manual" });
+    fetch("/app/keys", { method: "POST", body, headers: { "X-CSRFToken": csrf() }, redirect: "manual" });
   });
   showKeys();
 
@@ -185,6 +227,8 @@
     if (answer?.ok && !answer.redirected && $("#arrivals")) $("#arrivals").innerHTML = await answer.text();
   }
   setInterval(lookForArrivals, 15000);
+
+  bringBack();
 
   // Coming back to a list stands on the row that was opened from it.
 
