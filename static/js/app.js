@@ -23,36 +23,12 @@
     } else for (const name of [...detail.formData.keys()]) if (!detail.formData.get(name)) detail.formData.delete(name);
   });
 
-  // A session that ended leads to the log-in and back to this page; what was typed waits in this window for the same person.
-
-  const UNSENT = "unsent";
-  const typed = () => $$("textarea[id], input[type=text][id], input:not([type])[id]").filter((field) => field.value !== field.defaultValue);
-
   document.addEventListener("htmx:beforeSwap", (event) => {
     const path = new URL(event.detail.xhr.responseURL || location.href).pathname;
     if (path !== "/app/login") return;
     event.detail.shouldSwap = false;
-    const fields = Object.fromEntries(typed().map((field) => [field.id, field.value]));
-    const { user } = document.body.dataset;
-    if (user && Object.keys(fields).length) sessionStorage.setItem(UNSENT, JSON.stringify({ user, path: location.pathname, fields }));
     location.assign(`/app/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   });
-
-  function bringBack() {
-    const kept = JSON.parse(sessionStorage.getItem(UNSENT) || "null");
-    if (!kept || !document.body.dataset.user) return;
-    if (kept.user === document.body.dataset.user && kept.path !== location.pathname) return;
-    sessionStorage.removeItem(UNSENT);
-    if (kept.user !== document.body.dataset.user) return;
-    for (const [id, value] of Object.entries(kept.fields)) {
-      const field = document.getElementById(id);
-      if (!field || field.disabled) continue;
-      field.value = value;
-      const around = field.closest("details");
-      if (around) around.open = true;
-    }
-    say("You are logged in again. What you had typed is still here, and was not sent yet.");
-  }
 
   // What asks by itself how far something is (data-again) asks once more when there was no answer.
 
@@ -227,8 +203,6 @@
     if (answer?.ok && !answer.redirected && $("#arrivals")) $("#arrivals").innerHTML = await answer.text();
   }
   setInterval(lookForArrivals, 15000);
-
-  bringBack();
 
   // Coming back to a list stands on the row that was opened from it.
 
