@@ -58,6 +58,11 @@ class History:
     expected: float | None
     expected_y: float
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether there is anything to draw: some checks fail without a number."""
+        return any(one.measure for one in self.occurrences)
+
 
 def history_of(anomaly: Anomaly, user: User, checks: Sequence[FailedCheck]) -> History:
     """One query: the newest of the same problem up to this one, and of the same check in the same table. Of type shape alone."""

@@ -166,6 +166,14 @@ def test_rows_that_a_check_of_the_whole_table_counts_are_not_called_anomalous(as
     assert "<dt>Rows</dt><dd>3,200 concerned</dd>" in page(as_, viewer, found)
 
 
+def test_a_check_that_fails_without_a_number_is_told_and_not_drawn(as_, viewer, scan):
+    found = shape(scan, share=0.2, ago=timedelta(days=1))
+    assert 'class="measure-bars"' in page(as_, viewer, found)
+    Anomaly.objects.filter(pk=found.pk).update(message="Schema changed.", anomalous_records_count=None)
+    text = page(as_, viewer, found)
+    assert ('class="measure-bars"' in text, "no figure" in text) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("message", "count", "measure"),
     [("In id, 1.500% of 10 records (2) fail.", 2, Measure(1.5, "%")),
