@@ -107,11 +107,11 @@ def test_a_large_change_is_followed_with_ever_longer_waits(as_, author, metric, 
     answer, page = send(client, {"id": [one.pk], "do": "acknowledge", "list": "status=Active"})
     operation = Operation.objects.get()
     address = f"/app/inbox/operations/{operation.pk}?status=Active&amp;tick="
-    assert (f'hx-get="{address}1" hx-trigger="load delay:1s"' in page, "HX-Trigger-After-Settle" in answer) == (True, False)
+    assert (f'hx-get="{address}1" hx-trigger="load delay:1s, again"' in page, "HX-Trigger-After-Settle" in answer) == (True, False)
     waits = [1, 2, 3, 5, 8, 13, 13]
     for tick, wait in enumerate(waits):
         page = client.get(f"/app/inbox/operations/{operation.pk}?tick={tick}", headers=HTMX).content.decode()
-        assert f'hx-trigger="load delay:{wait}s"' in page
+        assert f'hx-trigger="load delay:{wait}s, again"' in page
     assert one.status == "Active"
 
 
