@@ -56,13 +56,20 @@ def test_an_error_of_a_server_that_answers_keeps_its_traceback():
     assert not is_away(caught.value)
 
 
+def hear_ctrl_c() -> None:
+    """What runs in the background of a shell is deaf to it, and so is all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_while_it_prepares_leaves_no_traceback(tmp_path):
     """Of a server that never says a word, so that it is known where the command waits."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         environment = os.environ | NOWHERE | {"PLUMBLINE_HOME": str(tmp_path), "PORT": str(free_port())}
         environment |= {"DATABASE_URL": f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/none", "DATABASE_OWNER_URL": ""}
         command = (sys.executable, "manage.py", "up", "--prepare")
-        process = subprocess.Popen(command, cwd=BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=BASE_DIR, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear_ctrl_c
+        )
         silent.settimeout(300)
         # Held on to: a connection that nobody holds is closed, which is an answer too.
         with silent.accept()[0]:
