@@ -4,15 +4,13 @@ import re
 import uuid
 from typing import Final
 
-from django.db import connection
 from django.db.models import F, Func, Q, TextField, Value
 from django.db.models.functions import Upper
 from django.db.models.lookups import Contains
 
 from anomalies.conditions import among
+from config.database.trigrams import rare_ids
 
-# The index of trigrams has nothing to say of a shorter text.
-SHORTEST: Final = 3
 # So many ids are named one by one; a text that more anomalies hold is soon met in the order of the list.
 RARE: Final = 1000
 # The beginning of a UUID, as people copy it: eight hexadecimal digits are no word.
@@ -29,20 +27,9 @@ class Searched(Func):
 
 def found(text: str, *, org_id: int) -> Q:
     """The condition for the anomalies of the org that hold `text` in message or id, or whose UUID begins with it. One query."""
-    ids = _rare_ids(text, org_id=org_id)
+    ids = rare_ids("anomalies_found", text, org_id=org_id, most=RARE)
     matching = Q(Contains(Searched(F("message"), F("pk")), Upper(Value(text)))) if ids is None else Q(among(ids))
     return matching | _uuid_condition(text)
-
-
-def _rare_ids(text: str, *, org_id: int) -> list[int] | None:
-    """None for a text that too many have, or that is too short for trigrams."""
-    if len(text) < SHORTEST:
-        return None
-    pattern = f"%{connection.ops.prep_for_like_query(text)}%"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM anomalies_found(%s, %s, %s)", [org_id, pattern, RARE + 1])
-        ids = [pk for (pk,) in cursor.fetchall()]
-    return ids if len(ids) <= RARE else None
 
 
 def _uuid_condition(text: str) -> Q:

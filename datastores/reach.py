@@ -10,6 +10,7 @@ from datastores.querysets import access_of, sees_whole_org, within_reach
 
 # Stand for a person, an org, a level and a datastore while a query is written.
 EXAMPLES: Final = {"user": 30_011, "org": 30_013, "level": 30_029}
+PERSON: Final = {"user": EXAMPLES["user"], "org": EXAMPLES["org"]}
 
 
 def somebody(*, user: int, org: int, role: Role = Role.MEMBER) -> User:
@@ -29,9 +30,7 @@ _LEVELS: Final[Query[Any]] = Query(
 )
 
 _HELD: Final[Query[Any]] = Query(
-    lambda user, org: access_of(somebody(user=user, org=org)).order_by().values_list("datastore", "level"),
-    user=EXAMPLES["user"],
-    org=EXAMPLES["org"],
+    lambda user, org: access_of(somebody(user=user, org=org)).order_by().values_list("datastore", "level"), **PERSON
 )
 
 

@@ -7,11 +7,10 @@ from anomalies.models import Anomaly, Notice
 from anomalies.pages.access import reach_of
 from anomalies.pages.listing import CAP, in_words
 from config.database.prepared import Query
-from datastores.reach import EXAMPLES, somebody
+from datastores.reach import PERSON, somebody
 
 MOST_UNREAD: Final = 99
-ORG: Final = {"org": EXAMPLES["org"]}
-MINE: Final = {**ORG, "user": EXAMPLES["user"]}
+ORG: Final = {"org": PERSON["org"]}
 WITHIN: Final = {"within": [30_059, 30_061]}
 
 
@@ -26,7 +25,7 @@ def _unread(*, org: int, user: int, within: list[int] | None = None) -> Any:
 
 # Of those who see everything, and of those who see some datastores.
 _WAITING: Final = (Query(_waiting, **ORG), Query(_waiting, **ORG, **WITHIN))
-_UNREAD: Final = (Query(_unread, **MINE), Query(_unread, **MINE, **WITHIN))
+_UNREAD: Final = (Query(_unread, **PERSON), Query(_unread, **PERSON, **WITHIN))
 
 
 def waiting(user: User) -> str:

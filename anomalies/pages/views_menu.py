@@ -20,7 +20,7 @@ from anomalies.pages.columns import choose_columns
 from anomalies.pages.listing import Listing, whole
 from anomalies.services.saved_views import change_view, create_view, delete_view, teams_of
 from config.database.prepared import Query
-from datastores.reach import EXAMPLES, somebody
+from datastores.reach import PERSON, somebody
 from orgs.errors import DomainError
 
 
@@ -39,7 +39,6 @@ class Seen(NamedTuple):
 
 
 SEEN: Final = ("pk", "name", "query", "default", "team", "team__name", "user", "user__name", "user__email")
-PERSON: Final = {"user": EXAMPLES["user"], "org": EXAMPLES["org"]}
 
 
 def _seen(role: Role) -> Query[Any]:
