@@ -20,6 +20,7 @@ from config.supervisor import MARK
 from tests.servers import reap_later
 
 PYTHON = sys.executable
+WEB = "import django, os; django.setup(); from config.programs import web; command = web(); os.execv(command[0], command)"
 SERVERS = {"DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL"}
 UP = (PYTHON, "manage.py", "up", "--prepare")
 CROWDED_S = 240.0  # how long a crowded machine may take for what is awaited; no promise of the product
@@ -69,6 +70,11 @@ class Product:
         self.manage("migrate", "--verbosity=0")
         (self.home / "staticfiles").mkdir(exist_ok=True)
         self.start(PYTHON, "-m", "granian", "--interface=wsgi", f"--port={self.port}", "--log-level=warning", "config.wsgi:application")
+
+    def serve(self) -> None:
+        """Only the web server, with the processes and threads that `up` gives it; the servers run, and the tables are there."""
+        self.variables["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        self.start(PYTHON, "-c", WEB)
 
     def start_servers(self) -> None:
         """The private servers, and their addresses among the variables."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.bench import lists
 from tests.bench.figures import Figure, at_most, measured
-from tests.product import PYTHON, Product, kept_product, new_product
+from tests.product import Product, kept_product, new_product
 
 # The limit is for those who ask too much; here somebody asks as much as possible.
 UNLIMITED = {"API_RATE_PER_MINUTE": "100000000", "API_BURST": "1000000"}
@@ -42,8 +42,7 @@ def start(product: Product) -> None:
     product.start_servers()
     product.manage("migrate", "--verbosity=0")
     product.manage("collectstatic", "--noinput", "--verbosity=0")
-    command = ("-m", "granian", "--interface=wsgi", f"--port={product.port}", "--workers=2", "--blocking-threads=2", "--log-level=warning")
-    product.start(PYTHON, *command, "config.wsgi:application")
+    product.serve()
 
 
 def metric_page(product: Product, data: dict) -> dict[str, Figure]:

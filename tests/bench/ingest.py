@@ -25,7 +25,6 @@ STEPS = 150  # of all series per run: 1.5 M samples
 LATENCY_RATE = 200_000
 LATENCY_SECONDS = 10
 JSON_POINTS = 2_000  # per sender
-WEB = "import django, os; django.setup(); from config.programs import web; command = web(); os.execv(command[0], command)"
 SENDER = """
 from datastores.services import create_org
 from orgs.services import create_ingest_key
@@ -101,11 +100,11 @@ def plumbline() -> Iterator[tuple[Target, object]]:
 
 def start(product: Product) -> None:
     product.start_servers()
-    product.variables |= {"DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "WARNING"}
+    product.variables["LOG_LEVEL"] = "WARNING"
     product.manage("migrate", "--verbosity=0")
     (product.home / "staticfiles").mkdir(exist_ok=True)
     subprocess.run([sys.executable, "-m", "config.kernels"], env=product.variables, cwd=BASE_DIR, check=True)
-    product.start(sys.executable, "-c", WEB)
+    product.serve()
 
 
 def cpu_of(roots: list[int]) -> float:
