@@ -86,6 +86,7 @@ pages: list[URLPattern | URLResolver] = [  # under /app/
     path("datastores", RedirectView.as_view(pattern_name="inbox")),  # which has a facet of them, and for everybody
     path("anomalies", RedirectView.as_view(pattern_name="inbox", query_string=True)),  # what is left of an address that was cut short
     path("anomalies/<int:pk>", detail.anomaly, name="anomaly"),
+    path("anomalies/<int:pk>/spark", inbox.spark, name="anomaly-spark"),
     path("anomalies/<int:pk>/status", acts.change_status, name="anomaly-status"),
     path("anomalies/<int:pk>/description", acts.describe, name="anomaly-describe"),
     path("anomalies/<int:pk>/assign", acts.assign, name="anomaly-assign"),

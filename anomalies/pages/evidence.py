@@ -1,7 +1,7 @@
 """The small picture beside each anomaly of a list: its series around the anomaly, with what was expected."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 POINTS_SHOWN: Final = 96
 SHORTEST: Final = timedelta(hours=3)
 LONGEST: Final = timedelta(days=4)
-# Pictures that are far apart in time are read apart; a page with more groups than this leaves the oldest ones for later.
+# Pictures that are far apart in time are read apart; a page with more groups than this asks for the oldest ones once they are looked at.
 MAX_READS: Final = 6
 MAX_SPAN_MS: Final = int(timedelta(days=6) / timedelta(milliseconds=1))
 KEEP_FINISHED_S: Final = 24 * 3600
@@ -35,6 +35,14 @@ class Wanted:
     series: int
     window: Window
     is_finished: bool
+
+
+@dataclass(frozen=True)
+class Sparks:
+    """Pictures by anomaly id, for those that have points; and of whom there was no time to draw one."""
+
+    drawn: Mapping[int, Spark]
+    later: frozenset[int]
 
 
 def wanted(anomaly: Anomaly, now: datetime) -> Wanted | None:
@@ -56,15 +64,18 @@ def wanted(anomaly: Anomaly, now: datetime) -> Wanted | None:
     return Wanted(key, anomaly.pk, anomaly.metric_id, window, anomaly.ended_at is not None and wanted_end < now)
 
 
-def sparks(org_id: int, anomalies: Iterable[Anomaly], now: datetime) -> dict[int, Spark]:
-    """Pictures by anomaly id, for those that have points. At most MAX_READS reads of the point store, none when all are remembered."""
+def sparks(org_id: int, anomalies: Iterable[Anomaly], now: datetime) -> Sparks:
+    """At most MAX_READS reads of the point store, none when all are remembered."""
     asked = [want for anomaly in anomalies if (want := wanted(anomaly, now))]
     known = _remembered([want.key for want in asked])
     missing = [want for want in asked if want.key not in known]
     drawn = {want.key: spark for group in grouped(missing)[:MAX_READS] for want, spark in _drawn(org_id, group)}
     _remember([(want, drawn[want.key]) for want in missing if want.key in drawn])
     found = known | drawn
-    return {want.anomaly_id: spark for want in asked if (spark := found.get(want.key))}
+    return Sparks(
+        drawn={want.anomaly_id: spark for want in asked if (spark := found.get(want.key))},
+        later=frozenset(want.anomaly_id for want in asked if want.key not in found),
+    )
 
 
 def grouped(wants: Sequence[Wanted]) -> list[list[Wanted]]:

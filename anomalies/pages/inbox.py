@@ -14,8 +14,9 @@ from accounts.pages.readers import is_htmx, reader, wants_part
 from anomalies import kept_lists
 from anomalies.conditions import among
 from anomalies.models import Anomaly
-from anomalies.pages.access import allowed_datastores
+from anomalies.pages.access import allowed_datastores, anomaly_for
 from anomalies.pages.columns import COLUMNS, columns_of
+from anomalies.pages.evidence import sparks
 from anomalies.pages.listing import FILTERS, LIST_CAP, SORTS, Listing, capped_count, in_words, whole
 from anomalies.pages.rows import Row, rows_of
 from anomalies.pages.sidebar import AT_ONCE, Sidebar, group_of, larger_panel, sidebar_of
@@ -204,3 +205,11 @@ def arrivals(request: HttpRequest) -> HttpResponse:
     listing = Listing.read(params)
     count = capped_count(listing.matching(reader(request)).filter(pk__gt=since))
     return render(request, "anomalies/_arrivals.html", {"count": in_words(count) if count else "", "address": listing.address()})
+
+
+@require_GET
+def spark(request: HttpRequest, pk: int) -> HttpResponse:
+    """The picture of one anomaly for its line; empty without points."""
+    user = reader(request)
+    found = sparks(user.org_id, [anomaly_for(user, pk, "anomaly.read")], timezone.now())
+    return render(request, "parts/spark.html", {"spark": found.drawn.get(pk)})

@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import User
 from anomalies.models import Anomaly
 from anomalies.pages.cells import Cell, cells_of
-from anomalies.pages.evidence import sparks
+from anomalies.pages.evidence import Sparks, sparks
 from config.database.prepared import Statement
 from metrics.sparklines import Spark
 
@@ -54,7 +54,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a list of anomalies. `at` is when it was detected, or when it began if it was found in imported history."""
+    """One line of a list of anomalies. `at` is when it was detected, or when it began if it was found in imported history.
+
+    `spark_url` is where the picture is to be had that there was no time to draw; else empty.
+    """
 
     id: int
     url: str
@@ -71,6 +74,7 @@ class Row:
     is_history: bool
     tags: tuple[str, ...]
     spark: Spark | None
+    spark_url: str
     cells: tuple[Cell, ...]
     failed: Failed | None
     faces: tuple[Face, ...]
@@ -100,7 +104,7 @@ def meter_width(weight: int) -> int:
 class Beside:
     """What stands beside the anomalies of a page, by their ids."""
 
-    sparks: Mapping[int, Spark]
+    sparks: Sparks
     cells: Mapping[int, tuple[Cell, ...]]
     failed: Mapping[int, Failed]
     tags: Mapping[int, tuple[str, ...]]
@@ -176,7 +180,8 @@ def _row(anomaly: Anomaly, beside: Beside, allowed: frozenset[int], list_address
         found=anomaly.created,
         is_history=anomaly.is_backfilled,
         tags=beside.tags.get(anomaly.pk, ()),
-        spark=beside.sparks.get(anomaly.pk),
+        spark=beside.sparks.drawn.get(anomaly.pk),
+        spark_url=reverse("anomaly-spark", args=(anomaly.pk,)) if anomaly.pk in beside.sparks.later else "",
         cells=beside.cells.get(anomaly.pk, ()),
         failed=beside.failed.get(anomaly.pk),
         faces=beside.faces.get(anomaly.pk, ()),

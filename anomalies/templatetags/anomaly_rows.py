@@ -70,7 +70,8 @@ def evidence(row: Row, told: Told) -> str:
         )
         return f'<td class="evidence"><span class="cells">{cells}</span></td>'
     records = f'<span class="mute small">{figure(row.records)} records</span>' if row.type == "shape" and row.records else ""
-    return f'<td class="evidence">{picture(row.spark) if row.spark else ""}{records}</td>'
+    later = f' hx-get="{row.spark_url}" hx-trigger="intersect once" hx-target="this" hx-swap="innerHTML"' if row.spark_url else ""
+    return f'<td class="evidence"{later}>{picture(row.spark) if row.spark else ""}{records}</td>'
 
 
 def source(row: Row, told: Told) -> str:

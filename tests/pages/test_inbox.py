@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from anomalies.models import Anomaly
-from anomalies.pages import inbox, sidebar
+from anomalies.pages import evidence, inbox, sidebar
 from anomalies.services import facets
 from anomalies.state_counts import counts_by_state, latest
 from datastores.models import Container, Datastore
@@ -263,6 +263,29 @@ def test_a_picture_is_kept_long_only_when_all_that_it_shows_is_past(as_, reporte
     store = cache._cache.get_client()
     (key,) = store.keys("*spark:*")
     assert least_s <= store.ttl(key) <= most_s
+
+
+def test_pictures_far_apart_in_time_come_one_by_one(as_, reporter, metric, monkeypatch):
+    monkeypatch.setattr(evidence, "MAX_READS", 1)
+    monkeypatch.setattr(evidence, "MAX_SPAN_MS", 0)
+    send_hours(metric, 8)
+    spike(metric, ago=timedelta(hours=1), ended_at=timezone.now() - timedelta(minutes=50))
+    older = spike(metric, ago=timedelta(hours=5), ended_at=timezone.now() - timedelta(hours=4))
+    client = as_(reporter)
+    answer = client.get("/app/inbox")
+    newest, oldest = answer.context["page"].rows
+    address = f"/app/anomalies/{older.pk}/spark"
+    assert (newest.spark is None, newest.spark_url, oldest.spark, oldest.spark_url) == (False, "", None, address)
+    assert f'<td class="evidence" hx-get="{address}" hx-trigger="intersect once" hx-target="this" hx-swap="innerHTML"></td>' in answer.content.decode()
+    assert client.get(address).content.startswith(b'<svg class="spark"')
+    assert [row.spark_url for row in client.get("/app/inbox").context["page"].rows] == ["", ""]
+
+
+def test_a_picture_is_for_those_who_see_the_anomaly(as_, reporter, stranger, metric):
+    one = spike(metric)
+    address = f"/app/anomalies/{one.pk}/spark"
+    assert as_(stranger).get(address).status_code == 404
+    assert (as_(reporter).post(address).status_code, as_(reporter).get(address).content.strip()) == (405, b"")
 
 
 def test_queries_do_not_grow_with_the_rows(as_, editor, metric, queries_of):
