@@ -276,7 +276,8 @@ def test_pictures_far_apart_in_time_come_one_by_one(as_, reporter, metric, monke
     newest, oldest = answer.context["page"].rows
     address = f"/app/anomalies/{older.pk}/spark"
     assert (newest.spark is None, newest.spark_url, oldest.spark, oldest.spark_url) == (False, "", None, address)
-    assert f'<td class="evidence" hx-get="{address}" hx-trigger="intersect once" hx-target="this" hx-swap="innerHTML"></td>' in answer.content.decode()
+    cell = f'<td class="evidence" hx-get="{address}" hx-trigger="intersect once" hx-target="this" hx-swap="innerHTML"></td>'
+    assert cell in answer.content.decode()
     assert client.get(address).content.startswith(b'<svg class="spark"')
     assert [row.spark_url for row in client.get("/app/inbox").context["page"].rows] == ["", ""]
 
