@@ -21,7 +21,7 @@ from anomalies.api.serializers import AnomalySerializer, DuplicateOfSerializer, 
 from anomalies.models import Anomaly
 from anomalies.services import Edit, Snooze, edit_anomalies
 from anomalies.services.states import hold
-from config.api.views import OrgViewSet, reference
+from config.api.views import OrgViewSet, number_in
 from orgs.errors import Conflict, FieldError, Invalid
 
 
@@ -158,7 +158,7 @@ class PartitionViewSet(OrgViewSet):
         Raises Http404 when they see nothing of the scan, Forbidden without the level on any of it, Conflict for too many.
         """
         operation = self.operation or ""
-        found = self.get_queryset().filter(partition_scan_id=reference(ref, Anomaly).get("pk", 0))
+        found = self.get_queryset().filter(partition_scan_id=number_in(ref))
         mine = self.visible(found, level=level_needed(operation))
         if (any_of_them := mine.first() or found.first()) is None:
             raise Http404

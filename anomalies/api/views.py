@@ -1,7 +1,6 @@
 """/api/anomalies: the list, one anomaly, its change, its end, its history and its picture."""
 
 import time
-from collections.abc import Mapping
 from typing import Any, ClassVar, Final, cast
 
 from django.db import transaction
@@ -31,7 +30,7 @@ from config.api import etags
 from config.api.arrays import PAGE_PARAMETERS, array_page
 from config.api.filters import read_flag
 from config.api.pagination import EnvelopePagination
-from config.api.views import ListMixin, OrgViewSet, reference
+from config.api.views import ListMixin, OrgViewSet, number_in, reference
 from metrics.api.examples import SVG
 from metrics.api.images import IMAGE_NAMES, IMAGE_PARAMETERS, image_response, style_of
 from metrics.models import Metric
@@ -263,8 +262,7 @@ class ScanViewSet(AnomalyListing):
     filterset_class = RelatedFilterSet
 
     def get_queryset(self) -> QuerySet[Anomaly]:
-        scan: Mapping[str, Any] = reference(self.kwargs["id"], Anomaly)
-        found: QuerySet[Anomaly] = super().get_queryset().filter(container_scan_id=scan.get("pk"))
+        found: QuerySet[Anomaly] = super().get_queryset().filter(container_scan_id=number_in(self.kwargs["id"]))
         if not found.exists():
             raise Http404
         return found

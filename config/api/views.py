@@ -225,6 +225,11 @@ def reference(ref: str, model: type[Model]) -> dict[str, Any]:
     return {"uuid": named}
 
 
+def number_in(ref: str) -> int:
+    """What an address calls a thing that has a number and no UUID. Raises Http404 for anything else."""
+    return int(reference(ref, Model)["pk"])
+
+
 @csrf_exempt
 def not_found(request: HttpRequest, rest: str = "") -> HttpResponse:
     """Every address under /api/ that no route takes."""
