@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import Level
 from anomalies import services
 from anomalies.models import Anomaly, FailedCheck
+from config.api import pagination
 from datastores.models import Datastore
 from tests import factories
 
@@ -235,6 +236,27 @@ def test_history_is_an_array_newest_first_in_pages(as_, viewer, author, anomaly)
     assert answer["X-Total-Count"] == "3"
     assert f'</api/anomalies/{anomaly.uuid}/history?size=2&page=2>; rel="next"' in answer["Link"]
     assert len(client.get(f"/api/anomalies/{anomaly.pk}/history?size=2&page=2").json()) == 1
+
+
+def following(client, address: str) -> list[dict]:
+    """Everything on the pages that `next` leads to from here."""
+    found = []
+    while address:
+        answer = client.get(address)
+        assert "last" not in answer["Link"] or answer["X-Total-Count"] == "7"
+        found += answer.json()
+        address = next((link.partition(">")[0][1:] for link in answer["Link"].split(", ") if link.endswith('rel="next"')), "")
+    return found
+
+
+def test_next_leads_to_the_end_of_a_history_that_is_longer_than_counting_goes(as_, viewer, author, anomaly, monkeypatch):
+    monkeypatch.setattr(pagination, "COUNT_CAP", 4)
+    for number in range(7):
+        anomaly = services.change_anomaly(anomaly, user=author, description=f"{number}")
+    found = following(as_(viewer), f"/api/anomalies/{anomaly.pk}/history?size=2")
+    assert [one["changeset"]["description"][1] for one in found] == ["6", "5", "4", "3", "2", "1", "0"]
+    beyond = as_(viewer).get(f"/api/anomalies/{anomaly.pk}/history?size=2&page=9")
+    assert (beyond.json(), 'rel="next"' in beyond["Link"]) == ([], False)
 
 
 def test_history_needs_the_level_viewer(as_, as_org, reporter, stranger, anomaly):
