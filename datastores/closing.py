@@ -41,9 +41,16 @@ def close_org(org: Org, *, name: str, actor: User, now: datetime) -> Org:
 
 @transaction.atomic
 def open_again(org: Org) -> int:
-    """Lets the admins of a closed org in again; how many. They open the accounts of the others; keys and tokens have to be made anew."""
-    if not Org.objects.filter(pk=org.pk).exclude(closed=None).update(closed=None):
+    """Lets those in again who were the admins of a closed org; how many. They open the accounts of the others.
+
+    Whoever had been let go before stays out, and keys and tokens have to be made anew. Raises Conflict for an org that is not closed.
+    """
+    org = Org.objects.select_for_update().get(pk=org.pk)
+    if org.closed is None:
         raise Conflict("This organisation is not closed.")
-    admins = User.objects.for_org(org).people().filter(role=Role.ADMIN, is_demo=False)
+    # Closing told those alone who were admins then.
+    told = Letter.objects.filter(org=org, kind=Letter.Kind.CLOSED, created__gte=org.closed).values("user")
+    admins = User.objects.for_org(org).people().filter(pk__in=told, role=Role.ADMIN, is_demo=False)
+    Org.objects.filter(pk=org.pk).update(closed=None)
     record_event(org.pk, type=Event.Type.SETTINGS, name="The organisation was opened again by an operator")
     return int(admins.update(is_active=True))

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.db import connection
 from django.db.utils import Error
@@ -18,13 +19,15 @@ from anomalies.models import Anomaly
 from anomalies.services import comment_on, erasing
 from anomalies.services.tickets import Ticket, create_integration, link_ticket
 from billing.models import Account
-from datastores.closing import close_org
+from config.api.session import signed_url
+from datastores.closing import close_org, open_again
 from metrics import points
 from metrics.ingest import senders, series
 from metrics.models import Metric
 from orgs.events import record_event
 from orgs.models import Event, IngestKey, Org, OrgToken, PublicKey
 from orgs.services import create_public_key
+from orgs.tenancy import within
 from tests import factories
 from tests.orgs.rows import fill, walled_tables
 
@@ -97,6 +100,21 @@ def test_an_operator_opens_it_again(as_, admin, viewer, other_org):
     assert b"Acme is open again: 1 admins can log in." in desk.post(page, said, follow=True).content
     assert list(User.objects.filter(org=admin.org, is_active=True)) == [admin]
     assert Org.objects.get(pk=admin.org_id).closed is None
+
+
+def test_who_had_been_let_go_before_it_closed_stays_out(as_, admin, other_org):
+    dismissed = factories.make_user(admin.org, "Don Dismissed", role="admin", is_active=False)
+    close(as_(admin))
+    with within(admin.org_id):
+        assert open_again(Org.objects.get(pk=admin.org_id)) == 1
+    assert [User.objects.get(pk=one.pk).is_active for one in (admin, dismissed)] == [True, False]
+
+
+def test_no_signed_address_opens_a_picture_of_a_closed_org(as_, admin, org, client):
+    address = signed_url("/org/graph", org, {"format": "svg"}, now_s=int(timezone.now().timestamp())).removeprefix(settings.BASE_URL)
+    assert client.get(address).status_code == 200
+    close(as_(admin))
+    assert client.get(address).status_code == 401
 
 
 @pytest.fixture

@@ -44,14 +44,14 @@ def signed_url(path: str, org: Org, parameters: Mapping[str, Any], *, now_s: int
 
 
 def caller_of_signed(path: str, sent: Mapping[str, Any], *, now_s: int) -> OrgCaller:
-    """The org for which an address was signed. Raises BadSignature."""
+    """The org for which an address was signed, while it is open. Raises BadSignature."""
     said = {name: str(value) for name, value in sent.items() if name != SIGNATURE}
     if not constant_time_compare(str(sent.get(SIGNATURE, "")), _signature(path, said)):
         raise BadSignature("This address was not made here, or something of it was changed.")
     if int(said[EXPIRES]) < now_s:
         raise BadSignature("This address has expired. Log in, and look there.")
     with within(int(said[ORG])):
-        org = Org.objects.filter(pk=int(said[ORG])).first()
+        org = Org.objects.filter(pk=int(said[ORG]), closed=None).first()
     if org is None:
         raise BadSignature("The organisation of this address is gone.")
     enter(org.pk)
