@@ -1,5 +1,7 @@
 """What people say on the page of an anomaly, whom they mention, and which tickets they link."""
 
+from typing import Final
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
@@ -18,11 +20,12 @@ from anomalies.pages.markdown import markdown_of
 from anomalies.pages.rows import anomaly_address
 from anomalies.services import comment_on, delete_comment, edit_comment
 from anomalies.services.tickets import Ticket, link_ticket, unlink_ticket
+from config.api.fields import WebAddressField, is_web_address
 from datastores.levels import readers_of
 from orgs.errors import FieldError, Forbidden, Invalid
 
-MENTIONED_SHOWN = 8
-SCHEMES = ("http://", "https://")
+MENTIONED_SHOWN: Final = 8
+TICKET_LIMITS: Final = {"number": 200, "id": 200, "url": 2000, "status": 100}
 
 
 @act("comment", form="comment")
@@ -55,7 +58,7 @@ def own(found: Anomaly, user: User, comment_id: int, operation: str) -> Comment:
 @act("ticket", form="ticket")
 def add_ticket(found: Anomaly, user: User, post: QueryDict) -> Done:
     """Links the ticket `number` of `integration`, with its `url` and `status`; its id is `number` where none is given."""
-    said = {name: post.get(name, "").strip()[:2000] for name in ("number", "id", "url", "status")}
+    said = {name: post.get(name, "").strip() for name in TICKET_LIMITS}
     if errors := ticket_errors(said):
         raise Invalid("The ticket was not linked.", errors=errors)
     ticket = Ticket(said["id"] or said["number"], said["number"], said["status"] or "New", said["url"])
@@ -67,10 +70,10 @@ def ticket_errors(said: dict[str, str]) -> list[FieldError]:
     errors = []
     if not said["number"]:
         errors.append(FieldError(("number",), "required", "Give the ticket's number, such as OPS-412."))
-    if any(len(said[name]) > limit for name, limit in (("number", 200), ("id", 200), ("status", 100))) or "\0" in "".join(said.values()):
-        errors.append(FieldError(("number",), "too_long", "A number has at most 200 characters, a status 100."))
-    if said["url"] and not said["url"].startswith(SCHEMES):
-        errors.append(FieldError(("url",), "invalid", "An address begins with https:// or http://."))
+    if any(len(said[name]) > limit for name, limit in TICKET_LIMITS.items()) or "\0" in "".join(said.values()):
+        errors.append(FieldError(("number",), "too_long", "A number has at most 200 characters, a status 100, an address 2,000."))
+    if said["url"] and not is_web_address(said["url"]):
+        errors.append(FieldError(("url",), "invalid", str(WebAddressField.default_error_messages["no_address"])))
     return errors
 
 

@@ -338,9 +338,13 @@ def test_tickets_are_linked_once_and_unlinked_by_a_manager_with_author(do, as_, 
     assert TicketLink.objects.count() == 0
 
 
-@pytest.mark.parametrize(
-    "bad", [{"number": ""}, {"number": "x", "url": "javascript:alert(1)"}, {"number": "x" * 201}, {"integration": "9"}]
-)
+BAD_TICKETS = [
+    {"number": ""}, {"number": "x" * 201}, {"integration": "9"}, {"status": "x" * 101}, {"number": "a\0b"},
+    {"url": "javascript:alert(1)"}, {"url": "https://"}, {"url": "https://bob:secret@jira.example/1"}, {"url": f"https://j.example/{'x' * 2000}"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_TICKETS)
 def test_a_ticket_that_does_not_do_is_refused(do, author, anomaly, bad):
     author.role = "manager"
     author.save()
