@@ -13,7 +13,7 @@ from anomalies.models import Anomaly, Integration, TicketLink
 from anomalies.services.archived import refuse_archived
 from anomalies.services.history import USER, Line, write_history
 from anomalies.services.states import hold
-from orgs.errors import Conflict, FieldError, Invalid
+from orgs.errors import Conflict, FieldError, Invalid, NotFound
 from orgs.models import Org
 from orgs.uniqueness import conflict_if_taken
 
@@ -52,9 +52,13 @@ def link_ticket(anomaly: Anomaly, ticket: Ticket, *, integration_id: int, user: 
 
 @transaction.atomic
 def unlink_ticket(link: TicketLink, *, user: User) -> None:
-    """Forgets the association; the ticket itself is nobody's concern here. Raises Archived for an archived anomaly."""
+    """Forgets the association; the ticket itself is nobody's concern here.
+
+    Raises Archived for an archived anomaly, NotFound for a link that somebody else has just taken away.
+    """
     refuse_archived(link.anomaly)
-    tell([link], made=False, user=user)
+    if tell([link], made=False, user=user) is None:
+        raise NotFound("This ticket is no longer linked.")
     link.delete()
 
 
@@ -90,16 +94,20 @@ def stored(integration: Integration) -> Integration:
     return integration
 
 
-def tell(links: Sequence[TicketLink], *, made: bool, user: User) -> None:
-    """One line of history per anomaly that has got links (`made`) or is about to lose them: all its links before and after."""
+def tell(links: Sequence[TicketLink], *, made: bool, user: User) -> int | None:
+    """One line of history per anomaly that has got links (`made`) or is about to lose them: all its links before and after.
+
+    The transaction id, None where none of them stands.
+    """
     these, anomalies = {link.pk for link in links}, {link.anomaly_id for link in links}
     standing = TicketLink.objects.filter(anomaly__in=anomalies).select_related("integration").order_by("anomaly_id", "pk")
     lines = []
     for pk, group in itertools.groupby(standing, key=lambda link: link.anomaly_id):
         whole = list(group)
         more, fewer = [shown(link) for link in whole], [shown(link) for link in whole if link.pk not in these]
-        lines.append(Line(whole[0].org_id, pk, {"ticket_links": (fewer, more) if made else (more, fewer)}))
-    write_history(lines, actor=USER, user=user, at=timezone.now())
+        if fewer != more:
+            lines.append(Line(whole[0].org_id, pk, {"ticket_links": (fewer, more) if made else (more, fewer)}))
+    return write_history(lines, actor=USER, user=user, at=timezone.now())
 
 
 def shown(link: TicketLink) -> dict[str, object]:

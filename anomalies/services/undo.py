@@ -16,6 +16,7 @@ from anomalies.services.comments import shown
 from anomalies.services.edits import Edit, Outcome
 from anomalies.services.history import USER, Line, write_history
 from anomalies.services.notices import unsay
+from anomalies.services.states import hold
 from datastores.models import Operation
 from orgs.errors import Conflict, StaleState
 
@@ -55,7 +56,7 @@ def take_back(anomaly: Anomaly, transaction_id: int, *, user: User) -> Outcome:
     Raises StaleState when somebody changed it since or it was not the user's, Conflict when it is too late, Invalid when
     it cannot become that again.
     """
-    Anomaly.objects.select_for_update(no_key=True).get(pk=anomaly.pk)
+    hold(anomaly.org_id, [anomaly.pk])
     last = Change.objects.filter(anomaly=anomaly).order_by("-timestamp", "-pk").first()
     if last is None or last.transaction_id != transaction_id or last.user_id != user.pk:
         raise StaleState("The anomaly was changed since. Look at it again.")

@@ -5,6 +5,7 @@ import pytest
 from anomalies.models import Anomaly, Change, Integration, TicketLink
 from anomalies.services import archive_anomaly, tickets
 from anomalies.services.tickets import Ticket, link_ticket, unlink_ticket
+from orgs.errors import NotFound
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -245,3 +246,19 @@ def test_the_history_tells_all_links_before_and_after(anomaly, manager, servicen
     unlink_ticket(link, user=manager)
     found = [[[one["id"] for one in side] for side in changeset["ticket_links"]] for changeset in changesets()[-2:]]
     assert found == [[[first], [first, second.pk]], [[first, second.pk], [second.pk]]]
+
+
+def test_what_is_unlinked_already_is_not_unlinked_again(anomaly, manager, servicenow, link):
+    link_ticket(anomaly, Ticket("8", "INC8", "New"), integration_id=servicenow.pk, user=manager)
+    seen_by_both = TicketLink.objects.select_related("anomaly", "integration").get(pk=link.pk)
+    unlink_ticket(link, user=manager)
+    before = changesets()
+    with pytest.raises(NotFound):
+        unlink_ticket(seen_by_both, user=manager)
+    assert changesets() == before
+
+
+def test_a_ticket_is_not_linked_to_an_anomaly_that_has_gone(anomaly, manager, servicenow):
+    Anomaly.objects.filter(pk=anomaly.pk).delete()
+    with pytest.raises(NotFound):
+        link_ticket(anomaly, Ticket("8", "INC8", "New"), integration_id=servicenow.pk, user=manager)

@@ -340,7 +340,8 @@ def test_tickets_are_linked_once_and_unlinked_by_a_manager_with_author(do, as_, 
 
 BAD_TICKETS = [
     {"number": ""}, {"number": "x" * 201}, {"integration": "9"}, {"status": "x" * 101}, {"number": "a\0b"},
-    {"url": "javascript:alert(1)"}, {"url": "https://"}, {"url": "https://bob:secret@jira.example/1"}, {"url": f"https://j.example/{'x' * 2000}"},
+    {"url": "javascript:alert(1)"}, {"url": "https://"}, {"url": "https://bob:secret@jira.example/1"},
+    {"url": f"https://jira.example/{'x' * 2000}"},
 ]  # fmt: skip
 
 
