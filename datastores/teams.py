@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from accounts.models import Level, Team, User
-from accounts.teams import refuse_strangers, set_members
+from accounts.teams import hold_team, refuse_strangers, set_members
 from datastores.models import Datastore, TeamAccess
 from orgs.errors import Conflict, Forbidden
 from orgs.events import record_event
@@ -55,8 +55,10 @@ def delete_team(team: Team, *, actor: User) -> None:
 def set_access(team: Team, access: Sequence[Grant], *, actor: User) -> None:
     """Makes these the team's levels, and no others. Where the level stays as it is, nothing has to be allowed.
 
-    Raises Invalid for a datastore that the actor does not see, Forbidden for a change on one where the actor is no editor.
+    Raises Invalid for a datastore that the actor does not see, Forbidden for a change on one where the actor is no editor, NotFound for a
+    team that is gone.
     """
+    hold_team(team)
     seen = set(Datastore.objects.visible_to(actor).values_list("pk", flat=True))
     refuse_strangers("access", [grant.datastore_id for grant in access], seen)
     before = {row.datastore_id: row.level for row in TeamAccess.objects.filter(team=team)}

@@ -1,7 +1,12 @@
 """Waiting until somebody else waits, where a test is about who comes first."""
 
+import threading
+from collections.abc import Callable
+
 from django.db import connection
 
+from orgs.models import Org
+from orgs.tenancy import within
 from tests.product import wait_until
 
 WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
@@ -17,3 +22,21 @@ def until_somebody_waits() -> None:
             return bool(cursor.fetchone()[0])
 
     wait_until(somebody_waits, what="somebody waits for a lock")
+
+
+def beside(org: Org, work: Callable[[], object]) -> tuple[threading.Thread, list[Exception]]:
+    """`work` in a thread with a connection of its own, begun; and what it ended with."""
+    ended: list[Exception] = []
+
+    def run() -> None:
+        try:
+            with within(org.pk):
+                work()
+        except Exception as exc:  # noqa: BLE001 - told to the test
+            ended.append(exc)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, ended

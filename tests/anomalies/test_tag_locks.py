@@ -1,9 +1,7 @@
 """A tag that counts anew while it is being put on anomalies: nobody waits for a lock that is never given, and every weight is right."""
 
-import threading
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import Level
 from anomalies.models import Anomaly, AnomalyTag, Tag
@@ -11,7 +9,7 @@ from anomalies.services import Edit, edit_anomalies
 from anomalies.services.tags import change_tag, delete_tag
 from orgs.tenancy import within
 from tests import factories
-from tests.waiting import until_somebody_waits
+from tests.waiting import beside, until_somebody_waits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,24 +23,6 @@ def world():
     tag = Tag.objects.create(org=org, name="High", weight_modifier=0)
     AnomalyTag.objects.create(org=org, anomaly=carrier, tag=tag)
     return org, carrier, bare, editor, tag
-
-
-def beside(org, work) -> tuple[threading.Thread, list[Exception]]:
-    """`work` in a thread with a connection of its own, begun; and what it ended with."""
-    ended: list[Exception] = []
-
-    def run():
-        try:
-            with within(org.pk):
-                work()
-        except Exception as exc:  # noqa: BLE001 - told to the test
-            ended.append(exc)
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, ended
 
 
 def weights(*anomalies) -> list[int]:

@@ -1,11 +1,16 @@
 """/api/teams: who is in one, what it may do where, and that a person's level is the highest of their teams'."""
 
 import pytest
+from django.db import transaction
 
-from accounts.models import Level, Team, TeamMember
+from accounts.models import Level, Team, TeamMember, User
+from accounts.teams import set_members
 from datastores.models import Datastore, TeamAccess
+from datastores.teams import Grant, set_access
 from orgs.models import Event
+from orgs.tenancy import within
 from tests import factories
+from tests.waiting import beside, until_somebody_waits
 
 pytestmark = pytest.mark.django_db
 
@@ -176,3 +181,24 @@ def test_query_counts_do_not_grow_with_the_teams(as_, admin, org, datastore, sam
         factories.grant(factories.make_user(org, f"P{number}"), datastore, 1)
     answer = same_queries("GET /api/teams, 21 rows", lambda: client.get("/api/teams"))
     assert len(answer.json()["items"]) == 21
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_say_at_once_who_is_in_a_team_and_what_it_may_the_later_has_the_last_word():
+    org = factories.make_org("Acme", slug="acme")
+    admin, second = (factories.make_user(org, name, role="admin") for name in ("Ada Admin", "Sue Second"))
+    team, datastore = Team.objects.create(org=org, name="Ops"), org.datastores.get()
+    TeamAccess.objects.create(org=org, team=team, datastore=datastore, level=Level.VIEWER)
+
+    def say(level: Level, *members: User) -> None:
+        with transaction.atomic():
+            set_members(team, [one.pk for one in members], actor_id=admin.pk)
+            set_access(team, [Grant(datastore.pk, level)], actor=admin)
+
+    with within(org.pk), transaction.atomic():
+        say(Level.EDITOR, admin)
+        thread, ended = beside(org, lambda: say(Level.AUTHOR, admin, second))
+        until_somebody_waits()
+    thread.join(240)
+    assert (ended, [access.level for access in TeamAccess.objects.filter(team=team)]) == ([], [Level.AUTHOR])
+    assert set(team.members.all()) == {admin, second}
