@@ -17,8 +17,6 @@ from anomalies.pages.series import series_of, series_rows
 from metrics.pages.start import is_new_here
 from metrics.pulse import MINUTES, Pulse, ingest_pulse
 
-# Of the inbox, those that have room here.
-COLUMNS: Final = ("weight", "evidence", "status", "age")
 HEAVIEST_SHOWN: Final = 8
 SERIES_SHOWN: Final = 6
 BAR_WIDTH: Final = 4
@@ -48,7 +46,6 @@ def overview(request: HttpRequest) -> HttpResponse:
     stale = series_of(user, state="stale")
     context = {
         "rows": rows_of(heaviest[:HEAVIEST_SHOWN], user, now=now, allowed=frozenset()),
-        "columns": COLUMNS,
         "newest": newest_of(user),
         "open": in_words(capped_count(unsettled)),
         "unseen": in_words(capped_count(unsettled.filter(is_new=True))),

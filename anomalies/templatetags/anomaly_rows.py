@@ -20,6 +20,9 @@ from metrics.sparklines import Spark
 
 register = template.Library()
 
+# Of the inbox, those that a short list beside other things has room for.
+BRIEF: Final = ("weight", "evidence", "status", "age")
+
 # Writes a moment: "age" or "clock".
 Told = Callable[[Any, str], str]
 
@@ -30,6 +33,12 @@ def anomaly_rows(context: template.Context, rows: tuple[Row, ...], columns: tupl
     told = partial(when, context)
     writers = [write for name, write in CELLS.items() if name in columns or name == "what" or (name == "pick" and may_change)]
     return mark_safe("\n".join(line(row, writers, told) for row in rows))  # noqa: S308 - each cell escapes what it shows
+
+
+@register.simple_tag(takes_context=True)
+def brief_rows(context: template.Context, rows: tuple[Row, ...]) -> SafeString:
+    """The lines of a short list, with nothing to tick."""
+    return anomaly_rows(context, rows, BRIEF, may_change=False)
 
 
 def line(row: Row, writers: list[Callable[[Row, Told], str]], told: Told) -> str:

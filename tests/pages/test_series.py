@@ -104,6 +104,9 @@ def test_the_page_lists_its_own_anomalies(as_, reporter, anomaly):
     answer = as_(reporter).get(f"/app/metrics/{anomaly.metric_id}")
     assert [row.id for row in answer.context["rows"]] == [anomaly.pk]
     assert [mark["id"] for mark in answer.context["chart"].config["marks"]] == [anomaly.pk]
+    table = answer.content.decode().split('<table class="rows">')[1].split("</table>")[0]
+    assert (table.count("</th>"), table.count("</td>")) == (5, 5)
+    assert '<span class="status active">Active</span>' in table
 
 
 def test_queries_do_not_grow_with_its_anomalies(as_, reporter, anomaly, queries_of):
