@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -23,14 +22,12 @@ from anomalies.pages.markdown import markdown_of
 from anomalies.pages.occurrences import History, history_of
 from anomalies.pages.records import Asked, Records, records_for, single_values
 from anomalies.pages.rows import Row, anomaly_address, meter_width, rows_of, source_of, title_of
-from anomalies.pages.timeline import Entry, timeline
+from anomalies.pages.timeline import Stretch, newest, timeline, until_of
 from anomalies.pages.why import CHECKS_SHOWN, Failure, Part, Reason, failures_of, parts_of, reasons_of
 from anomalies.services import mark_seen
 from anomalies.services.following import acknowledge_about, is_watching
 from datastores.levels import readers_of
 
-ENTRIES_SHOWN: Final = 100
-ENTRIES_AT_MOST: Final = 1_000
 TOGETHER_WITHIN: Final = timedelta(minutes=30)
 NEAR_SHOWN: Final = 4
 DETECTED_WITHIN: Final = timedelta(hours=1)
@@ -81,8 +78,7 @@ class Detail:
     meter: int
     parts: tuple[Part, ...]
     lasting: timedelta | None
-    entries: tuple[Entry, ...]
-    is_whole: bool
+    timeline: Stretch
     step: Step
     list_address: str
     earlier: int
@@ -161,8 +157,9 @@ def detail_of(request: HttpRequest, found: Anomaly, user: User, *, now: datetime
     """What can change while the page stands. The number of queries does not grow with what there is."""
     no = refusals_of(user, found)
     list_address = (request.POST if request.method == "POST" else request.GET).get("list", "")
-    changes = () if "history" in no else newest(found.changes.select_related("user").order_by("-timestamp", "-pk"), request)
-    comments = () if "comments" in no else newest(found.comments.select_related("user", "deleted_by"), request)
+    until = until_of(request.GET.get("timeline", ""))
+    changes = () if "history" in no else newest(found.changes.select_related("user"), by="timestamp", until=until)
+    comments = () if "comments" in no else newest(found.comments.select_related("user", "deleted_by"), by="created", until=until)
     assignees = tuple(link.user for link in AnomalyAssignee.objects.filter(anomaly=found).select_related("user").order_by("user__name"))
     tags = tuple(found.global_tags.order_by("name"))
     address = request.build_absolute_uri(anomaly_address(found.pk))
@@ -175,8 +172,7 @@ def detail_of(request: HttpRequest, found: Anomaly, user: User, *, now: datetime
         meter=meter_width(found.weight),
         parts=parts_of(found),
         lasting=(found.ended_at or now) - found.started_at if found.started_at else None,
-        entries=timeline(found, changes, comments, reader=user, may_write=may_write),
-        is_whole=max(len(changes), len(comments)) < ENTRIES_SHOWN or wants_all(request),
+        timeline=timeline(found, changes, comments, reader=user, until=until, may_write=may_write),
         step=step_of(found, user, list_address),
         list_address=list_address,
         earlier=earlier_ones(found, user),
@@ -190,17 +186,9 @@ def detail_of(request: HttpRequest, found: Anomaly, user: User, *, now: datetime
         is_watching=is_watching(found, user=user),
         address=address,
         markdown=markdown_of(found, address=address, tags=tags, assignees=assignees),
-        undo=undoable(changes, user, now),
+        undo=undoable(changes, user, now) if until is None else None,
         refused=refused,
     )
-
-
-def wants_all(request: HttpRequest) -> bool:
-    return request.GET.get("timeline") == "all"
-
-
-def newest(rows: "QuerySet[Any]", request: HttpRequest) -> tuple[Any, ...]:
-    return tuple(rows[: ENTRIES_AT_MOST if wants_all(request) else ENTRIES_SHOWN])
 
 
 def undoable(changes: Sequence[Change], user: User, now: datetime) -> int | None:

@@ -1,14 +1,21 @@
 """What happened to an anomaly and what people said about it, in one line of time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from accounts.models import User
 from accounts.permissions import is_theirs
 from anomalies.models import Anomaly, Change, Comment
 from anomalies.services.changesets import told
 from anomalies.services.notice_words import who, who_in
+from orgs.moments import iso_exact
+
+# Of changes, and of comments: a stretch of the timeline has at most so many of each.
+ENTRIES_SHOWN: Final = 100
 
 
 @dataclass(frozen=True)
@@ -36,15 +43,53 @@ class Entry:
     said: Said | None = None
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Lines without a gap, oldest first. `earlier` is what `timeline` must say in an address for those before; "" where it begins."""
+
+    entries: tuple[Entry, ...]
+    earlier: str
+    is_newest: bool
+
+
+def until_of(text: str) -> datetime | None:
+    """The end of the stretch that an address asks for; None, which is now, for what is no moment with a zone."""
+    try:
+        asked = datetime.fromisoformat(text)
+        return asked.astimezone(UTC) if asked.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def newest(rows: "QuerySet[Any]", *, by: str, until: datetime | None) -> tuple[Any, ...]:
+    """The first so many, the newest first, of those up to `until`."""
+    up_to = rows.filter(**{f"{by}__lte": until}) if until else rows
+    return tuple(up_to.order_by(f"-{by}", "-pk")[:ENTRIES_SHOWN])
+
+
 def timeline(
-    anomaly: Anomaly, changes: Iterable[Change], comments: Iterable[Comment] = (), *, reader: User, may_write: bool = False
-) -> tuple[Entry, ...]:
-    """Oldest first, beginning with the detection. Wants `user` of both selected, and of comments `deleted_by`."""
-    changes = sorted(changes, key=lambda change: (change.timestamp, change.pk))
-    actors = {pair[1]["id"]: change.actor for change in changes if (pair := change.changeset.get("comment")) and pair[1]}
-    lines = [entry for change in changes for entry in entries_of(change)]
-    lines += [comment_entry(one, reader, actor=actors.get(one.pk, "user"), may_write=may_write) for one in comments]
-    return (opening(anomaly), *sorted(lines, key=lambda entry: entry.at))
+    anomaly: Anomaly,
+    changes: Sequence[Change],
+    comments: Sequence[Comment] = (),
+    *,
+    reader: User,
+    until: datetime | None = None,
+    may_write: bool = False,
+) -> Stretch:
+    """Wants the newest of both up to `until`, newest first, `user` selected, and of comments `deleted_by`. Begins with the detection."""
+    cut = cut_of([change.timestamp for change in changes], [comment.created for comment in comments])
+    said = [(change.actor, pair[1]) for change in changes if (pair := change.changeset.get("comment"))]
+    actors = {comment["id"]: actor for actor, comment in said if comment}
+    lines = [entry for change in reversed(changes) for entry in entries_of(change)]
+    lines += [comment_entry(one, reader, actor=actors.get(one.pk, "user"), may_write=may_write) for one in reversed(comments)]
+    known = sorted((entry for entry in lines if cut is None or entry.at > cut), key=lambda entry: entry.at)
+    beginning = (opening(anomaly),) if cut is None else ()
+    return Stretch((*beginning, *known), iso_exact(cut) if cut else "", is_newest=until is None)
+
+
+def cut_of(*moments: Sequence[datetime]) -> datetime | None:
+    """Up to when not everything was read: where there is more of the one, the other's older ones wait for it."""
+    return max((some[-1] for some in moments if len(some) == ENTRIES_SHOWN), default=None)
 
 
 def opening(anomaly: Anomaly) -> Entry:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from anomalies.models import Anomaly, Change
 from anomalies.pages import acts
 from anomalies.services import Edit, change_anomaly, edit_anomalies
+from anomalies.services.comments import comment_on
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -123,7 +124,7 @@ def test_an_author_acknowledges_it_and_the_history_says_so(as_, author, anomaly)
     answer = as_(author).post(page_of(anomaly) + "/status", {"status": "Acknowledged"}, headers=HTMX)
     anomaly.refresh_from_db()
     assert (answer.status_code, anomaly.status) == (200, "Acknowledged")
-    entries = answer.context["detail"].entries
+    entries = answer.context["detail"].timeline.entries
     assert [(entry.who, entry.text) for entry in entries] == [("", "Opened by the detector, score 87"), ("Al Author", "acknowledged it")]
     assert b'id="side" hx-swap-oob="true"' in answer.content
     assert b"<html" not in answer.content
@@ -183,7 +184,7 @@ def test_an_editor_describes_it(as_, editor, anomaly):
     answer = as_(editor).post(page_of(anomaly) + "/description", data, headers=HTMX)
     anomaly.refresh_from_db()
     assert (answer.status_code, anomaly.description) == (200, "Clocks went back.")
-    assert answer.context["detail"].entries[-1].quote == "Clocks went back."
+    assert answer.context["detail"].timeline.entries[-1].quote == "Clocks went back."
 
 
 def test_a_description_made_from_an_older_version_is_refused(as_, editor, author, anomaly):
@@ -234,6 +235,42 @@ def test_anomalies_of_other_series_at_that_time_stand_beside_it(as_, reporter, a
     spike(factories.make_metric(datastore, "far"), ago=timedelta(minutes=55))
     spike(factories.make_metric(other_datastore, "theirs"), ago=timedelta(minutes=20))
     assert [row.id for row in as_(reporter).get(page_of(anomaly)).context["together"]] == [near.pk]
+
+
+def test_a_long_timeline_is_read_to_its_beginning_without_a_gap(as_, editor, anomaly):
+    for number in range(260):
+        change_anomaly(anomaly, user=editor, description=f"change {number}")
+        if number % 2:
+            comment_on(anomaly, user=editor, message=f"comment {number}")
+    client, seen, address = as_(editor), [], page_of(anomaly)
+    for _ in range(9):
+        stretch = client.get(address).context["detail"].timeline
+        seen = [entry.said.message if entry.said else entry.quote or entry.text for entry in stretch.entries] + seen
+        if not stretch.earlier:
+            break
+        address = f"{page_of(anomaly)}?timeline={stretch.earlier}"
+    told = [text for number in range(260) for text in ((f"change {number}", f"comment {number}") if number % 2 else (f"change {number}",))]
+    assert seen == ["Opened by the detector, score 87", *told]
+
+
+def test_the_way_to_the_earlier_lines_and_back_keeps_the_list(as_, editor, anomaly):
+    for number in range(101):
+        change_anomaly(anomaly, user=editor, description=f"{number}")
+    client = as_(editor)
+    newest = client.get(f"{page_of(anomaly)}?list=type%3Dmetric")
+    earlier = f"{page_of(anomaly)}?timeline={newest.context['detail'].timeline.earlier}&list=type%3Dmetric".replace(":", "%3A")
+    assert f'id="earlier" href="{earlier.replace("&", "&amp;")}"' in newest.content.decode()
+    assert b"Back to the newest" not in newest.content
+    oldest = client.get(earlier)
+    assert [entry.quote for entry in oldest.context["detail"].timeline.entries] == ["", "0", "1"]
+    assert (oldest.context["detail"].undo, newest.context["detail"].undo is None) == (None, False)
+    assert b'?list=type%3Dmetric">Back to the newest' in oldest.content
+
+
+@pytest.mark.parametrize("moment", ["all", "2026-05-15T17:22:08", "0001-01-01T00:00:00+14:00", "%00", "9" * 400])
+def test_a_moment_that_is_none_shows_the_newest(as_, editor, anomaly, moment):
+    stretch = as_(editor).get(f"{page_of(anomaly)}?timeline={moment}").context["detail"].timeline
+    assert (stretch.is_newest, [entry.text for entry in stretch.entries]) == (True, ["Opened by the detector, score 87"])
 
 
 def test_queries_do_not_grow_with_the_history(as_, editor, anomaly, queries_of):

@@ -281,7 +281,7 @@ def test_comments_are_said_changed_and_deleted_in_the_line_of_time(do, as_, view
     deleted = do(viewer, f"comments/{comment.pk}/delete").content.decode()
     assert "deleted their comment" in deleted
     assert "Clocks!" not in deleted
-    assert [entry.text for entry in as_(viewer).get(f"/app/anomalies/{anomaly.pk}").context["detail"].entries][1:] == [
+    assert [entry.text for entry in as_(viewer).get(f"/app/anomalies/{anomaly.pk}").context["detail"].timeline.entries][1:] == [
         "deleted their comment"
     ]
 
