@@ -31,7 +31,7 @@ def source(request: HttpRequest, pk: int) -> HttpResponse:
     else:
         records, status = revealed(request, user, found, asked) if reveals else records_for(found, asked, refresh=refreshes), 200
     if is_htmx(request):
-        context = {"records": records, "no": no, "anomaly": found}
+        context = {"records": records, "no": no, "anomaly": found, "part": True}
         response = render(request, "anomalies/_source.html", context, status=status)
     else:
         response = page_response(request, found, user, records=records, status=status)

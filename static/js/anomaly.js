@@ -57,13 +57,19 @@
     if (choice) choice.checked = true;
   });
 
-  // After a change, the focus is where it was; what was being typed elsewhere stays.
+  // After a change, the focus is where it was, or on the nearest that is still there; what was being typed elsewhere stays.
 
-  let focused = "";
+  const CAN = "summary, a[href], button:not(:disabled), input:not([type=hidden], :disabled), select:not(:disabled), textarea:not(:disabled)";
+  const around = (element) => (element ? [element, ...around(element.parentElement)] : []);
+  const stands = (place) => (place.matches(`${CAN}, [tabindex]`) ? [place] : $$(CAN, place)).find((one) => one.checkVisibility());
+
+  let trail = [];
   let drafts = {};
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const sent = detail.requestConfig?.elt;
-    focused = (document.activeElement?.closest("[id]") || sent?.closest("[id]"))?.id || "";
+    const from = document.activeElement === document.body ? sent : document.activeElement;
+    const ids = around(from).map((one) => one.getAttribute("id")).filter(Boolean);
+    trail = ids.slice(0, ids.findIndex((id) => ["head", "side", "main"].includes(id)));
     drafts = {};
     for (const field of $$("#head textarea[id], #side textarea[id]")) if (field.value !== field.defaultValue && field.form !== sent) drafts[field.id] = field.value;
   });
@@ -72,15 +78,15 @@
       const field = document.getElementById(id);
       if (!field || field.disabled) continue;
       field.value = value;
-      const around = field.closest("details");
-      if (around) around.open = true;
+      const fold = field.closest("details");
+      if (fold) fold.open = true;
     }
     drafts = {};
     const refused = $("details.menu[open] .errors");
     if (refused) return open(refused.closest("details"));
-    if (document.activeElement !== document.body || !focused) return;
-    const back = document.getElementById(focused);
-    ($("summary", back || document.body) && back?.matches("details") ? $("summary", back) : back?.matches("button, a, input, textarea") ? back : $("#set-status, #restore"))?.focus();
+    if (document.activeElement !== document.body) return;
+    const places = trail.map((id) => document.getElementById(id)).filter(Boolean);
+    (places.map(stands).find(Boolean) || $("#set-status, #restore"))?.focus();
   });
 
   // What can be undone says so for ten seconds.

@@ -113,25 +113,26 @@
     if (target.matches("[data-submits]")) target.form.requestSubmit(target.form.querySelector("button"));
   });
 
-  // Lists: the row we are on, and the rows that are selected.
+  // Lists: the row we are on, which the keys move with the focus.
 
   const rows = () => $$(".rows tr[data-url]");
   const here = () => $(".rows tr.here");
 
-  function stand(row) {
+  function stand(row, isFocused) {
     here()?.removeAttribute("aria-current");
     here()?.classList.remove("here");
     if (!row) return;
     row.classList.add("here");
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
+    if (isFocused) $("a.name", row)?.focus({ preventScroll: true });
     if (row.dataset.id) sessionStorage.setItem("here", row.dataset.id);
   }
 
   function move(step) {
     const all = rows();
     const at = all.indexOf(here());
-    stand(all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + step))]);
+    stand(all[Math.min(all.length - 1, Math.max(0, at < 0 ? 0 : at + step))], true);
   }
 
   // After a part was put in place, stand where one stood, or on the row that took the place of the one that left.
@@ -140,7 +141,7 @@
   document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.target.querySelector(".rows")) place = rows().indexOf(here()); });
   document.addEventListener("htmx:afterSettle", () => {
     const was = sessionStorage.getItem("here");
-    if (place >= 0 && !here()) stand((was && $(`.rows tr[data-id="${CSS.escape(was)}"]`)) || rows()[Math.min(place, rows().length - 1)]);
+    if (place >= 0 && !here()) stand((was && $(`.rows tr[data-id="${CSS.escape(was)}"]`)) || rows()[Math.min(place, rows().length - 1)], document.activeElement === document.body);
     place = -1;
   });
 
@@ -174,7 +175,7 @@
         return link.click();
       }
     }
-    if (event.key === "Enter" && here() && document.activeElement === document.body) return location.assign(here().dataset.url);
+    if (event.key === "Enter" && here() && document.activeElement.matches("body, [tabindex='-1']")) return location.assign(here().dataset.url);
     if (!KEYS[event.key]) return;
     event.preventDefault();
     KEYS[event.key]();
@@ -207,5 +208,6 @@
   // Coming back to a list stands on the row that was opened from it.
 
   const remembered = sessionStorage.getItem("here");
-  if (remembered && $("#list")) stand($(`.rows tr[data-id="${CSS.escape(remembered)}"]`));
+  const comesBack = document.referrer.startsWith(`${location.origin}/app/anomalies/`);
+  if (remembered && $("#list")) stand($(`.rows tr[data-id="${CSS.escape(remembered)}"]`), comesBack);
 })();

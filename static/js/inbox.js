@@ -79,7 +79,6 @@
   function dismiss() {
     $("#outcome").replaceChildren();
     list()?.querySelector("tr.here .name")?.focus({ preventScroll: true });
-    document.activeElement?.blur();
   }
 
   // Menus close when one goes elsewhere.
@@ -96,7 +95,7 @@
 
   // Keys of the bar and of the panel, beside those of all pages.
 
-  const OURS = new Set(["a", "r", "s", "z"]);
+  const OURS = new Set(["a", "r", "s", "t", "z"]);
   const typing = () => document.activeElement?.matches("input:not([type=checkbox]), textarea, select");
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || typing() || document.body.dataset.keys === "off" || $("dialog[open]")) return;
@@ -121,6 +120,7 @@
   document.addEventListener("htmx:beforeSwap", ({ detail }) => { if (detail.target.id === "inbox") before = picks().map((box) => box.value); });
   document.addEventListener("htmx:afterSettle", ({ detail }) => {
     $$("#outcome [data-shows]").forEach(fit);
+    if (detail.target.id === "outcome" && document.activeElement === document.body) $("#outcome > .told")?.focus();
     if (detail.requestConfig?.triggeringEvent?.type === "inbox-changed") {
       const now = new Set(picks().map((box) => box.value));
       for (const id of before) if (!now.has(id)) selection.delete(id);
