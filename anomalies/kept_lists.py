@@ -21,7 +21,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from redis.exceptions import RedisError
 
-from accounts.callers import Caller, OrgCaller
+from accounts.callers import Caller
 from accounts.models import Level
 from anomalies.models import ListChange
 from config.api.pagination import COUNT_CAP
@@ -135,8 +135,6 @@ def _reach(asked: Asked) -> tuple[str, list[Any]]:
     """The datastores of the list as an array, NULL for all of the org; and the values that this takes."""
     if sees_whole_org(asked.caller, level=asked.level):
         return "NULL::bigint[]", []
-    if isinstance(asked.caller, OrgCaller):
-        return "'{}'::bigint[]", []
     sql, params = reach_sql(asked.caller, level=asked.level)
     return f"ARRAY({sql})", params
 

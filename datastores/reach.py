@@ -10,6 +10,7 @@ from datastores.querysets import access_of, sees_whole_org, within_reach
 
 # Stand for a person, an org, a level and a datastore while a query is written.
 EXAMPLES: Final = {"user": 30_011, "org": 30_013, "level": 30_029}
+NOWHERE: Final = "SELECT NULL::bigint WHERE false"
 PERSON: Final = {"user": EXAMPLES["user"], "org": EXAMPLES["org"]}
 
 
@@ -41,6 +42,8 @@ def values_of(caller: Caller, *, level: Level) -> dict[str, Any]:
 
 def reach_sql(caller: Caller, *, level: Level) -> tuple[str, list[Any]]:
     """The query for the ids of datastores that the caller reaches through teams, in their order; see `sees_whole_org` for the others."""
+    if isinstance(caller, OrgCaller):
+        return NOWHERE, []
     return _REACH.sql(**values_of(caller, level=level))
 
 

@@ -68,7 +68,7 @@ class BulkViewSet(OrgViewSet):
         shown = {
             "count": len(planned.bulk.ids),
             "forbidden": planned.forbidden,
-            "sample": documents(list(rows.order_by(*AnomalyFilterSet.order).values_list("pk", flat=True)[:SAMPLE])),
+            "sample": documents(list(rows.order_by(*AnomalyFilterSet.order).values_list("pk", flat=True)[:SAMPLE]), caller=self.caller),
             "token": planned.token,
             "expires_at": planned.bulk.expires,
         }

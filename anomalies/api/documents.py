@@ -3,14 +3,23 @@
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 import orjson
 
+from accounts.callers import Caller
+from accounts.models import Level
 from config.database.prepared import Statement
+from datastores.querysets import sees_whole_org
+from datastores.reach import reach_sql
 
 # A problem that comes back for years has thousands; the list has a filter for all of them.
 MAX_DUPLICATES: Final = 100
+# Where what an anomaly is linked to must lie; the datastore of the anomaly itself is asked first, and nearly always enough.
+ANYWHERE: Final = "true"
+WITHIN_REACH: Final = "(o.datastore_id = a.datastore_id OR o.datastore_id IN (SELECT datastore FROM reach))"
+REACH: Final = "WITH reach (datastore) AS MATERIALIZED ({reach})"
 
 
 def _moment(column: str) -> str:
@@ -22,7 +31,7 @@ def _finite(column: str) -> str:
     return f"CASE WHEN {column} > '-Infinity' AND {column} < 'Infinity' THEN {column} END"
 
 
-DOCUMENTS: Final = Statement(f"""
+DOCUMENTS: Final = f"""
 SELECT json_build_object(
     'id', a.id, 'uuid', a.uuid, 'type', a.type, 'status', a.status, 'archived', a.status NOT IN ('Active', 'Acknowledged'),
     'is_new', a.is_new, 'weight', a.weight, 'weight_breakdown', a.weight_breakdown, 'message', a.message,
@@ -49,11 +58,13 @@ SELECT json_build_object(
     'peak_value', {_finite("a.peak_value")}, 'expected', {_finite("a.expected")},
     'expected_lower', {_finite("a.expected_lower")}, 'expected_upper', {_finite("a.expected_upper")},
     'score', {_finite("a.score")}, 'direction', a.direction, 'detectors', a.detectors, 'is_backfilled', a.is_backfilled,
-    'duplicate_of', (SELECT json_build_object('id', o.id, 'uuid', o.uuid) FROM anomalies_anomaly o WHERE o.id = a.duplicate_of_id),
+    'duplicate_of', (
+        SELECT json_build_object('id', o.id, 'uuid', o.uuid)
+          FROM anomalies_anomaly o WHERE o.id = a.duplicate_of_id AND {{linked}}),
     'duplicates', coalesce((
-        SELECT json_agg(json_build_object('id', o.id, 'uuid', o.uuid) ORDER BY o.id)
-          FROM (SELECT id, uuid FROM anomalies_anomaly
-                 WHERE duplicate_of_id = a.id AND deleted IS NULL ORDER BY id LIMIT {MAX_DUPLICATES}) o), '[]'),
+        SELECT json_agg(json_build_object('id', near.id, 'uuid', near.uuid) ORDER BY near.id)
+          FROM (SELECT o.id, o.uuid FROM anomalies_anomaly o
+                 WHERE o.duplicate_of_id = a.id AND o.deleted IS NULL AND {{linked}} ORDER BY o.id LIMIT {MAX_DUPLICATES}) near), '[]'),
     'snooze', CASE WHEN a.snoozed_at IS NOT NULL THEN json_build_object(
         'until', {_moment("a.snooze_until")}, 'count', a.snooze_count, 'weight', a.snooze_weight, 'back_in_band', a.snooze_back_in_band,
         'at', {_moment("a.snoozed_at")},
@@ -67,26 +78,38 @@ SELECT json_build_object(
   LEFT JOIN datastores_container c ON c.id = a.container_id
   LEFT JOIN metrics_metric m ON m.id = a.metric_id
  ORDER BY wanted.place
-""")  # noqa: S608 - column names of this module
+"""  # noqa: S608 - column names of this module
 
 
-def documents(ids: Sequence[int]) -> list[orjson.Fragment]:
-    """The anomalies with these ids, in their order, as JSON. Whoever asks has seen to it that the caller may see them."""
-    return [orjson.Fragment(text) for text in _texts(ids)]
+def documents(ids: Sequence[int], *, caller: Caller) -> list[orjson.Fragment]:
+    """The anomalies with these ids, in their order, as JSON. Whoever asks has seen to it that the caller may see them; originals and
+    duplicates in datastores that the caller does not see are left out.
+    """
+    return [orjson.Fragment(text) for text in _texts(ids, caller)]
 
 
-def lines(ids: Sequence[int]) -> bytes:
+def lines(ids: Sequence[int], *, caller: Caller) -> bytes:
     """The same, each on a line of its own."""
-    return "".join(f"{text}\n" for text in _texts(ids)).encode()
+    return "".join(f"{text}\n" for text in _texts(ids, caller)).encode()
 
 
-def document(pk: int) -> dict[str, Any]:
+def document(pk: int, *, caller: Caller) -> dict[str, Any]:
     """One anomaly as `documents` shows it, as values. Raises IndexError if there is none."""
-    shown: dict[str, Any] = orjson.loads(_texts([pk])[0])
+    shown: dict[str, Any] = orjson.loads(_texts([pk], caller)[0])
     return shown
 
 
-def _texts(ids: Sequence[int]) -> list[str]:
+def _texts(ids: Sequence[int], caller: Caller) -> list[str]:
     if not ids:
         return []
-    return [text for (text,) in DOCUMENTS.rows(list(ids))]
+    if sees_whole_org(caller):
+        return [text for (text,) in _statement("").rows(list(ids))]
+    reach, params = reach_sql(caller, level=Level.REPORTER)
+    return [text for (text,) in _statement(reach).rows(*params, list(ids))]
+
+
+@cache
+def _statement(reach: str) -> Statement:
+    """`reach` is the query for the datastores that the caller sees; empty: all of the org."""
+    text = DOCUMENTS.replace("{linked}", WITHIN_REACH if reach else ANYWHERE)
+    return Statement(REACH.format(reach=reach) + text if reach else text)

@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 
+from accounts.callers import Caller
 from anomalies.api.documents import lines
 from anomalies.api.examples import ANOMALY
 from anomalies.api.filtersets import AnomalyFilterSet
@@ -92,19 +93,19 @@ class ExportViewSet(AnomalyListing):
     def export(self, request: Request) -> StreamingHttpResponse:
         rows = cast("AnomalyQuerySet", self.filter_queryset(self.get_queryset()))
         form = request.query_params.get("format") or "csv"
-        answer = StreamingHttpResponse(exported(rows, form), content_type=CONTENT_TYPES[form])
+        answer = StreamingHttpResponse(exported(rows, form, caller=self.caller), content_type=CONTENT_TYPES[form])
         answer["Content-Disposition"] = f'attachment; filename="anomalies-{timezone.now():%Y-%m-%d}.{form}"'
         return answer
 
 
-def exported(rows: AnomalyQuerySet, form: str) -> Iterator[bytes]:
+def exported(rows: AnomalyQuerySet, form: str, *, caller: Caller) -> Iterator[bytes]:
     """The file, in pieces. The ids come through a cursor of the server's; each chunk of anomalies is as it is when it is read."""
     if form == "csv":
         yield csv_lines([list(COLUMNS)])
     with transaction.atomic():
         ids = rows.values_list("pk", flat=True).iterator(chunk_size=CHUNK)
         while chunk := list(islice(ids, CHUNK)):
-            yield csv_lines(rows_of(chunk)) if form == "csv" else lines(chunk)
+            yield csv_lines(rows_of(chunk)) if form == "csv" else lines(chunk, caller=caller)
 
 
 def rows_of(ids: Sequence[int]) -> list[tuple[Any, ...]]:

@@ -175,7 +175,7 @@ class ManyMixin:
             parts = {name: value for name, value in entry.items() if name != "id"}
             wanted.append(Edit(anomaly_id=here.pk, loc=("body", place), **edit_parts(parts)))
         self.do(wanted, errors)
-        return Response(documents([edit.anomaly_id for edit in wanted]))
+        return Response(documents([edit.anomaly_id for edit in wanted], caller=self.caller))
 
     @extend_schema(
         summary="Archive or delete many anomalies",

@@ -48,7 +48,7 @@ class AnomalyVerbViewSet(OrgViewSet):
         return found if self.action == "mark_duplicate" else found.select_for_update(no_key=True)
 
     def shown(self, row: Anomaly) -> dict[str, Any]:
-        return document(row.pk)
+        return document(row.pk, caller=self.caller)
 
     def locked(self) -> Anomaly:
         """In the version that If-Match asks for."""

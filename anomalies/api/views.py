@@ -73,7 +73,7 @@ class AnomalyListing(ListMixin, OrgViewSet):
         return self.lookup_url_kwarg in self.kwargs
 
     def shown(self, row: Anomaly) -> dict[str, Any]:
-        return document(row.pk)
+        return document(row.pk, caller=self.caller)
 
     def list(self, request: Request) -> Response:
         pagination = cast("EnvelopePagination", self.paginator)
@@ -82,7 +82,7 @@ class AnomalyListing(ListMixin, OrgViewSet):
             return super().list(request)
         part = kept_lists.part_of(self._asked(), self._rows, start=start, size=pagination.size)
         pagination.tell(start, shown=len(part.ids), found=part.found)
-        return self.get_paginated_response(documents(part.ids))
+        return self.get_paginated_response(documents(part.ids, caller=self.caller))
 
     def _asked(self) -> kept_lists.Asked:
         params = self.request.query_params
@@ -96,7 +96,7 @@ class AnomalyListing(ListMixin, OrgViewSet):
         return found
 
     def shown_page(self, pagination: EnvelopePagination, queryset: QuerySet[Anomaly]) -> Any:
-        return documents(pagination.paginate_ids(queryset, self.request))
+        return documents(pagination.paginate_ids(queryset, self.request), caller=self.caller)
 
 
 @extend_schema_view(

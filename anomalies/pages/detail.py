@@ -88,6 +88,7 @@ class Detail:
     words: tuple[Offered, ...]
     tickets: tuple[TicketLink, ...]
     integrations: tuple[Integration, ...]
+    original: Anomaly | None
     duplicates: tuple[Anomaly, ...]
     is_watching: bool
     address: str
@@ -164,6 +165,7 @@ def detail_of(request: HttpRequest, found: Anomaly, user: User, *, now: datetime
     tags = tuple(found.global_tags.order_by("name"))
     address = request.build_absolute_uri(anomaly_address(found.pk))
     may_write = "comment" not in no
+    original, duplicates = linked_to(found, user)
     return Detail(
         anomaly=found,
         no=no,
@@ -182,7 +184,8 @@ def detail_of(request: HttpRequest, found: Anomaly, user: User, *, now: datetime
         words=() if "change" in no else offered_tags(found, tags),
         tickets=() if "tickets" in no else tuple(found.ticket_links.select_related("integration").order_by("pk")),
         integrations=() if "ticket" in no else tuple(Integration.objects.for_org(found.org_id).order_by("name")),
-        duplicates=tuple(Anomaly.objects.visible_to(user).filter(duplicate_of=found).order_by("-pk")[:NEAR_SHOWN]),
+        original=original,
+        duplicates=duplicates,
         is_watching=is_watching(found, user=user),
         address=address,
         markdown=markdown_of(found, address=address, tags=tags, assignees=assignees),
@@ -225,6 +228,14 @@ def step_of(found: Anomaly, user: User, list_address: str) -> Step:
         after=anomaly_address(around.after, list_address or "all") if around.after else "",
         place=f"{around.place:,} of {around.total:,}" if around.place and list_address else "",
     )
+
+
+def linked_to(found: Anomaly, user: User) -> tuple[Anomaly | None, tuple[Anomaly, ...]]:
+    """The original of a duplicate, or the newest duplicates of an original: none is both. Without what the reader does not see."""
+    visible = Anomaly.objects.visible_to(user)
+    if found.duplicate_of_id is not None:
+        return visible.filter(pk=found.duplicate_of_id).first(), ()
+    return None, tuple(visible.filter(duplicate_of=found).order_by("-pk")[:NEAR_SHOWN])
 
 
 def earlier_ones(found: Anomaly, user: User) -> int:

@@ -1,6 +1,7 @@
 """Taking everything along, and closing the organisation."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django import forms
@@ -50,7 +51,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
     if not has_role(person, "org.administer"):
         raise PermissionDenied
     now = timezone.now()
-    pieces = exported(person.org, document=documents, until_ms=unix_ms(now))
+    pieces = exported(person.org, document=partial(documents, caller=person), until_ms=unix_ms(now))
     answer = StreamingHttpResponse(pieces, content_type="application/zip")
     answer["Content-Disposition"] = f'attachment; filename="{slugify(person.org.name) or "plumbline"}-{now:%Y-%m-%d}.zip"'
     answer["Cache-Control"] = "private, no-store"

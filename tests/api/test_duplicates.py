@@ -1,9 +1,18 @@
 """Duplicates and their originals: one step from each duplicate to its original, never a chain."""
 
-import pytest
+import json
+from importlib import import_module
 
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import Level
 from anomalies.models import Anomaly, Change
+from datastores.models import Datastore
 from tests import factories
+from tests.api.conftest import client_with
 from tests.api.test_anomalies_many import problems
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +149,62 @@ def test_what_goes_in_a_call_becomes_nobodys_original_in_it(as_, author, three, 
     else:
         assert problems(client.delete(PATH, entries)) == [(("body", 1, "duplicate_of"), "not_found")]
         assert Anomaly.objects.get(pk=b.pk).deleted is None
+
+
+@pytest.fixture
+def elsewhere(org) -> Anomaly:
+    """On a datastore that only admins see."""
+    return factories.make_anomaly(factories.make_metric(Datastore.objects.create(org=org, name="Hidden")))
+
+
+def linked(client, anomaly: Anomaly) -> tuple[dict | None, list[dict]]:
+    """As the anomaly itself shows it; the list and the export show the same."""
+    alone = client.get(f"{PATH}/{anomaly.pk}").json()
+    address = f"id={anomaly.pk}&archived=include"
+    (listed,) = client.get(f"{PATH}?{address}").json()["items"]
+    exported = json.loads(b"".join(client.get(f"{PATH}/export?format=jsonl&{address}").streaming_content))
+    assert alone["duplicate_of"] == listed["duplicate_of"] == exported["duplicate_of"]
+    assert alone["duplicates"] == listed["duplicates"] == exported["duplicates"]
+    return alone["duplicate_of"], alone["duplicates"]
+
+
+def test_the_original_and_duplicates_on_datastores_that_one_does_not_see_are_not_named(as_, admin, author, three, elsewhere):
+    here, second, third = three
+    for duplicate, original in ((here, elsewhere), (second, third)):
+        assert mark(as_(admin), duplicate, original).status_code == 200
+    hidden = factories.make_anomaly(elsewhere.metric, kind="k1")
+    assert mark(as_(admin), hidden, third).status_code == 200
+    assert linked(as_(admin), here)[0] == {"id": elsewhere.pk, "uuid": str(elsewhere.uuid)}
+    assert linked(as_(author), here) == (None, [])
+    assert linked(as_(author), second)[0] == {"id": third.pk, "uuid": str(third.uuid)}
+    assert [one["id"] for one in linked(as_(admin), third)[1]] == [second.pk, hidden.pk]
+    assert [one["id"] for one in linked(as_(author), third)[1]] == [second.pk]
+    factories.grant(author, elsewhere.datastore, Level.REPORTER)
+    assert linked(as_(author), here)[0] == {"id": elsewhere.pk, "uuid": str(elsewhere.uuid)}
+    assert [one["id"] for one in linked(as_(author), third)[1]] == [second.pk, hidden.pk]
+
+
+def test_an_org_token_reads_the_links_of_the_whole_org(as_, admin, org, three, elsewhere):
+    mark(as_(admin), three[0], elsewhere)
+    machine = client_with(factories.make_org_token(org))
+    assert linked(machine, three[0])[0] == {"id": elsewhere.pk, "uuid": str(elsewhere.uuid)}
+
+
+def test_an_upgrade_parts_the_duplicates_of_what_was_deleted_before(as_, author, three, other_datastore, monkeypatch):
+    """As they were left by versions that did not part them."""
+    a, b, c = three
+    metric = factories.make_metric(other_datastore)
+    other = [factories.make_anomaly(metric, kind=f"k{n}") for n in range(2)]
+    Anomaly.objects.filter(pk__in=[a.pk, c.pk]).update(status="Duplicate", duplicate_of=b)
+    Anomaly.objects.filter(pk=other[0].pk).update(status="Duplicate", duplicate_of=other[1])
+    Anomaly.objects.filter(pk=b.pk).update(status="Resolved", deleted=timezone.now())
+    before = dict(Anomaly.objects.values_list("pk", "updated"))
+    migration = import_module("anomalies.migrations.0021_parted_duplicates")
+    monkeypatch.setattr(migration, "BATCH", 1)
+    with connection.schema_editor(atomic=False) as editor:
+        migration.part(apps, editor)
+    assert list(Anomaly.objects.order_by("pk").values_list("duplicate_of", flat=True)) == [None, None, None, other[1].pk, None]
+    assert dict(Anomaly.objects.values_list("pk", "updated")) == before
+    lines = Change.objects.order_by("anomaly").values_list("org", "anomaly", "user", "actor", "changeset")
+    changeset = {"duplicate_of": [{"id": b.pk}, None]}
+    assert list(lines) == [(a.org_id, one.pk, None, "upgrade", changeset) for one in (a, c)]

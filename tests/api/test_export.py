@@ -108,9 +108,9 @@ def test_a_long_list_comes_in_chunks_and_whole(as_, viewer, datastore, monkeypat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_goes_away_in_the_middle_leaves_nothing_open(spike, record, monkeypatch):
+def test_whoever_goes_away_in_the_middle_leaves_nothing_open(spike, record, viewer, monkeypatch):
     monkeypatch.setattr(export, "CHUNK", 1)
-    pieces = export.exported(Anomaly.objects.order_by("pk"), "csv")
+    pieces = export.exported(Anomaly.objects.order_by("pk"), "csv", caller=viewer)
     assert [next(pieces).count(b"\r\n") for _ in range(2)] == [1, 1]
     assert connection.in_atomic_block
     pieces.close()

@@ -105,9 +105,10 @@ def test_a_change_is_answered_as_described(as_, editor, world):
 
 
 @pytest.mark.parametrize("which", ["anomalies", "record"])
-def test_the_json_of_the_database_is_that_of_the_serializer(world, which):
+def test_the_json_of_the_database_is_that_of_the_serializer(world, viewer, which):
     anomaly = world["record"] if which == "record" else Anomaly.objects.get(pk=world["anomalies"])
-    made, described = document(anomaly.pk), json.loads(json.dumps(AnomalySerializer(anomaly).data, default=str))
+    made = document(anomaly.pk, caller=viewer)
+    described = json.loads(json.dumps(AnomalySerializer(anomaly).data, default=str))
     assert list(made) == list(described)
     for lost in ("peak_value", "expected"):  # no JSON number
         described[lost] = made[lost] = None
