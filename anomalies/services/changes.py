@@ -1,6 +1,6 @@
 """The engine of what people do with anomalies: one edit or ten thousand in one transaction and a constant number of statements."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -66,7 +66,7 @@ class Step:
 
 
 def edit_anomalies(org_id: int, edits: Sequence[Edit], *, user: User | None, actor: str = USER, strict: bool = True) -> Outcome:
-    """Does the edits, each on what the ones before it left, under one transaction id, with a line of history for each that changed.
+    """Does the edits, each on what the ones before it left, under one transaction id, with one line of history for each that changed.
 
     Whether `user` may is checked by the caller; whether state and values allow it, here. With `strict` all edits are done or none:
     raises Invalid with every FieldError. Otherwise an anomaly stays as it is when one of its edits cannot be done, and the outcome
@@ -97,8 +97,17 @@ def _planned(
     context = Context(states, directory(org_id, edits, states), user.pk if user else None, now)
     steps, refused = _steps(edits, context, states, _wrong_comments(org_id, edits, states))
     halved = {edits[place].anomaly_id for place in refused}
-    whole = [step for step in steps if step.before.id not in halved]
+    whole = _joined(step for step in steps if step.before.id not in halved)
     return [*whole, *_partings(found, whole)], refused
+
+
+def _joined(steps: Iterable[Step]) -> list[Step]:
+    """One step for each anomaly, from what it was to what it is in the end; no two steps of one bring a comment."""
+    joined: dict[int, Step] = {}
+    for step in steps:
+        first = joined.get(step.before.id, step)
+        joined[step.before.id] = Step(first.before, step.after, step.draft or first.draft)
+    return list(joined.values())
 
 
 def _partings(found: Mapping[int, State], steps: Sequence[Step]) -> list[Step]:

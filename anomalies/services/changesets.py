@@ -12,6 +12,7 @@ STATUS_WORDS: Final = {
     (False, Anomaly.Status.ACKNOWLEDGED): "acknowledged it",
     (False, Anomaly.Status.ACTIVE): "made it active again",
     (True, Anomaly.Status.ACKNOWLEDGED): "restored it",
+    (True, Anomaly.Status.ACTIVE): "opened it again",
     (False, Anomaly.Status.RESOLVED): "archived it as resolved",
     (False, Anomaly.Status.DUPLICATE): "archived it as a duplicate",
     (False, Anomaly.Status.INVALID): "archived it as invalid",

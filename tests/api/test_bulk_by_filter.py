@@ -314,6 +314,17 @@ def test_undoing_brings_back_every_field(as_, author, viewer, found):
     assert undone(client, operation)["id"] == back["id"]
 
 
+def test_undoing_is_one_line_of_history_also_where_it_takes_two_steps(as_, author, found):
+    client = as_(author)
+    undone(client, done(client, {"archive": {"status": "Discarded"}, "tags_add": []}))
+    assert statuses() == ["Active", "Active", "Active", "Resolved"]
+    for one in found[:3]:
+        back, archived = client.get(f"/api/anomalies/{one.pk}/history").json()
+        assert back["changeset"] == {"status": ["Discarded", "Active"]}
+        assert archived["changeset"] == {"status": ["Active", "Discarded"]}
+        assert back["transaction_id"] > archived["transaction_id"]
+
+
 def test_what_somebody_changed_since_stays(as_, author, editor, found):
     client = as_(author)
     operation = done(client, {"status": "Acknowledged"})

@@ -9,6 +9,7 @@ from anomalies.models import Anomaly, Change
 from anomalies.pages import acts
 from anomalies.services import Edit, change_anomaly, edit_anomalies
 from anomalies.services.comments import comment_on
+from datastores.models import Datastore
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -153,12 +154,21 @@ def test_an_archived_one_is_restored_to_acknowledged(as_, author, metric):
     assert archived.status == "Acknowledged"
 
 
-def test_what_one_call_did_in_steps_stands_in_their_order(as_, author, metric):
+def test_what_one_call_did_in_steps_is_told_as_one(as_, author, metric):
     archived = spike(metric, status="Resolved")
     steps = [Edit(anomaly_id=archived.pk, status=status) for status in ("Acknowledged", "Active")]
     edit_anomalies(archived.org_id, steps, user=author)
     page = as_(author).get(f"/app/anomalies/{archived.pk}").content.decode()
-    assert 0 < page.index("restored it") < page.index("made it active again")
+    assert ("opened it again" in page, "restored it" in page, "made it active again" in page) == (True, False, False)
+
+
+def test_an_original_is_named_to_whom_may_see_it(as_, admin, author, org, metric):
+    duplicate, hidden = spike(metric), spike(factories.make_metric(Datastore.objects.create(org=org, name="Hidden")))
+    Anomaly.objects.filter(pk=duplicate.pk).update(status="Duplicate", duplicate_of=hidden)
+    link = f'<dt>Duplicate of</dt><dd><a href="/app/anomalies/{hidden.pk}">#{hidden.pk}</a></dd>'
+    assert link in as_(admin).get(page_of(duplicate)).content.decode()
+    page = as_(author).get(page_of(duplicate)).content.decode()
+    assert ("Duplicate of</dt>" in page, f"/app/anomalies/{hidden.pk}" in page, f"#{hidden.pk}" in page) == (False, False, False)
 
 
 def test_a_status_that_there_is_not_is_refused_in_words(as_, author, anomaly):
