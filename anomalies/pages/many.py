@@ -38,7 +38,7 @@ BACK_OFF: Final = (1, 2, 3, 5, 8, 13)
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which anomalies a change is for: those that were ticked, or all that the list finds."""
+    """Which anomalies a change is for: those that were ticked, at most `bulk.LIMIT`, or all that the list finds."""
 
     listing: Listing
     ids: tuple[int, ...]
@@ -49,7 +49,7 @@ class Chosen:
         """From `list` (an address), `id` (repeatable), `ids` (with commas) and `scope`."""
         texts = [*sent.getlist("id"), *sent.get("ids", "").split(",")]
         ids = dict.fromkeys(number for text in texts if (number := whole(text.strip())))
-        return cls(Listing.read(QueryDict(sent.get("list", ""))), tuple(ids)[: bulk.LIMIT], sent.get("scope") == "all")
+        return cls(Listing.read(QueryDict(sent.get("list", ""))), tuple(ids), sent.get("scope") == "all")
 
     @property
     def text(self) -> str:
@@ -65,6 +65,8 @@ class Chosen:
             raise Invalid("The list cannot be filtered like this, so nothing was changed.")
         if not self.all and not self.ids:
             raise Invalid("Nothing was selected.")
+        if not self.all and len(self.ids) > bulk.LIMIT:
+            raise Invalid(f"{len(self.ids):,} are selected, so nothing was changed: at most {bulk.LIMIT:,} at once. Select fewer.")
         return self.listing.matching(user) if self.all else Anomaly.objects.visible_to(user).filter(pk__in=self.ids)
 
 

@@ -52,6 +52,16 @@ def test_what_was_so_already_is_told_as_skipped(as_, author, three):
     assert "skipped: It was like that already." in page
 
 
+def test_more_than_the_limit_is_refused_and_none_of_it_is_done(as_, author, three, monkeypatch):
+    monkeypatch.setattr("anomalies.services.bulk.LIMIT", 2)
+    selected = {"ids": ",".join(str(one.pk) for one in three), "do": "acknowledge"}
+    _, page = send(as_(author), selected)
+    assert "3 are selected, so nothing was changed: at most 2 at once. Select fewer." in page
+    assert (statuses(), BulkChange.objects.count(), Change.objects.count()) == (["Active"] * 3, 0, 0)
+    _, page = send(as_(author), selected | {"ids": f"{three[0].pk},{three[1].pk}"})
+    assert statuses() == ["Acknowledged", "Acknowledged", "Active"]
+
+
 def test_a_change_is_undone_within_ten_minutes(as_, author, three):
     client = as_(author)
     _, page = send(client, {"id": [one.pk for one in three], "do": "archive", "reason": "Invalid", "comment": "Test run."})
