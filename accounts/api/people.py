@@ -25,6 +25,7 @@ from accounts.api.serializers import (
 )
 from accounts.models import PersonalToken, Role, Team, User
 from accounts.teams import set_teams
+from config.api import etags
 from config.api.arrays import array_page
 from config.api.authentication import token_of
 from config.api.views import ListMixin, OrgViewSet, RetrieveMixin
@@ -54,6 +55,7 @@ class UserViewSet(MemberViewSet):
         "change_me": "me.update",
     }
     volatile: ClassVar = ("last_login",)
+    conditional: ClassVar = ("update", "destroy", "change_me")
     queryset = User.objects.people().prefetch_related("teams")
     serializer_class = UserSerializer
     filterset_class = UserFilterSet
@@ -94,6 +96,9 @@ class UserViewSet(MemberViewSet):
     @transaction.atomic
     def change_me(self, request: Request) -> Response:
         change = self.body(MeChangeSerializer)
+        if etags.asks_for_version(request):
+            self.person.refresh_from_db(from_queryset=User.objects.select_for_update())
+            etags.check_if_match(request, etags.etag_of(self._shown(request), without=self.volatile))
         people.change_user(self.person, actor_id=self.person.pk, **change)
         return self.versioned(self._shown(request))
 

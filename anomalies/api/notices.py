@@ -2,17 +2,19 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import Level
+from accounts.models import Level, User
 from anomalies.api.notice_examples import ACKNOWLEDGED, NOTICE, SETTINGS, WATCHING
 from anomalies.models import Anomaly, Notice, NoticeSettings
 from anomalies.services import following
 from anomalies.services.notice_words import headline
+from config.api import etags
 from config.api.fields import MomentField, StrictSerializer
 from config.api.filters import ListFilter, StrictFilterSet, TrueFalseFilter, one_of
 from config.api.pagination import COUNT_CAP, EnvelopePagination
@@ -98,6 +100,7 @@ class NoticeViewSet(ListMixin, OrgViewSet):
         "read_settings": "notification.read",
         "change_settings": "notification.acknowledge",
     }
+    conditional: ClassVar = ("acknowledge", "change_settings")
     queryset = Notice.objects.select_related("anomaly", "by")
     serializer_class = NoticeSerializer
     filterset_class = NoticeFilterSet
@@ -123,7 +126,9 @@ class NoticeViewSet(ListMixin, OrgViewSet):
 
     @extend_schema(summary="Mark one as read", description="A read one stays as it is.", request=None, examples=[NOTICE])
     def acknowledge(self, request: Request, id: str) -> Response:
-        return self.versioned(self.shown(following.acknowledge(self.get_object())))
+        notice = self.get_object()
+        self.check_version(notice)
+        return self.versioned(self.shown(following.acknowledge(notice)))
 
     @extend_schema(summary="Get what you want to be told", responses=NoticeSettingsSerializer, examples=[SETTINGS])
     def read_settings(self, request: Request) -> Response:
@@ -136,8 +141,12 @@ class NoticeViewSet(ListMixin, OrgViewSet):
         responses=NoticeSettingsSerializer,
         examples=[SETTINGS],
     )
+    @transaction.atomic
     def change_settings(self, request: Request) -> Response:
         sent = self.body(NoticeSettingsSerializer)
+        if etags.asks_for_version(request):
+            User.objects.select_for_update(no_key=True).get(pk=self.person.pk)  # who never changed them has no row of settings to hold
+            etags.check_if_match(request, etags.etag_of(settings_shown(following.settings_of(self.person))))
         changes = {f"{kind}_{way}": value for kind, ways in sent.items() if kind != "auto_watch" for way, value in ways.items()}
         if "auto_watch" in sent:
             changes["auto_watch"] = sent["auto_watch"]

@@ -122,6 +122,7 @@ class TicketLinkViewSet(OrgViewSet):
     resource: ClassVar = "anomalies"
     operations: ClassVar = {"ticket_links": "ticket_link.read", "link_ticket": "ticket_link.manage", "unlink_ticket": "ticket_link.manage"}
     parameters: ClassVar = {"ticket_links": ("page", "size")}
+    conditional: ClassVar = ("unlink_ticket",)
     queryset = Anomaly.objects.all()
     serializer_class = TicketLinkSerializer
 

@@ -39,8 +39,7 @@ class AnomalyVerbViewSet(OrgViewSet):
     queryset = Anomaly.objects.all()
     serializer_class = AnomalySerializer
     volatile: ClassVar = ("is_new",)
-    # What changes the anomaly that the address names, and looks at If-Match.
-    versioned_posts: ClassVar = ("restore", "snooze", "mark_duplicate")
+    conditional: ClassVar = tuple(operations)
 
     def get_queryset(self) -> QuerySet[Anomaly]:
         found: QuerySet[Anomaly] = super().get_queryset()

@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.utils.http import parse_etags
 from rest_framework.request import Request
 
 from config.api.renderers import to_json
 from orgs.errors import StaleVersion
+
+CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
 
 
 def etag_of(shown: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
@@ -20,6 +22,12 @@ def etag_of(shown: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
 def asks_for_version(request: Request) -> bool:
     """Whether the request is only for certain versions; `*` means any that exists, which a found row satisfies."""
     return request.headers.get("If-Match", "*").strip() != "*"
+
+
+def refuse_if_match(request: Request) -> None:
+    """Raises StaleVersion if If-Match names versions: of what changes many things, or makes one, there is none that it could name."""
+    if request.method in CHANGING and asks_for_version(request):
+        raise StaleVersion("Nothing was changed: this call has no version that If-Match could name. Send it without that header.")
 
 
 def check_if_match(request: Request, etag: str) -> None:

@@ -121,10 +121,8 @@ class PlumblineSchema(AutoSchema):
         return sorted(set(found) | set(getattr(self.view, "extra_errors", ())))
 
     def _headers(self) -> list[dict[str, Any]]:
-        if self.method == "POST":
-            asks_for_version = getattr(self.view, "action", None) in getattr(self.view, "versioned_posts", ())
-            return [IDEMPOTENCY_KEY, IF_MATCH] if asks_for_version else [IDEMPOTENCY_KEY]
-        return [IF_MATCH] if self.method in ("PUT", "DELETE") and "{" in self.path else []
+        is_conditional = getattr(self.view, "action", None) in getattr(self.view, "conditional", ())
+        return ([IDEMPOTENCY_KEY] if self.method == "POST" else []) + ([IF_MATCH] if is_conditional else [])
 
     def _get_request_body(self, direction: str = "request") -> dict[str, Any] | None:
         """Also of a DELETE that takes one: it may always be left out where the address names the thing."""

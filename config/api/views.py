@@ -61,6 +61,8 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
     words: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     # Shown, but changed by being looked at, so no part of the version.
     volatile: ClassVar[tuple[str, ...]] = ()
+    # Actions that change the thing that the address names, and look at If-Match; every other change refuses it.
+    conditional: ClassVar[tuple[str, ...]] = ("update", "destroy")
 
     http_method_names: ClassVar[list[str]] = ["get", "head", "post", "put", "patch", "delete"]  # type: ignore[misc]
     throttle_classes = (BucketThrottle,)
@@ -83,6 +85,8 @@ class OrgViewSet(viewsets.ViewSetMixin, BodyView):
         if self.detail_parameters is not None:
             refuse_unknown(request, self.detail_parameters)
             refuse_repeated(request, several=self.several)
+        if self.action not in self.conditional:
+            etags.refuse_if_match(request)
         idempotency.begin(request, limit=self.body_limit)
 
     def limited_authentication(self, request: Request) -> None:

@@ -34,6 +34,7 @@ class DatastoreViewSet(ListMixin, RetrieveMixin, OrgViewSet):
 @extend_schema_view(list=extend_schema(summary="List long work, newest first", examples=[OPERATION]))
 class OperationViewSet(ListMixin, OrgViewSet):
     operations: ClassVar = {"list": "operation.read", "abort": "operation.abort"}
+    conditional: ClassVar = ("abort",)
     queryset = Operation.objects.select_related("datastore", "user")
     serializer_class = OperationSerializer
     filterset_class = OperationFilterSet

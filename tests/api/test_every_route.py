@@ -67,6 +67,27 @@ def test_no_action_answers_without_a_caller(db, address, view):
         assert getattr(ApiClient(), method)(path).status_code == 401, (method, path)
 
 
+def unconditional():
+    """Every change that looks at no version."""
+    actions = [(address, view.cls, *one) for address, view in api_routes() for one in view.actions.items()]
+    return [(address, method) for address, cls, method, action in actions if method != "get" and action not in cls.conditional]
+
+
+@pytest.mark.parametrize(("address", "method"), unconditional())
+def test_a_change_that_looks_at_no_version_refuses_if_match_and_does_nothing(as_, admin, address, method):
+    answer = getattr(as_(admin), method)("/" + re.sub(r"<str:\w+>", "1", address), {}, headers={"If-Match": '"some"'})
+    assert (answer.status_code, answer.json()["type"]) == (412, "/problems/stale-version"), answer.content
+    assert answer.json()["detail"] == "Nothing was changed: this call has no version that If-Match could name. Send it without that header."
+
+
+def test_the_document_has_if_match_where_it_is_looked_at():
+    plain = {(re.sub(r"<str:(\w+)>", r"{\1}", "/" + address), method) for address, method in unconditional()}
+    for path, methods in document()["paths"].items():
+        for method in methods.keys() - {"get"}:
+            told = "If-Match" in [one["name"] for one in methods[method].get("parameters", ())]
+            assert told is ((path, method) not in plain), (path, method)
+
+
 # What the session API lets machines of the org tell it: deploys, and trouble with its data.
 TOLD_BY_MACHINES = {"org.mark", "org.report_health"}
 
