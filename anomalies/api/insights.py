@@ -12,13 +12,14 @@ from rest_framework.response import Response
 from anomalies.api.filtersets import RelatedFilterSet, TimeframeField, TimeframeFilter
 from anomalies.api.views import AnomalyListing
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.services.insights import STATUSES, TYPES, Insights, Lasting, first_moment, insights
+from anomalies.services.insights import HANDFUL, SOURCES_SHOWN, STATUSES, TYPES, Insights, Lasting, Order, first_moment, insights
 from config.api.fields import MomentField
-from config.api.filters import PAGING, StrictFilterBackend, several_names
+from config.api.filters import PAGING, StrictFilterBackend, WordFilter, one_of, several_names
 from orgs.errors import FieldError, Invalid
 
 MOST_DAYS: Final = 366
 USUAL: Final = "month"
+ORDERS: Final = {"asc": Order.NOISY, "desc": Order.WORTHY}
 EXAMPLE: Final = OpenApiExample(
     "A day",
     value={
@@ -37,7 +38,18 @@ EXAMPLE: Final = OpenApiExample(
         ],
         "time_to_acknowledge": {"count": 8, "mean_s": 1260.5, "median_s": 540.0},
         "time_to_resolve": {"count": 3, "mean_s": 9400.0, "median_s": 8100.0},
-        "precision": [{"kind": "detector", "name": "residual", "total": 9, "useful": 7, "invalid": 2, "precision": 0.7778}],
+        "precision": [
+            {"kind": "series", "id": 3, "name": "checkout.latency", "total": 9, "useful": 7, "invalid": 2, "precision": 0.7778},
+            {
+                "kind": "check",
+                "id": 778,
+                "name": "notNull of customer_id in orders",
+                "total": 3,
+                "useful": 3,
+                "invalid": 0,
+                "precision": 1.0,
+            },
+        ],
     },
     response_only=True,
 )
@@ -71,8 +83,13 @@ class LastingSerializer(serializers.Serializer[Any]):
 
 
 class PrecisionSerializer(serializers.Serializer[Any]):
-    kind = serializers.CharField(help_text="detector (the strongest of a metric anomaly) or rule (of a failed check).")
-    name = serializers.CharField()
+    kind = serializers.CharField(
+        help_text="detector (the strongest of a metric anomaly), rule (of a failed check), check (the quality check itself) or series."
+    )
+    id = serializers.IntegerField(
+        allow_null=True, help_text="Of a check or series, as the filters `quality_check` and `metric` take it; null for the others."
+    )
+    name = serializers.CharField(help_text="Of a check: its rule, fields and table, as in the latest anomaly that it found.")
     total = serializers.IntegerField(help_text="Anomalies that it found.")
     useful = serializers.IntegerField(help_text="Those that were not archived as Invalid.")
     invalid = serializers.IntegerField()
@@ -88,15 +105,20 @@ class InsightsSerializer(serializers.Serializer[Any]):
     days = DaySerializer(many=True, help_text="Every UTC day, by type and by the status that the anomalies have now.")
     time_to_acknowledge = LastingSerializer(help_text="From detection to the first step of a person out of Active.")
     time_to_resolve = LastingSerializer(help_text="From detection to the last time it was archived as Resolved, if it still is.")
-    precision = PrecisionSerializer(many=True, help_text="The most frequent first, at most 50.")
+    precision = PrecisionSerializer(many=True, help_text=f"The most frequent first, at most {SOURCES_SHOWN} of each kind.")
 
 
 class InsightFilterSet(RelatedFilterSet):
     timeframe = TimeframeFilter(
         method="unfiltered", help_text="week, month (without it), quarter, year or a number of days up to 366, today the last of them."
     )
+    sort_precision = WordFilter(
+        method="unfiltered",
+        item=one_of(ORDERS),
+        help_text=f"asc: the noisiest first, desc: the most useful. What found fewer than {HANDFUL} anomalies comes last.",
+    )
 
-    def unfiltered(self, queryset: AnomalyQuerySet, name: str, value: timedelta) -> AnomalyQuerySet:
+    def unfiltered(self, queryset: AnomalyQuerySet, name: str, value: timedelta | str) -> AnomalyQuerySet:
         return queryset
 
 
@@ -104,7 +126,7 @@ NAMES: Final = tuple(sorted(set(InsightFilterSet.base_filters) - PAGING))
 
 
 class InsightFilterBackend(StrictFilterBackend):
-    """Filters alone: nothing is sorted here."""
+    """Filters alone: no list of anomalies is sorted here."""
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [parameter for parameter in super().get_schema_operation_parameters(view) if parameter["name"] in NAMES]
@@ -122,8 +144,8 @@ class InsightViewSet(AnomalyListing):
         summary="How anomalies come and go",
         description=(
             "Of the anomalies that were detected within the timeframe, archived ones among them: how many there were on each day, how long "
-            "people took to acknowledge and to resolve them, and how many of what each detector and rule found was worth it. Takes the "
-            "other filters of the list as well."
+            "people took to acknowledge and to resolve them, and how many of what each detector, rule, check and series found was worth "
+            "it. Takes the other filters of the list as well."
         ),
         responses=InsightsSerializer,
         examples=[EXAMPLE],
@@ -131,8 +153,9 @@ class InsightViewSet(AnomalyListing):
     )
     def insights(self, request: Request) -> Response:
         found = cast("AnomalyQuerySet", self.filter_queryset(self.get_queryset()))
-        now = timezone.now()
-        return Response(shown(insights(found, start=start_of(request.query_params.get("timeframe") or USUAL, now), end=now)))
+        params, now = request.query_params, timezone.now()
+        order = ORDERS.get(params.get("sort_precision", ""), Order.FREQUENT)
+        return Response(shown(insights(found, start=start_of(params.get("timeframe") or USUAL, now), end=now, order=order)))
 
 
 def start_of(timeframe: str, now: datetime) -> datetime:
@@ -159,6 +182,7 @@ def shown(found: Insights) -> dict[str, Any]:
         "precision": [
             {
                 "kind": one.kind,
+                "id": one.id,
                 "name": one.name,
                 "total": one.total,
                 "useful": one.useful,

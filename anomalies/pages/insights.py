@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
@@ -17,7 +19,7 @@ from anomalies.models import Anomaly, AnomalyTag, Tag
 from anomalies.pages.listing import whole
 from anomalies.pages.why import SHORT_NAMES, rule_words
 from anomalies.querysets import AnomalyQuerySet
-from anomalies.services.insights import STATUSES, TYPES, Day, Insights, Source, first_moment, insights
+from anomalies.services.insights import HANDFUL, STATUSES, TYPES, Day, Insights, Order, Source, first_moment, insights
 from datastores.models import Datastore
 
 TIMEFRAMES: Final = {"week": ("7 days", 7), "month": ("30 days", 30), "quarter": ("91 days", 91), "year": ("365 days", 365)}
@@ -27,7 +29,8 @@ BAR: Final = 10
 GAP: Final = 3
 HEIGHT: Final = 120
 METER: Final = 44
-SOURCES_SHOWN: Final = 20
+KINDS: Final = {"series": "Series", "check": "Checks", "detector": "Detectors", "rule": "Rules"}
+ORDERS: Final = {"": ("Most frequent first", Order.FREQUENT), "noisy": ("Noisy first", Order.NOISY)}
 TAGS_OFFERED: Final = 200
 
 
@@ -35,6 +38,16 @@ TAGS_OFFERED: Final = 200
 class Option:
     value: str
     label: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A link to the same page that shows other sources, or shows them in another order."""
+
+    id: str
+    label: str
+    address: str
     chosen: bool
 
 
@@ -79,14 +92,28 @@ class Share:
 
 @dataclass(frozen=True)
 class SourceRow:
-    """A detector or a rule, and how much of what it found was worth it."""
+    """A thing that watches, and how much of what it found was worth it. `url` leads to it or to what it found; it may be empty."""
 
     name: str
-    kind: str
+    about: str
+    url: str
     total: int
     invalid: int
     percent: int
     meter: int
+
+
+@dataclass(frozen=True)
+class Worth:
+    """How much of what one kind of thing found was worth it."""
+
+    kind: str
+    sort: str
+    kinds: tuple[Choice, ...]
+    orders: tuple[Choice, ...]
+    rows: tuple[SourceRow, ...]
+    span: str
+    handful: int = HANDFUL
 
 
 @dataclass(frozen=True)
@@ -97,7 +124,7 @@ class Page:
     found: Insights
     chart: Chart
     statuses: tuple[Share, ...]
-    sources: tuple[SourceRow, ...]
+    worth: Worth
     useful: str
     open: int
 
@@ -114,8 +141,9 @@ def insights_shown(user: User, params: QueryDict, *, now: datetime) -> Page:
     tags = list(Tag.objects.for_org(user.org_id).order_by("name").values_list("name", flat=True)[:TAGS_OFFERED])
     timeframe = params.get("timeframe", "") if params.get("timeframe") in TIMEFRAMES else USUAL
     datastore, tag = whole(params.get("datastore", "")), params.get("tag", "") if params.get("tag") in tags else ""
-    start = first_moment(TIMEFRAMES[timeframe][1], now=now)
-    found = insights(narrowed(user, datastore=datastore if datastore in names else 0, tag=tag), start=start, end=now)
+    sort = params.get("sort", "") if params.get("sort") in ORDERS else ""
+    rows = narrowed(user, datastore=datastore if datastore in names else 0, tag=tag)
+    found = insights(rows, start=first_moment(TIMEFRAMES[timeframe][1], now=now), end=now, order=ORDERS[sort][1])
     return Page(
         timeframes=tuple(Option(value, label, value == timeframe) for value, (label, _) in TIMEFRAMES.items()),
         datastores=tuple(Option(str(pk), name, pk == datastore) for pk, name in names.items()),
@@ -123,7 +151,7 @@ def insights_shown(user: User, params: QueryDict, *, now: datetime) -> Page:
         found=found,
         chart=chart_of(found.days),
         statuses=shares_of(found.by_status, found.total),
-        sources=tuple(source_of(one) for one in found.sources[:SOURCES_SHOWN]),
+        worth=worth_of(found.sources, params, kind=params.get("kind", ""), sort=sort, days=TIMEFRAMES[timeframe][1]),
         useful=percent_words(found.total - found.by_status[Anomaly.Status.INVALID], found.total),
         open=sum(found.by_status[status] for status in Anomaly.OPEN),
     )
@@ -180,9 +208,50 @@ def shares_of(counts: Mapping[str, int], total: int) -> tuple[Share, ...]:
     return tuple(Share(name, counts[name], round(METER * counts[name] / max(total, 1))) for name in STATUSES)
 
 
+def worth_of(sources: Sequence[Source], params: QueryDict, *, kind: str, sort: str, days: int) -> Worth:
+    """Of the kind that is asked for, else of the first of which there is any."""
+    there = {one.kind for one in sources}
+    shown = kind if kind in KINDS else next((name for name in KINDS if name in there), next(iter(KINDS)))
+
+    def address(**changes: str) -> str:
+        kept = {name: params.get(name, "") for name in ("timeframe", "datastore", "tag")} | {"kind": shown, "sort": sort} | changes
+        return urlencode({name: value for name, value in kept.items() if value})
+
+    return Worth(
+        kind=shown,
+        sort=sort,
+        kinds=tuple(Choice(f"kind-{name}", label, address(kind=name), name == shown) for name, label in KINDS.items()),
+        orders=tuple(Choice(f"sort-{name}", label, address(sort=name), name == sort) for name, (label, _) in ORDERS.items()),
+        rows=tuple(source_of(one) for one in sources if one.kind == shown),
+        span=f"{days} d",
+    )
+
+
 def source_of(one: Source) -> SourceRow:
-    name = SHORT_NAMES.get(one.name, one.name.replace("_", " ")) if one.kind == "detector" else rule_words(one.name).capitalize()
-    return SourceRow(name, one.kind, one.total, one.invalid, round(100 * one.precision), round(METER * one.precision))
+    return SourceRow(
+        name=name_of(one),
+        about=one.about,
+        url=url_of(one),
+        total=one.total,
+        invalid=one.invalid,
+        percent=round(100 * one.precision),
+        meter=round(METER * one.precision),
+    )
+
+
+def name_of(one: Source) -> str:
+    if one.kind == "detector":
+        return SHORT_NAMES.get(one.called, one.called.replace("_", " "))
+    return rule_words(one.called).capitalize() if one.kind in ("rule", "check") else one.called
+
+
+def url_of(one: Source) -> str:
+    """The page of a series; the list of what a check or rule found."""
+    if one.kind == "series":
+        return reverse("metric", args=(one.id,))
+    filters: dict[str, dict[str, object]] = {"check": {"quality_check": one.id}, "rule": {"rule_type": one.called}}
+    found_by = filters.get(one.kind)
+    return f"{reverse('inbox')}?{urlencode({**found_by, 'archived': 'include'})}" if found_by else ""
 
 
 def percent_words(part: int, whole_of: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Any, Final
 
 from django.core.exceptions import EmptyResultSet
@@ -13,8 +14,9 @@ from anomalies.querysets import AnomalyQuerySet
 
 TYPES: Final = tuple(Anomaly.Type.values)
 STATUSES: Final = tuple(Anomaly.Status.values)
-SOURCES_SHOWN: Final = 50
-COLUMNS: Final = ("id", "org_id", "type", "status", "created", "detectors")
+SOURCES_SHOWN: Final = 50  # of each kind
+HANDFUL: Final = 5  # of fewer anomalies, no share says much
+COLUMNS: Final = ("id", "org_id", "type", "status", "created", "detectors", "metric_id")
 
 SET: Final = f"WITH found ({', '.join(COLUMNS)}) AS MATERIALIZED ({{found}})"
 DAYS: Final = """
@@ -37,16 +39,48 @@ SELECT count(acknowledged_s), avg(acknowledged_s)::float8, percentile_cont(0.5) 
        count(resolved_s), avg(resolved_s)::float8, percentile_cont(0.5) WITHIN GROUP (ORDER BY resolved_s)::float8
   FROM lasted
 """
-# The strongest detector of a metric anomaly; each rule that another one violates.
+# Each kind of thing that watches is one SELECT of the union, which says once of an anomaly that a thing found it: the strongest detector of
+# a metric anomaly, its series, each rule and each quality check that another one violates. What they are called is asked of those alone
+# that are shown; a check is called as it was in the latest anomaly that it found.
 SOURCES: Final = """
-, sources AS (
-    SELECT f.id, f.status, 'detector' AS kind, f.detectors -> 0 ->> 'name' AS name FROM found f WHERE f.detectors -> 0 ? 'name'
-     UNION
-    SELECT f.id, f.status, 'rule', c.rule_type FROM found f JOIN anomalies_failedcheck c ON c.anomaly_id = f.id AND c.org_id = f.org_id
+, failed AS MATERIALIZED (
+    SELECT f.id, f.status, c.rule_type, c.quality_check_id
+      FROM found f JOIN anomalies_failedcheck c ON c.anomaly_id = f.id AND c.org_id = f.org_id
+), sources AS (
+    SELECT id, status, 'detector' AS kind, NULL::bigint AS key, detectors -> 0 ->> 'name' AS word FROM found WHERE detectors -> 0 ? 'name'
+     UNION ALL
+    SELECT DISTINCT id, status, 'rule', NULL::bigint, rule_type FROM failed
+     UNION ALL
+    SELECT DISTINCT id, status, 'check', quality_check_id, NULL FROM failed WHERE quality_check_id IS NOT NULL
+     UNION ALL
+    SELECT id, status, 'series', metric_id, NULL FROM found WHERE metric_id IS NOT NULL
+), counted AS (
+    SELECT kind, key, word, count(*) AS total, count(*) FILTER (WHERE status = 'Invalid') AS invalid, max(id) AS latest
+      FROM sources GROUP BY kind, key, word
+), placed AS (
+    SELECT *, row_number() OVER (PARTITION BY kind ORDER BY {order}, word, key) AS place FROM counted
 )
-SELECT kind, name, count(*), count(*) FILTER (WHERE status = 'Invalid') FROM sources GROUP BY kind, name
- ORDER BY count(*) DESC, kind, name LIMIT %s
+SELECT kind, key, coalesce(word, series.name, checks.rule_type), coalesce(checks.about, ''), total, invalid
+  FROM placed
+  LEFT JOIN LATERAL (SELECT m.name FROM metrics_metric m WHERE placed.kind = 'series' AND m.id = placed.key) series ON TRUE
+  LEFT JOIN LATERAL (
+    SELECT c.rule_type, concat_ws(' ', 'of ' || (
+               SELECT string_agg(w.name, ', ' ORDER BY w.id) FROM anomalies_failedfield w WHERE w.failed_check_id = c.id
+           ), 'in ' || t.name) AS about
+      FROM anomalies_failedcheck c JOIN anomalies_anomaly a ON a.id = c.anomaly_id LEFT JOIN datastores_container t ON t.id = a.container_id
+     WHERE placed.kind = 'check' AND c.anomaly_id = placed.latest AND c.quality_check_id = placed.key ORDER BY c.id LIMIT 1
+  ) checks ON TRUE
+ WHERE place <= %s
+ ORDER BY {order}, kind, 3, key
 """
+
+
+class Order(StrEnum):
+    """Which sources come first, and which are shown where there are many."""
+
+    FREQUENT = "total DESC"
+    NOISY = f"total < {HANDFUL}, invalid::float8 / total DESC, total DESC"
+    WORTHY = f"total < {HANDFUL}, invalid::float8 / total, total DESC"
 
 
 @dataclass(frozen=True)
@@ -70,12 +104,22 @@ class Lasting:
 
 @dataclass(frozen=True)
 class Source:
-    """A detector or a rule: how many anomalies it found, and how many of them people called invalid."""
+    """A thing that watches: how many anomalies it found, and how many of them people called invalid.
+
+    `kind` is detector, rule, check or series; the latter two have an `id`. `about` says of a check on what it looks, as in
+    "of customer_id in orders"; of the others it is empty.
+    """
 
     kind: str
-    name: str
+    id: int | None
+    called: str
+    about: str
     total: int
     invalid: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.called} {self.about}".rstrip()
 
     @property
     def useful(self) -> int:
@@ -116,17 +160,18 @@ def first_moment(days: int, *, now: datetime) -> datetime:
     return datetime.combine((now - timedelta(days=days - 1)).date(), time.min, UTC)
 
 
-def insights(rows: AnomalyQuerySet, *, start: datetime, end: datetime) -> Insights:
+def insights(rows: AnomalyQuerySet, *, start: datetime, end: datetime, order: Order = Order.FREQUENT) -> Insights:
     """Of those among `rows` that were detected from `start` to before `end`; what was found in imported history is left out.
 
-    Three queries. Days are UTC days, and none is missing.
+    Three queries. Days are UTC days, and none is missing. Of each kind of source, the first 50 in this order.
     """
     live = rows.filter(created__gte=start, created__lt=end, is_backfilled=False).order_by()
     try:
         sql, params = live.values_list(*COLUMNS).query.sql_with_params()
     except EmptyResultSet:
         sql, params = Anomaly.objects.filter(pk=0).values_list(*COLUMNS).query.sql_with_params()
-    days, (times,), sources = (_rows(sql, params, asked, more) for asked, more in ((DAYS, ()), (TIMES, ()), (SOURCES, (SOURCES_SHOWN,))))
+    asked = ((DAYS, ()), (TIMES, ()), (SOURCES.format(order=order), (SOURCES_SHOWN,)))
+    days, (times,), sources = (_rows(sql, params, words, more) for words, more in asked)
     return Insights(
         start=start,
         end=end,

@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from anomalies.models import Anomaly, FailedCheck
+from anomalies.models import Anomaly, FailedCheck, FailedField
 from anomalies.services.history import DETECTOR, USER, Line, write_history
-from datastores.models import Datastore
+from datastores.models import Container, Datastore
 from orgs.moments import unix_ms
 from tests import factories
 
@@ -74,18 +74,96 @@ def test_what_was_reopened_is_not_resolved(as_, viewer, author, metric):
     assert as_(viewer).get(ADDRESS).json()["time_to_resolve"] == {"count": 0, "mean_s": None, "median_s": None}
 
 
-def test_precision_is_the_share_that_people_did_not_call_invalid(as_, viewer, org, datastore, metric):
+def of_checks(datastore, *checks, table=None, status: str = "Active", days_ago: int = 0) -> Anomaly:
+    """An anomaly that violates checks: (id, rule, fields) each."""
+    anomaly = Anomaly.objects.create(
+        org=datastore.org,
+        datastore=datastore,
+        container=table,
+        type="record",
+        message="x",
+        created=TODAY - timedelta(days=days_ago),
+        status=status,
+    )
+    for pk, rule, *fields in checks:
+        check = FailedCheck.objects.create(org=datastore.org, anomaly=anomaly, quality_check_id=pk, rule_type=rule, message="x")
+        for name in fields:
+            FailedField.objects.create(org=datastore.org, anomaly=anomaly, failed_check=check, name=name)
+    return anomaly
+
+
+def line(kind: str, name: str, total: int, invalid: int, precision: float, *, id: int | None = None) -> dict[str, object]:
+    useful = total - invalid
+    return {"kind": kind, "id": id, "name": name, "total": total, "useful": useful, "invalid": invalid, "precision": precision}
+
+
+def precision(client, query: str = "") -> list[dict[str, object]]:
+    return client.get(f"{ADDRESS}?{query}").json()["precision"]
+
+
+def test_precision_is_the_share_that_people_did_not_call_invalid(as_, viewer, datastore, metric):
     for status in ("Active", "Resolved", "Invalid", "Discarded"):
         found(metric, status=status, detectors=[{"name": "residual", "score": 9.0}, {"name": "flat_line", "score": 5.0}])
     found(metric, detectors=[])
-    record = Anomaly.objects.create(org=org, datastore=datastore, type="record", message="x", created=TODAY, status="Invalid")
-    for rule in ("notNull", "notNull", "between"):
-        FailedCheck.objects.create(org=org, anomaly=record, rule_type=rule, message="x")
-    assert as_(viewer).get(ADDRESS).json()["precision"] == [
-        {"kind": "detector", "name": "residual", "total": 4, "useful": 3, "invalid": 1, "precision": 0.75},
-        {"kind": "rule", "name": "between", "total": 1, "useful": 0, "invalid": 1, "precision": 0.0},
-        {"kind": "rule", "name": "notNull", "total": 1, "useful": 0, "invalid": 1, "precision": 0.0},
+    of_checks(datastore, (None, "notNull"), (None, "notNull"), (None, "between"), status="Invalid")
+    assert precision(as_(viewer)) == [
+        line("series", metric.name, 5, 1, 0.8, id=metric.pk),
+        line("detector", "residual", 4, 1, 0.75),
+        line("rule", "between", 1, 1, 0.0),
+        line("rule", "notNull", 1, 1, 0.0),
     ]
+
+
+def test_each_check_is_called_as_in_the_latest_that_it_found(as_, viewer, datastore):
+    orders, sold = (Container.objects.create(org=datastore.org, datastore=datastore, name=name) for name in ("orders", "sold"))
+    of_checks(datastore, (7, "notNull", "customer"), (8, "between", "price", "tax"), table=orders, status="Invalid", days_ago=2)
+    of_checks(datastore, (7, "notNull", "customer_id"), (7, "notNull", "customer_id"), table=sold, days_ago=1)
+    of_checks(datastore, (9, "volumetric"))
+    assert [one for one in precision(as_(viewer)) if one["kind"] == "check"] == [
+        line("check", "notNull of customer_id in sold", 2, 1, 0.5, id=7),
+        line("check", "between of price, tax in orders", 1, 1, 0.0, id=8),
+        line("check", "volumetric", 1, 0, 1.0, id=9),
+    ]
+
+
+def test_each_kind_has_its_fifty(as_, viewer, datastore):
+    for number in range(51):
+        many = factories.make_metric(datastore, f"s{number:02}")
+        for _ in range(2 if number == 50 else 1):
+            found(many, detectors=[{"name": f"d{number}", "score": 1.0}])
+        of_checks(datastore, (number, f"rule{number}"))
+    shown = precision(as_(viewer))
+    assert {kind: sum(one["kind"] == kind for one in shown) for kind in ("detector", "rule", "check", "series")} == {
+        "detector": 50, "rule": 50, "check": 50, "series": 50,
+    }  # fmt: skip
+    assert [(one["kind"], one["name"], one["total"]) for one in shown[:3]] == [
+        ("detector", "d50", 2), ("series", "s50", 2), ("check", "rule0", 1),
+    ]  # fmt: skip
+
+
+def test_the_noisiest_or_the_most_useful_come_first_and_a_handful_makes_a_share(as_, viewer, datastore):
+    def calls(name: str, good: int, bad: int) -> None:
+        series = factories.make_metric(datastore, name)
+        for number in range(good + bad):
+            found(series, status="Invalid" if number < bad else "Resolved", detectors=[])
+
+    for name, good, bad in (("few", 0, 4), ("half", 3, 3), ("noisy", 1, 4), ("quiet", 5, 0), ("busy", 6, 6)):
+        calls(name, good, bad)
+    names = {sort: [one["name"] for one in precision(as_(viewer), f"sort_precision={sort}")] for sort in ("asc", "desc")}
+    assert names["asc"] == ["noisy", "busy", "half", "quiet", "few"]
+    assert names["desc"] == ["quiet", "busy", "half", "noisy", "few"]
+    assert [one["name"] for one in precision(as_(viewer))] == ["busy", "half", "noisy", "quiet", "few"]
+
+
+def test_precision_is_of_what_one_sees_and_called_by_it(as_, admin, viewer, stranger, outsider, org, datastore):
+    hidden = Datastore.objects.create(org=org, name="Hidden")
+    table = Container.objects.create(org=org, datastore=hidden, name="salaries")
+    of_checks(datastore, (7, "notNull", "name"))
+    of_checks(hidden, (7, "notNull", "salary"), table=table, status="Invalid")
+    found(factories.make_metric(hidden, "secret"))
+    assert [one["total"] for one in precision(as_(admin)) if one["kind"] == "check"] == [2]
+    assert precision(as_(viewer)) == [line("check", "notNull of name", 1, 0, 1.0, id=7), line("rule", "notNull", 1, 0, 1.0)]
+    assert [precision(as_(user)) for user in (stranger, outsider)] == [[], []]
 
 
 def test_filters_of_the_list_narrow_it(as_, admin, org, metric):
@@ -103,7 +181,7 @@ def test_filters_of_the_list_narrow_it(as_, admin, org, metric):
 @pytest.mark.parametrize(
     ("query", "field"),
     [("timeframe=decade", "timeframe"), ("timeframe=367", "timeframe"), ("timeframe=0", "timeframe"), ("sort_id=asc", "sort_id"),
-     ("page=2", "page"), ("datastore=x", "datastore")],
+     ("page=2", "page"), ("datastore=x", "datastore"), ("sort_precision=up", "sort_precision")],
 )  # fmt: skip
 def test_nonsense_is_named(as_, viewer, query, field):
     answer = as_(viewer).get(f"{ADDRESS}?{query}")
@@ -128,4 +206,5 @@ def test_query_counts(as_, viewer, author, metric, same_queries):
     client.get(ADDRESS)
     for number in range(20):
         step(found(metric, number), "Active", "Acknowledged", minutes=10, user=author)
+        of_checks(metric.datastore, (number, "notNull", "a", "b"))
     same_queries("GET /api/insights", lambda: client.get(ADDRESS))

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from anomalies.models import Anomaly, FailedCheck
+from anomalies.models import Anomaly, FailedCheck, FailedField
 from anomalies.services.history import USER, Line, write_history
-from datastores.models import Datastore
+from datastores.models import Container, Datastore
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +29,8 @@ def test_it_counts_and_tells_times_and_worth(as_, viewer, author, metric):
     assert '<span class="figure">4</span><small>2 still open</small>' in page
     assert '<span class="figure">2 h</span><small>median of 1; mean 2 h</small>' in page
     assert '<span class="figure">75 %</span>' in page
-    assert "Off the forecast" in page
+    assert f'<a class="name" href="/app/metrics/{metric.pk}">checkout.latency</a>' in page
+    assert "Useful 75 % of 4 anomalies, 30 d" in page
     assert "What was found in imported history is not counted." in page
     assert page.count('class="metric" x=') == 3
 
@@ -84,7 +85,57 @@ def test_queries_do_not_grow(as_, viewer, metric, queries_of):
     assert queries_of(lambda: client.get(PAGE)) == few
 
 
-def test_rules_are_called_by_words(as_, viewer, metric):
-    FailedCheck.objects.create(org=metric.org, anomaly=found(metric), rule_type="notNull", message="It is null.")
-    page = as_(viewer).get(PAGE).content.decode()
-    assert ("Not null" in page, "notNull" in page) == (True, False)
+def check(anomaly: Anomaly, pk: int | None, rule: str, *fields: str) -> None:
+    failed = FailedCheck.objects.create(org=anomaly.org, anomaly=anomaly, quality_check_id=pk, rule_type=rule, message="It is null.")
+    for name in fields:
+        FailedField.objects.create(org=anomaly.org, anomaly=anomaly, failed_check=failed, name=name)
+
+
+def worth(client, query: str = "") -> str:
+    page = client.get(f"{PAGE}?{query}").content.decode()
+    return page.split('<section class="panel" id="worth"')[1].split("</section>")[0]
+
+
+def names(part: str) -> list[str]:
+    return [cell.split('class="what">')[1].removeprefix("<a ").split("<")[0].split(">")[-1] for cell in part.split("<tr>")[2:]]
+
+
+def test_rules_and_checks_are_called_by_words_and_lead_to_what_they_found(as_, viewer, metric):
+    anomaly = found(metric)
+    Anomaly.objects.filter(pk=anomaly.pk).update(
+        container=Container.objects.create(org=metric.org, datastore=metric.datastore, name="<orders>")
+    )
+    check(anomaly, 7, "notNull", "customer_id")
+    rules, checks = (worth(as_(viewer), f"kind={kind}") for kind in ("rule", "check"))
+    assert '<a class="name" href="/app/inbox?rule_type=notNull&amp;archived=include">Not null</a>' in rules
+    assert '<a class="name" href="/app/inbox?quality_check=7&amp;archived=include">Not null</a>' in checks
+    assert '<div class="say">of customer_id in &lt;orders&gt;</div>' in checks
+    assert "Useful 100 % of 1 anomaly, 30 d" in checks
+    assert "Useful 100 % of 1 anomaly, 7 d" in worth(as_(viewer), "kind=check&timeframe=week")
+
+
+def test_a_tab_per_kind_and_the_first_with_any(as_, viewer, metric):
+    anomaly = found(metric, detectors=[{"name": "residual", "score": 9.0}])
+    client = as_(viewer)
+    assert names(worth(client)) == names(worth(client, "kind=series")) == names(worth(client, "kind=bogus")) == ["checkout.latency"]
+    assert names(worth(client, "kind=detector")) == ["Off the forecast"]
+    assert "No anomaly here was found by one of these." in worth(client, "kind=rule")
+    Anomaly.objects.filter(pk=anomaly.pk).update(type="shape", metric=None)
+    check(anomaly, 7, "volumetric")
+    assert names(worth(client)) == ["Volumetric"]
+
+
+def test_noisy_first_and_the_choice_is_kept(as_, viewer, datastore):
+    for name, good, bad in (("good", 7, 0), ("noisy", 1, 5), ("few", 0, 2)):
+        series = factories.make_metric(datastore, name)
+        for number in range(good + bad):
+            found(series, status="Invalid" if number < bad else "Resolved")
+    client = as_(viewer)
+    assert names(worth(client)) == ["good", "noisy", "few"]
+    noisy = worth(client, f"sort=noisy&timeframe=week&datastore={datastore.pk}")
+    assert names(noisy) == ["noisy", "good", "few"]
+    assert "Useful 17 % of 6 anomalies, 7 d" in noisy
+    assert "Fewer than 5 anomalies come last." in noisy
+    assert '<input type="hidden" name="sort" value="noisy" form="filters">' in noisy
+    assert f'href="/app/insights?timeframe=week&amp;datastore={datastore.pk}&amp;kind=rule&amp;sort=noisy#worth"' in noisy
+    assert names(worth(client, "sort=bogus")) == ["good", "noisy", "few"]
