@@ -116,7 +116,7 @@ def records(row: Row, told: Told) -> str:
 
 
 def age(row: Row, told: Told) -> str:
-    began = f'<div class="small nowrap">began {told(row.at, "age")} ago</div>' if row.is_history else ""
+    began = f'<div class="small nowrap">began {told(row.at, "age")}&nbsp;ago</div>' if row.is_history else ""
     return f'<td class="end mute">{told(row.found, "age")}{began}</td>'
 
 

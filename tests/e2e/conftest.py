@@ -171,7 +171,7 @@ RUNS_OUT = """() => [...document.querySelectorAll("main *")].filter(one => {
     const place = one.parentElement.closest(".panel, main").getBoundingClientRect()
     return one.getBoundingClientRect().right > place.right + 1
 }).map(one => `${one.tagName} ${one.className}`)"""
-LAPTOPS = (768, 1024, 1280, 1440)
+SCREENS = (768, 1024, 1280, 1440, 1500)
 
 
 def runs_out(desk: Desk, paths: dict[str, str]) -> dict[tuple[str, int], list[str]]:
@@ -179,7 +179,7 @@ def runs_out(desk: Desk, paths: dict[str, str]) -> dict[tuple[str, int], list[st
     found = {}
     for name, path in paths.items():
         page = desk.go(path)
-        for width in LAPTOPS:
+        for width in SCREENS:
             page.set_viewport_size({"width": width, "height": 900})
             # A chart is drawn anew a moment after its place has another width.
             deadline = time.monotonic() + 10

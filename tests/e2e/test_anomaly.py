@@ -17,7 +17,7 @@ from anomalies.services.scans import BadRow, Check, Column, Options, RowFailures
 from anomalies.services.tickets import Ticket, create_integration, link_ticket
 from datastores.models import AuditEntry, Container
 from tests import factories
-from tests.e2e.conftest import ARTIFACTS, LAPTOPS, runs_out
+from tests.e2e.conftest import ARTIFACTS, SCREENS, runs_out
 from tests.e2e.test_look import VIEWPORTS, violations
 
 COLUMNS = (
@@ -88,7 +88,7 @@ def test_anomalies_of_all_types_fit_into_their_places(desk, found):
     assert runs_out(desk, {"inbox": "/app/inbox", "overview": "/app/", **pages}) == {}
     page = desk.go("/app/inbox?anomaly_type=record")
     fits = "[...document.querySelectorAll('.sideways')].map(one => one.scrollWidth - one.clientWidth)"
-    for width in LAPTOPS:
+    for width in SCREENS:
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(fits) == [0], width
     expect(page.locator(".cell.wrong").first).to_have_text("instance: ***MASKED***")

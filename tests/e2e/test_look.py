@@ -11,16 +11,19 @@ from playwright.sync_api import expect
 
 from accounts import adminalerts
 from accounts import invitations as people
-from accounts.models import User
+from accounts.models import Level, User
+from anomalies.models import Anomaly
 from anomalies.services.flows import create_flow
+from anomalies.services.scans import BadRow, Check, Column, RowFailures, Scan, record_findings
 from anomalies.services.tags import create_tag
 from anomalies.services.tickets import create_integration
 from billing.models import UsageDay
+from datastores.models import Container
 from orgs.channels import connect
 from orgs.models import AdminAlert, Channel, Delivery, RefusedSeries
 from orgs.services import create_public_key
 from tests import factories
-from tests.e2e.conftest import ARTIFACTS, runs_out
+from tests.e2e.conftest import ARTIFACTS, SCREENS, runs_out
 
 AXE = next((Path(__file__).parent / "vendor").glob("axe-*/axe.min.js"))
 PAGES = {
@@ -118,11 +121,41 @@ def test_every_page_of_the_settings_is_clean(open_desk, settled, size, theme):
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 
-def test_nothing_runs_out_of_its_panel(open_desk, world, settled):
+@pytest.fixture
+def crowded(world) -> Anomaly:
+    """A row with tags, people, masked cells and more than one check, beside one that was found in history."""
+    org, store = world.author.org, world.metric.datastore
+    table = Container.objects.create(org=org, datastore=store, name="warehouse_order_lines")
+    columns = (Column("ordered_at", "Timestamp"), Column("customer", "String", masked=True), Column("delivered_to", "String"))
+    checks = (Check(11, "notNull", ("customer",)), Check(12, "matchesPattern", ("customer",)))
+    scan = Scan(org.pk, table.pk, columns, checks, identifiers=("ordered_at",), container_scan_id=1, partition_scan_id=1)
+    row = ("2014-04-15T08:00:00Z", "nobody at all", "Northumberland")
+    failures = [RowFailures(check.id, 1, (BadRow(row, "customer is not what it should be."),), "one") for check in checks]
+    record_findings(scan, rows=failures, now=timezone.now())
+    found = Anomaly.objects.get(container=table)
+    for name in ("Customer-Impact", "High", "Master-Data"):
+        factories.put_tag(found, name)
+    for name in ("Bob Baker", "Eve Eriksson", "Zoe Zimmer"):
+        factories.assign(found, factories.make_user(org, name, level=Level.AUTHOR, datastore=store))
+    Anomaly.objects.filter(pk=world.anomalies[1].pk).update(is_backfilled=True, started_at=timezone.now() - timedelta(days=14))
+    return found
+
+
+def test_no_line_of_the_inbox_has_to_be_scrolled_sideways(desk, crowded):
+    page = desk.go("/app/inbox")
+    expect(page.get_by_role("link", name="warehouse_order_lines")).to_be_visible()
+    hidden = "[...document.querySelectorAll('.sideways')].map(place => place.scrollWidth - place.clientWidth)"
+    for width in SCREENS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(hidden) == [0], width
+
+
+def test_nothing_runs_out_of_its_panel(open_desk, world, settled, crowded):
     admin, team = settled
     places = {"anomaly": world.anomalies[0].pk, "metric": world.metric.pk, "team": team}
     desk = open_desk(admin)
-    assert runs_out(desk, {name: path.format(**places) for name, path in {**PAGES, **SETTINGS}.items()}) == {}
+    pages = {**PAGES, **SETTINGS, "record": f"/app/anomalies/{crowded.pk}"}
+    assert runs_out(desk, {name: path.format(**places) for name, path in pages.items()}) == {}
     desk.complaints[:] = [text for text in desk.complaints if "404" not in text]
 
 

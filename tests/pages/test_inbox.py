@@ -250,7 +250,7 @@ def test_what_was_found_in_history_says_when_it_began(as_, reporter, metric):
     page = answer.content.decode()
     assert "Sorted by when it was found." in page
     assert re.search(
-        r'<td class="end mute"><time [^>]+>\d+ s</time><div class="small nowrap">began <time [^>]+>3 mo</time> ago</div>', page
+        r'<td class="end mute"><time [^>]+>\d+ s</time><div class="small nowrap">began <time [^>]+>3 mo</time>&nbsp;ago</div>', page
     )
 
 
