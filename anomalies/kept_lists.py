@@ -169,15 +169,18 @@ def _kept(key: str, piece: slice) -> _Kept | None:
     try:
         both = _redis().pipeline()
         both.get(f"{key}:about")
+        both.strlen(f"{key}:content")
         both.getrange(f"{key}:content", piece.start, -1 if piece.stop is None else piece.stop - 1)
-        about, content = both.execute()
+        about, length, content = both.execute()
     except RedisError:
         return None
-    return _Kept(content, **orjson.loads(about)) if about else None
+    said = orjson.loads(about) if about else {}
+    # A server that is short of memory lets go of one without the other.
+    return _Kept(content, **said) if said.pop("length", None) == length else None
 
 
 def _keep(key: str, kept: _Kept) -> None:
-    about = {"found": kept.found, "snapshot": kept.snapshot, "reach": kept.reach}
+    about = {"found": kept.found, "snapshot": kept.snapshot, "reach": kept.reach, "length": len(kept.content)}
     try:
         both = _redis().pipeline()
         both.set(f"{key}:about", orjson.dumps(about), ex=KEPT_S)

@@ -4,12 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.models import Level
+from accounts.models import Level, User
 from anomalies import kept_lists, tasks
 from anomalies.models import Anomaly, AnomalyTag, FailedCheck, FailedField, ListChange, Tag
+from anomalies.pages.counts import counts_of
+from anomalies.pages.listing import Listing
 from datastores.models import Datastore, TeamAccess
 from metrics.models import Metric
 from orgs.tenancy import within
@@ -55,6 +58,18 @@ def test_a_list_is_read_once(world):
     assert ids(client) == {found.pk}
     assert client.get(f"/api/anomalies?{FILTERS}&page=2").json() == {"items": [], "total": 1, "page": 2, "size": 50, "pages": 1}
     assert queries(client, f"{FILTERS}&sort_weight=desc") > QUERIES_OF_A_KEPT_LIST
+
+
+def test_a_list_of_which_redis_has_let_go_of_a_part_is_read_anew(world):
+    """As a server does that is short of memory."""
+    found, other, viewer, client = world
+    listing = Listing.read(QueryDict(""))
+    with within(viewer.org_id):
+        counted = counts_of(listing, viewer, look_at=10)
+        assert ids(client, "") == {found.pk, other.pk}
+        kept_lists._redis().delete(*kept_lists._redis().keys("plumbline:anomalies:lists:*:content"))
+        assert ids(client, "") == {found.pk, other.pk}
+        assert counts_of(listing, User.objects.get(pk=viewer.pk), look_at=10) == counted
 
 
 CHANGES = {
