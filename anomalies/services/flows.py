@@ -14,7 +14,7 @@ from anomalies.models import Anomaly, AnomalyTag, BulkChange, Change, Flow, Flow
 from anomalies.querysets import AnomalyQuerySet
 from anomalies.services import bulk
 from datastores.models import Datastore, Operation
-from orgs.errors import FieldError, Forbidden, Invalid
+from orgs.errors import FieldError, Forbidden, Invalid, NotFound
 from orgs.uniqueness import conflict_if_taken
 
 PLAIN: Final = ("name", "is_active", "action", "inactivity", "statuses", "archive_status", "comment")
@@ -171,13 +171,13 @@ def change_of(flow: Flow) -> dict[str, Any]:
 
 @transaction.atomic
 def execute(flow: Flow, *, user: User | None, now: datetime) -> Operation:
-    """The operation that applies the flow to what is idle now, the oldest first; while one is under way, that one.
+    """The operation that applies the flow, as it is by now, to what is idle, the oldest first; while one is under way, that one.
 
-    Raises Forbidden for a person whom the flow would reach further than they do; `user` None is the clock.
+    Raises NotFound for a flow that is gone, Forbidden for a person whom it would reach further than they do; `user` None is the clock.
     """
+    flow = held(flow)
     if user is not None and (errors := overreach(list(flow.datastores.all()), user)):
         raise Forbidden(f"This flow reaches further than you do. {' '.join(error.msg for error in errors)}")
-    Flow.objects.select_for_update().get(pk=flow.pk)
     running = Operation.objects.filter(flow_entry__flow=flow, status__in=Operation.UNFINISHED).first()
     if running is not None:
         return running
@@ -189,6 +189,14 @@ def execute(flow: Flow, *, user: User | None, now: datetime) -> Operation:
     FlowEntry.objects.create(org_id=flow.org_id, flow=flow, timestamp=now, user=user, operation=operation)
     Flow.objects.filter(pk=flow.pk).update(last_run=now)
     return operation
+
+
+def held(flow: Flow) -> Flow:
+    """The flow as it is now, kept from others until the transaction ends. Raises NotFound for one that is gone."""
+    found = Flow.objects.select_for_update().filter(pk=flow.pk).first()
+    if found is None:
+        raise NotFound("This flow was deleted meanwhile.")
+    return found
 
 
 def still_idle(operation: Operation, ids: Collection[int]) -> set[int]:

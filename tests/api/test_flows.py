@@ -10,6 +10,7 @@ from anomalies.models import Anomaly, BulkChange, Change, Comment, Flow, FlowEnt
 from anomalies.services import bulk, change_anomaly, comment_on, flows
 from anomalies.tasks import run_flows
 from datastores.models import Datastore, Operation
+from orgs.errors import NotFound
 from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -335,3 +336,19 @@ def test_nobody_runs_a_flow_that_reaches_further_than_they_do(as_, org, manager,
         assert "reaches further than you do" in refused.json()["detail"]
     assert statuses() == ["Active", "Acknowledged", "Invalid"]
     assert ran(as_(admin), flow)["status"] == "success"
+
+
+def test_a_run_is_of_the_flow_as_it_is_by_then_and_not_as_it_was_looked_at(as_, admin, idle, datastore):
+    client = as_(admin)
+    seen = Flow.objects.get(pk=made(client, datastore, action="delete", archive_status="")["id"])
+    client.put(f"{ADDRESS}/{seen.pk}", {"action": "archive", "archive_status": "Invalid", "statuses": ["Active"]})
+    flows.execute(seen, user=admin, now=timezone.now())
+    assert statuses() == ["Invalid", "Acknowledged", "Invalid"]
+
+
+def test_a_flow_that_has_gone_is_not_run(as_, admin, idle, datastore):
+    seen = Flow.objects.get(pk=made(as_(admin), datastore)["id"])
+    Flow.objects.all().delete()
+    with pytest.raises(NotFound):
+        flows.execute(seen, user=admin, now=timezone.now())
+    assert statuses() == ["Active", "Acknowledged", "Invalid"]
