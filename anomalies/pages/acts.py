@@ -70,7 +70,7 @@ def act(word: str, *, form: str) -> Callable[[Act], Callable[..., HttpResponse]]
                 with transaction.atomic():
                     done = do(found, user, request.POST, **parts)
             except DomainError as refused:
-                return said_no(request, found, user, Refused(form, words_of(refused), typed_in(request.POST)))
+                return said_no(request, found, user, Refused(form, words_of(refused), typed_in(request.POST), parts.get("comment_id")))
             return answered(request, found, user, done)
 
         return view

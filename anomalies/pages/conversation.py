@@ -41,7 +41,7 @@ def change_comment(found: Anomaly, user: User, post: QueryDict, comment_id: int)
     return Done("Comment changed.")
 
 
-@act("comment.delete", form="edit")
+@act("comment.delete", form="drop")
 def drop_comment(found: Anomaly, user: User, post: QueryDict, comment_id: int) -> Done:
     delete_comment(own(found, user, comment_id, "comment.delete"), user=user)
     return Done("Comment deleted.")

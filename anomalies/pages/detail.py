@@ -60,11 +60,12 @@ class Offered:
 
 @dataclass(frozen=True)
 class Refused:
-    """A form that was refused: which, why, and what was typed into it, so that nothing is lost."""
+    """A form that was refused: which, why, and what was typed into it, so that nothing is lost. `comment` is the one that it was about."""
 
     form: str
     said: str
     typed: Mapping[str, str]
+    comment: int | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,13 @@ class Detail:
     markdown: str
     undo: int | None
     refused: Refused | None = None
+
+    @property
+    def reopened(self) -> int | None:
+        """The comment whose refused change stands in its form again; None where there is no such form, or none any more."""
+        comment = self.refused.comment if self.refused and self.refused.form == "edit" else None
+        shown = (entry.said for entry in self.timeline.entries if entry.said is not None and entry.said.may_edit)
+        return comment if any(said.id == comment for said in shown) else None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What is done on the page of an anomaly: who may, what comes of it, what is refused, and that nothing typed is lost."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -363,6 +364,23 @@ def test_the_page_is_copied_as_markdown(as_, viewer, outsider, anomaly):
     assert lines[2] == "9.5 where 0.5 to 1.5 were expected."
     assert "- Tags: High" in lines
     assert as_(outsider).get(f"/app/anomalies/{anomaly.pk}/markdown").status_code == 404
+
+
+def test_a_change_of_a_comment_that_is_refused_stands_in_its_own_form_again(do, viewer, outsider, anomaly):
+    first, second = (comment_on(anomaly, user=viewer, message=text) for text in ("First", "Second"))
+    typed = f"Ask @[Olga]({outsider.pk})"
+    page = do(viewer, f"comments/{first.pk}", message=typed).content.decode()
+    assert re.findall(r'<details id="edit-(\d+)" open>', page) == [str(first.pk)]
+    texts = dict(re.findall(r'<textarea [^>]*id="([\w-]+)"[^>]*>([^<]*)</textarea>', page))
+    assert (texts[f"edit-text-{first.pk}"], texts[f"edit-text-{second.pk}"], texts["say-text"]) == (typed, "Second", "")
+
+
+def test_a_change_of_a_comment_that_cannot_be_made_any_more_keeps_what_was_typed(do, viewer, author, anomaly):
+    comment = comment_on(anomaly, user=viewer, message="First")
+    archive_anomaly(anomaly, user=author, status="Resolved")
+    page = do(viewer, f"comments/{comment.pk}", message="Better said").content.decode()
+    assert "Restore it first" in page
+    assert dict(re.findall(r'<textarea [^>]*id="([\w-]+)"[^>]*>([^<]*)</textarea>', page))["say-text"] == "Better said"
 
 
 @pytest.mark.parametrize(
