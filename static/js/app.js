@@ -118,15 +118,16 @@
   const rows = () => $$(".rows tr[data-url]");
   const here = () => $(".rows tr.here");
 
-  function stand(row, isFocused) {
+  function stand(row, isFollowed) {
     here()?.removeAttribute("aria-current");
     here()?.classList.remove("here");
     if (!row) return;
     row.classList.add("here");
     row.setAttribute("aria-current", "true");
-    row.scrollIntoView({ block: "nearest" });
-    if (isFocused) $("a.name", row)?.focus({ preventScroll: true });
     if (row.dataset.id) sessionStorage.setItem("here", row.dataset.id);
+    if (!isFollowed) return;
+    row.scrollIntoView({ block: "nearest" });
+    $("a.name", row)?.focus({ preventScroll: true });
   }
 
   function move(step) {
