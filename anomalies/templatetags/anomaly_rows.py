@@ -23,6 +23,9 @@ register = template.Library()
 # Of the inbox, those that a short list beside other things has room for.
 BRIEF: Final = ("weight", "evidence", "status", "age")
 
+TAGS_SHOWN: Final = 5
+TAG_FITS: Final = 22  # letters
+
 # Writes a moment: "age" or "clock".
 Told = Callable[[Any, str], str]
 
@@ -95,8 +98,15 @@ def status(row: Row, told: Told) -> str:
 
 def tags(row: Row, told: Told) -> str:
     history = '<span class="tag plain" title="Found in imported history">history</span> ' if row.is_history else ""
-    named = "".join(f'<span class="tag plain">{escape(tag)}</span> ' for tag in row.tags)
-    return f'<td class="tagged">{history}{named}</td>'
+    named = "".join(map(label, row.tags[:TAGS_SHOWN]))
+    more = f'<span class="mute small nowrap">and {len(row.tags) - TAGS_SHOWN} more</span>' if len(row.tags) > TAGS_SHOWN else ""
+    return f'<td class="tagged">{history}{named}{more}</td>'
+
+
+def label(tag: str) -> str:
+    """A long one is cut by its place, and shown whole where one points."""
+    whole = f' title="{escape(tag)}"' if len(tag) > TAG_FITS else ""
+    return f'<span class="tag plain"{whole}>{escape(tag)}</span> '
 
 
 def assignees(row: Row, told: Told) -> str:

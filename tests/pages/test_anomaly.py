@@ -301,3 +301,10 @@ def test_a_record_anomaly_has_a_page_too(as_, editor, datastore):
     page = as_(editor).get(page_of(record))
     assert (page.status_code, page.context["chart"], page.context["detail"].title) == (200, None, "Metrics")
     assert as_(editor).get("/app/inbox").context["page"].rows[0].spark is None
+
+
+def test_of_a_very_long_message_the_beginning_stands_out_and_the_whole_can_be_had(as_, reporter, metric):
+    page = as_(reporter).get(page_of(spike(metric, message="w" * 20_000))).content.decode()
+    assert f'<p class="sentence" dir="auto">{"w" * 599}…</p>' in page
+    assert f'<p class="prose" dir="auto">{"w" * 20_000}</p>' in page
+    assert "The whole message" not in as_(reporter).get(page_of(spike(metric, message="w" * 600))).content.decode()

@@ -16,6 +16,7 @@ def row(**changes) -> Row:
     plain = {
         "id": 7, "url": "/app/anomalies/7?list=a%3Db&c", "type": "record", "name": NASTY, "message": NASTY, "weight": 3, "meter": 11,
         "status": "Active", "is_new": True, "source": NASTY, "at": AT, "found": AT, "is_history": False, "tags": (NASTY,), "spark": None,
+        "spark_url": "",
         "cells": (Cell(NASTY, NASTY, True),), "failed": Failed(NASTY, f"{NASTY} again", 2), "faces": (Face("AL", NASTY, 1),),
         "sleep": NASTY, "sleeps_until": None, "score": 2.5, "records": 12345, "may_change": True,
     }  # fmt: skip
@@ -47,3 +48,9 @@ def test_long_texts_are_cut_and_figures_are_written_as_people_do():
     assert f"{'n' * 119}…</a>" in line
     assert f"{'m' * 219}…</div>" in line
     assert ('<td class="end">89</td>' in line, '<td class="end">12,345</td>' in line) == (True, True)
+
+
+def test_a_line_with_many_tags_names_some_and_counts_the_rest():
+    line = written(row(tags=tuple(f"tag {number}" for number in range(40))), columns=("tags",))
+    assert (line.count("tag plain"), "and 35 more</span>" in line, ">tag 4<" in line, ">tag 5<" in line) == (5, True, True, False)
+    assert " more" not in written(row(tags=("a", "b", "c", "d", "e"), failed=None), columns=("tags",))
