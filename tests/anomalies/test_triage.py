@@ -182,6 +182,16 @@ def test_history_cannot_be_deleted(line):
     assert Change.objects.count() == 1
 
 
+def test_history_is_not_emptied_but_with_all_anomalies(line):
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with pytest.raises(DatabaseError, match="never altered or deleted"), transaction.atomic():
+            cursor.execute("TRUNCATE anomalies_change")
+        assert Change.objects.count() == 1
+        cursor.execute("TRUNCATE anomalies_anomaly CASCADE")
+    assert Change.objects.count() == 0
+
+
 def test_a_person_who_is_erased_leaves_what_they_did_without_their_name(line, author):
     author.delete()
     assert Change.objects.values_list("user", "actor").get() == (None, "user")

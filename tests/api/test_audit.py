@@ -79,6 +79,15 @@ def test_the_database_lets_nobody_alter_it(editor, statement):
     assert AuditEntry.objects.get().user_email == editor.email
 
 
+def test_it_is_not_emptied(editor):
+    entry(editor)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        with pytest.raises(ProgrammingError, match="never altered or deleted"), transaction.atomic():
+            cursor.execute("TRUNCATE datastores_auditentry")
+    assert AuditEntry.objects.count() == 1
+
+
 def test_it_outlives_whoever_looked_and_goes_with_the_org(editor, org):
     address = editor.email
     entry(editor, ip_address="")
