@@ -96,7 +96,8 @@ def person(text: str) -> int | None:
 class AnomalyFilterSet(StrictFilterSet):
     id = ListFilter(method="by_id", item=id_or_uuid, help_text="Ids or UUIDs.")
     search = django_filters.CharFilter(
-        method="searched", help_text="Part of the message, of the series' name or of the id, or the beginning of the UUID."
+        method="searched",
+        help_text="Part of the message, of the series' name or of the id, or the beginning of the UUID: its first eight digits or more.",
     )
     status = ListFilter(item=one_of(Anomaly.Status.values), help_text="Any of these states. An archived one lets archived anomalies in.")
     anomaly_type = ListFilter("type", item=one_of(Anomaly.Type.values), help_text="Any of these types.")
