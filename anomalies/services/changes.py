@@ -157,7 +157,8 @@ def _write(org_id: int, steps: Sequence[Step], *, user: User | None, actor: str,
     changed = {line.anomaly_id for line in lines}
     first = {step.before.id: step.before for step in reversed(steps) if step.before.id in changed}
     last = {step.after.id: step.after for step in steps if step.after.id in changed}
-    _write_states([state for state in last.values() if state.deleted is None], now=now)
+    # Of what is deleted, a tombstone shows the status that its history ends with.
+    _write_states([state for pk, state in last.items() if state.deleted is None or state.status != first[pk].status], now=now)
     _write_links(org_id, [(first[pk], state) for pk, state in last.items()])
     _empty([pk for pk, state in last.items() if state.deleted is not None], user=user, now=now)
     return write_history(lines, actor=actor, user=user, at=now), tuple(dict.fromkeys(line.anomaly_id for line in lines))

@@ -160,7 +160,10 @@ def test_deleting_takes_open_ones_too_and_leaves_their_history(as_, manager, dat
     operation = ran(client, made(client, datastore, action="delete", archive_status=""))
     assert (operation["counters"], operation["undo_until"], statuses()) == ({"changed": 3, "skipped": 0}, None, [])
     assert Anomaly.objects.filter(deleted__isnull=False, message="").count() == 3
-    assert "deleted" in Change.objects.filter(anomaly=idle[0]).latest("pk").changeset
+    gone = as_(manager).get(f"/api/anomalies/{idle[0].pk}?include_deleted=true").json()
+    (line,) = as_(manager).get(f"/api/anomalies/{idle[0].pk}/history?include_deleted=true").json()
+    assert (gone["status"], gone["archived"]) == ("Discarded", True)
+    assert line["changeset"] == {"status": ["Active", "Discarded"], "deleted": [None, gone["deleted"]]}
     assert client.post(f"/api/operations/{operation['id']}/undo").status_code == 409
 
 
