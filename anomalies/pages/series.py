@@ -26,7 +26,8 @@ from anomalies.pages.rows import Row, rows_of
 from anomalies.querysets import AnomalyQuerySet
 from metrics import points
 from metrics.arrays import DAY_MS
-from metrics.columns import MOST_RAW_MS
+from metrics.columns import MOST_RAW_MS, Band, band_of
+from metrics.columns import Window as ColumnWindow
 from metrics.models import NAME_KEY, Metric
 from metrics.sparklines import Spark, Window
 from orgs.moments import from_unix_ms, unix_ms
@@ -223,9 +224,9 @@ def kept(start_ms: int, end_ms: int, *, now_ms: int) -> tuple[int, int]:
 def table_of(metric: Metric, start_ms: int, end_ms: int) -> tuple[tuple[PointRow, ...], int]:
     """The newest first, and the seconds that a line stands for; 0 when each is one point."""
     read, step_ms = lines_of(metric, start_ms, end_ms)
-    verdicts = points.read_verdicts(metric.org_id, [metric.pk], start_ms, end_ms)[metric.pk]
-    picked = np.searchsorted(verdicts.timestamps_ms, read.timestamps_ms)
-    lines = [_line(read, verdicts, place, int(there)) for place, there in enumerate(picked)]
+    band = band_beside(metric, start_ms, end_ms, step_ms)
+    picked = np.searchsorted(band.timestamps_ms, read.timestamps_ms)
+    lines = [_line(read, band, place, int(there)) for place, there in enumerate(picked)]
     return tuple(reversed(lines)), step_ms // 1000
 
 
@@ -246,15 +247,23 @@ def lines_of(metric: Metric, start_ms: int, end_ms: int) -> tuple[points.Points,
     return points.Points(rolled.starts_ms, rolled.mean), step_ms
 
 
+def band_beside(metric: Metric, start_ms: int, end_ms: int, step_ms: int) -> Band:
+    """What was expected of the points, or beside the means of steps the means of what was expected."""
+    if step_ms:
+        return band_of(metric, ColumnWindow(start_ms, end_ms, step_ms=step_ms))[0]
+    found = points.read_verdicts(metric.org_id, [metric.pk], start_ms, end_ms)[metric.pk]
+    return Band(found.timestamps_ms, found.yhat, found.lower, found.upper, found.score)
+
+
 def table_step(length_ms: int) -> int:
     """A step in whole seconds; beyond half a day in whole days, which are rolled up without a look at their points."""
     unit_ms = DAY_MS if length_ms > TABLE_ROWS * DAY_MS // 2 else 1000
     return -(-length_ms // (TABLE_ROWS * unit_ms)) * unit_ms
 
 
-def _line(read: points.Points, verdicts: points.Verdicts, place: int, there: int) -> PointRow:
+def _line(read: points.Points, band: Band, place: int, there: int) -> PointRow:
     moment, value = int(read.timestamps_ms[place]), float(read.values[place])
-    if there >= verdicts.timestamps_ms.size or verdicts.timestamps_ms[there] != moment:
+    if there >= band.timestamps_ms.size or band.timestamps_ms[there] != moment:
         return PointRow(from_unix_ms(moment), value, None, None, None, is_outside=False)
-    expected, lower, upper = float(verdicts.yhat[there]), float(verdicts.lower[there]), float(verdicts.upper[there])
+    expected, lower, upper = float(band.expected[there]), float(band.lower[there]), float(band.upper[there])
     return PointRow(from_unix_ms(moment), value, expected, lower, upper, is_outside=value < lower or value > upper)

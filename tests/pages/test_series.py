@@ -6,6 +6,7 @@ import re
 import shlex
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
@@ -133,6 +134,14 @@ def test_many_points_are_told_as_means(as_, reporter, metric):
     assert (len(answer.context["rows"]) <= 501, answer.context["step_s"]) == (True, 144)
     assert b"each line is the mean of 2 min 24 s" in answer.content
     assert b"<html" not in answer.content
+
+
+def test_beside_means_stand_the_means_of_what_was_expected(as_, reporter, metric):
+    times = send_hours(metric, 20)
+    rows = as_(reporter).get(f"/app/metrics/{metric.pk}/points?from={times[0] // 1000}&to={times[-1] // 1000 + 1}").context["rows"]
+    means = np.array([(row.value, row.expected, row.lower, row.upper) for row in rows], np.float64)
+    np.testing.assert_allclose(means - means[:, :1], np.tile([0.0, 0.0, -0.5, 0.5], (len(rows), 1)), atol=1e-4)
+    assert not any(row.is_outside for row in rows)
 
 
 @pytest.mark.parametrize(("hours", "step_s"), [(8, 0), (20, 86_400)])
