@@ -138,9 +138,6 @@ class TagAdmin(PlumblineAdmin):
     search_fields = ("name", "org__name")
     autocomplete_fields = ("org",)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("org",) if obj else ()
-
     def save_model(self, request: HttpRequest, obj: Tag, form: "ModelForm[Any]", change: bool) -> None:  # noqa: FBT001
         if change:
             change_tag(obj, user=operator_of(request), **{name: form.cleaned_data[name] for name in form.changed_data})

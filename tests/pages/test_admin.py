@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import second_factors
 from accounts.models import Authenticator, Letter, Passkey, PersonalToken, Session, TeamMember, User
 from accounts.tokens import create_personal_token
-from anomalies.models import Anomaly, Change
+from anomalies.models import Anomaly, Change, Integration
 from anomalies.services import change_anomaly
 from datastores.models import Operation, TeamAccess
 from metrics.models import DetectionOrder
@@ -278,6 +278,22 @@ def test_queries_do_not_grow_with_the_rows(desk, operator, metric, queries_of, n
     for number in range(1, 40):
         add(number)
     assert queries_of(lambda: desk.get(address)) == few
+
+
+def test_whose_a_thing_is_cannot_change(desk, org, other_org, viewer, datastore):
+    jira = Integration.objects.create(org=org, name="Jira", type="jira", url="https://jira.example.com")
+    team = org.teams.get(is_public=True)
+    for thing, said in (
+        (jira, {"name": "Jira", "type": "jira", "url": jira.url}),
+        (datastore, {"name": datastore.name, "type": datastore.type}),
+        (team, {"name": team.name}),
+        (viewer, {"email": viewer.email, "name": "Vic", "role": "member", "theme": "system", "is_active": "on"}),
+    ):
+        change = reverse(f"admin:{thing._meta.app_label}_{thing._meta.model_name}_change", args=(thing.pk,))
+        rows = {f"{prefix}-{name}_FORMS": 0 for prefix in ("access", "teammember_set") for name in ("TOTAL", "INITIAL")}
+        assert desk.post(change, {"org": other_org.pk, **said, **rows}).status_code == 302, thing
+        assert type(thing).objects.get(pk=thing.pk).org_id == org.pk
+    assert User.objects.get(pk=viewer.pk).name == "Vic"
 
 
 def test_a_tag_that_counts_anew_or_goes_weighs_its_anomalies_anew(desk, anomaly):
