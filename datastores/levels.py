@@ -40,9 +40,9 @@ class Holders:
         return user_id in self.everywhere or (user_id, datastore_id) in self.pairs
 
 
-# Whoever looks after something is checked with every change of it.
 # No id is greater; one that is sent may be.
 BIGGEST_ID: Final = 2**63 - 1
+# Whoever looks after something is checked with every change of it.
 PEOPLE: Final = Statement("""
 SELECT id, name, role, is_demo FROM accounts_user WHERE org_id = %s::bigint AND id = ANY(%s::bigint[]) AND is_active
 """)

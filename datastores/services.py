@@ -1,4 +1,4 @@
-"""Births of orgs and datastores."""
+"""The birth of an org, and the end of an operation."""
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
