@@ -24,7 +24,7 @@ register = template.Library()
 BRIEF: Final = ("weight", "evidence", "status", "age")
 
 TAGS_SHOWN: Final = 5
-TAG_FITS: Final = 22  # letters
+TAG_FITS: Final = 9  # letters, wherever it stands
 
 # Writes a moment: "age" or "clock".
 Told = Callable[[Any, str], str]
