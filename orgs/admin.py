@@ -39,7 +39,7 @@ class PlumblineAdmin(ModelAdmin):
     compressed_fields = True
     warn_unsaved_form = True
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str] | tuple[str, ...]:
         """Whose a thing is cannot change: what hangs on it would stay behind, in another org than it."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return (*fields, "org") if obj is not None and "org" in self.autocomplete_fields else fields
