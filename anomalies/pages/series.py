@@ -188,13 +188,13 @@ def metric(request: HttpRequest, pk: int) -> HttpResponse:
     user, now = reader(request), timezone.now()
     found = metric_for(user, pk)
     mine = Anomaly.objects.visible_to(user).filter(metric=found.pk).order_by("-started_at")
-    marks = list(mine.for_rows()[:MARKS_SHOWN])
+    marks = list(mine.for_rows()[: MARKS_SHOWN + 1])
     context = {
         "metric": found,
         "state": "stale" if found.is_stale else found.state,
-        "chart": chart_of(found, request.GET, marks=marks, main=None, now=now, zone=zone_of(user)),
+        "chart": chart_of(found, request.GET, marks=marks[:MARKS_SHOWN], main=None, now=now, zone=zone_of(user)),
         "rows": anomaly_rows(marks, user, now),
-        "total": f"{MARKS_SHOWN}+" if len(marks) == MARKS_SHOWN else str(len(marks)),
+        "total": in_words(len(marks), cap=MARKS_SHOWN),
     }
     return render(request, "metrics/metric.html", context)
 

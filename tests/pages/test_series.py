@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from django.utils import timezone
 
+from anomalies.pages import series
 from tests import factories
 from tests.pages.conftest import send_hours, spike
 
@@ -117,6 +118,15 @@ def test_queries_do_not_grow_with_its_anomalies(as_, reporter, anomaly, queries_
     for hours in range(1, 50):
         spike(anomaly.metric, ago=timedelta(minutes=20 + hours))
     assert queries_of(lambda: client.get(f"/app/metrics/{anomaly.metric_id}")) == few
+
+
+@pytest.mark.parametrize(("most", "said"), [(3, "3"), (2, "2+")])
+def test_its_anomalies_are_counted_as_far_as_they_are_drawn(as_, reporter, metric, monkeypatch, most, said):
+    monkeypatch.setattr(series, "MARKS_SHOWN", most)
+    for hours in range(3):
+        spike(metric, ago=timedelta(hours=hours + 1))
+    context = as_(reporter).get(f"/app/metrics/{metric.pk}").context
+    assert (context["total"], len(context["chart"].config["marks"])) == (said, most)
 
 
 def test_points_are_told_with_what_was_expected(as_, reporter, metric):
