@@ -1,7 +1,7 @@
 """The operators' admin of anomalies and their history. Whatever it changes goes through the services and is written down."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -36,8 +36,10 @@ from anomalies.models import (
     Watch,
 )
 from anomalies.services import change_anomaly, close_anomaly
+from anomalies.services.history import ACTORS
 from anomalies.services.tags import change_tag, delete_tag
-from orgs.admin import PlumblineAdmin, ReadOnlyAdmin
+from metrics.detection.layout import KINDS
+from orgs.admin import EndlessAdmin, KnownFilter, PlumblineAdmin, ReadOnlyAdmin
 from orgs.errors import DomainError
 
 
@@ -73,13 +75,23 @@ class FailedCheckInline(NeverChanged):
     fields = readonly_fields = ("rule_type", "message")
 
 
+class KindFilter(KnownFilter):
+    title = parameter_name = "kind"
+    known = KINDS
+
+
+class ActorFilter(KnownFilter):
+    title = parameter_name = "actor"
+    known = ACTORS
+
+
 @admin.register(Anomaly)
-class AnomalyAdmin(ReadOnlyAdmin):
+class AnomalyAdmin(EndlessAdmin):
     list_display = ("id", "org", "type", "status", "weight", "metric", "said", "kind", "created", "ended_at")
-    list_filter = ("status", "type", "kind", "direction", "is_backfilled", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org", "metric")
-    search_fields = ("=id", "=uuid", "message", "metric__name")
-    date_hierarchy = "created"
+    list_filter = ("status", "type", KindFilter, "direction", "is_backfilled", "org", "created")
+    list_prefetch_related = ("org", "metric")
+    search_fields = ("=id", "=uuid", "message")
+    search_beside: ClassVar = {"metric": "name"}
     inlines = (FailedCheckInline, ChangeInline)
     actions = ("acknowledge", "close")
 
@@ -111,20 +123,18 @@ class AnomalyAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Change)
-class ChangeAdmin(ReadOnlyAdmin):
+class ChangeAdmin(EndlessAdmin):
     list_display = ("timestamp", "org", "anomaly_id", "actor", "user", "changeset")
-    list_filter = ("actor", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org", "user")
-    search_fields = ("=anomaly__id", "=transaction_id", "user__email")
-    date_hierarchy = "timestamp"
-    ordering = ("-timestamp", "-pk")
+    list_filter = (ActorFilter, "org", "timestamp")
+    list_prefetch_related = ("org", "user")
+    search_fields = ("=anomaly__id", "=transaction_id")
+    search_beside: ClassVar = {"user": "email"}
 
 
 @admin.register(FailedCheck)
-class FailedCheckAdmin(ReadOnlyAdmin):
+class FailedCheckAdmin(EndlessAdmin):
     list_display = ("anomaly_id", "org", "rule_type", "message")
-    list_filter = ("rule_type",)
-    list_select_related = ("org",)
+    list_filter = ("org",)
     search_fields = ("=anomaly__id", "message")
 
 
@@ -163,43 +173,44 @@ class MentionInline(NeverChanged):
 
 
 @admin.register(Comment)
-class CommentAdmin(ReadOnlyAdmin):
+class CommentAdmin(EndlessAdmin):
     list_display = ("created", "org", "anomaly_id", "user", "message", "edited", "deleted")
-    list_filter = (("deleted", admin.EmptyFieldListFilter), ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org", "user")
-    search_fields = ("=anomaly__id", "message", "user__email")
-    date_hierarchy = "created"
-    ordering = ("-created", "-pk")
+    list_filter = (("deleted", admin.EmptyFieldListFilter), "org", "created")
+    list_prefetch_related = ("org", "user")
+    search_fields = ("=anomaly__id", "message")
+    search_beside: ClassVar = {"user": "email"}
     inlines = (MentionInline,)
 
 
 @admin.register(Mention)
-class MentionAdmin(ReadOnlyAdmin):
+class MentionAdmin(EndlessAdmin):
     list_display = ("comment_id", "org", "user")
-    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
-    list_select_related = ("org", "user")
-    search_fields = ("=comment__id", "user__email")
+    list_filter = ("org",)
+    list_prefetch_related = ("org", "user")
+    search_fields = ("=comment__id",)
+    search_beside: ClassVar = {"user": "email"}
 
 
 @admin.register(FailedField)
-class FailedFieldAdmin(ReadOnlyAdmin):
+class FailedFieldAdmin(EndlessAdmin):
     list_display = ("anomaly_id", "org", "name")
-    list_select_related = ("org",)
     search_fields = ("=anomaly__id", "=name")
 
 
 @admin.register(AnomalyTag)
-class AnomalyTagAdmin(ReadOnlyAdmin):
+class AnomalyTagAdmin(EndlessAdmin):
     list_display = ("anomaly_id", "org", "tag")
-    list_select_related = ("org", "tag")
-    search_fields = ("=anomaly__id", "=tag__name")
+    list_prefetch_related = ("org", "tag")
+    search_fields = ("=anomaly__id",)
+    search_beside: ClassVar = {"tag": "name"}
 
 
 @admin.register(AnomalyAssignee)
-class AnomalyAssigneeAdmin(ReadOnlyAdmin):
+class AnomalyAssigneeAdmin(EndlessAdmin):
     list_display = ("anomaly_id", "org", "user")
-    list_select_related = ("org", "user")
-    search_fields = ("=anomaly__id", "user__email")
+    list_prefetch_related = ("org", "user")
+    search_fields = ("=anomaly__id",)
+    search_beside: ClassVar = {"user": "email"}
 
 
 @admin.register(Integration)
@@ -217,31 +228,27 @@ class IntegrationAdmin(PlumblineAdmin):
 
 
 @admin.register(TicketLink)
-class TicketLinkAdmin(ReadOnlyAdmin):
+class TicketLinkAdmin(EndlessAdmin):
     list_display = ("ticket_number", "integration", "anomaly_id", "org", "status", "user", "created")
-    list_filter = ("integration__type", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("integration", "org", "user")
+    list_filter = ("integration__type", "org", "created")
+    list_prefetch_related = ("integration", "org", "user")
     search_fields = ("=anomaly__id", "ticket_number", "ticket_id")
-    date_hierarchy = "created"
 
 
 @admin.register(SourceTable)
-class SourceTableAdmin(ReadOnlyAdmin):
+class SourceTableAdmin(EndlessAdmin):
     """Which rows of the source are kept; the rows themselves are for those who may read the datastore."""
 
     list_display = ("anomaly_id", "org", "total", "created")
-    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
-    list_select_related = ("org",)
+    list_filter = ("org", "created")
     search_fields = ("=anomaly__id",)
-    date_hierarchy = "created"
 
 
 @admin.register(SourceRow)
-class SourceRowAdmin(ReadOnlyAdmin):
+class SourceRowAdmin(EndlessAdmin):
     """Where rows are, not what stands in them: an operator runs the installation, and need not read its data."""
 
     fields = list_display = ("anomaly_id", "org", "place")
-    list_select_related = ("org",)
     search_fields = ("=anomaly__id",)
 
 
@@ -254,10 +261,9 @@ class BulkChangeAdmin(ReadOnlyAdmin):
 
 
 @admin.register(BulkResult)
-class BulkResultAdmin(ReadOnlyAdmin):
+class BulkResultAdmin(EndlessAdmin):
     list_display = ("bulk_change_id", "anomaly_id", "org", "outcome", "code")
-    list_filter = ("outcome", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org",)
+    list_filter = ("outcome", "org")
     search_fields = ("=bulk_change__id", "=anomaly_id")
 
 
@@ -270,33 +276,36 @@ class FlowAdmin(ReadOnlyAdmin):
 
 
 @admin.register(FlowEntry)
-class FlowEntryAdmin(ReadOnlyAdmin):
+class FlowEntryAdmin(EndlessAdmin):
     list_display = ("timestamp", "flow", "org", "user", "operation")
-    list_filter = (("org", admin.RelatedOnlyFieldListFilter),)
-    list_select_related = ("org", "flow", "user", "operation")
-    search_fields = ("flow__name", "user__email")
+    list_filter = ("org",)
+    list_prefetch_related = ("org", "flow", "user", "operation")
+    search_fields = ("=operation__id",)
+    search_beside: ClassVar = {"flow": "name", "user": "email"}
 
 
 @admin.register(ListChange)
-class ListChangeAdmin(ReadOnlyAdmin):
+class ListChangeAdmin(EndlessAdmin):
     list_display = ("at", "org_id", "xid")
     search_fields = ("=xid",)
 
 
 @admin.register(Watch)
-class WatchAdmin(ReadOnlyAdmin):
+class WatchAdmin(EndlessAdmin):
     list_display = ("anomaly_id", "user", "org", "is_on", "created")
-    list_filter = ("is_on", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org", "user")
-    search_fields = ("=anomaly__id", "user__email")
+    list_filter = ("is_on", "org")
+    list_prefetch_related = ("org", "user")
+    search_fields = ("=anomaly__id",)
+    search_beside: ClassVar = {"user": "email"}
 
 
 @admin.register(Notice)
-class NoticeAdmin(ReadOnlyAdmin):
+class NoticeAdmin(EndlessAdmin):
     list_display = ("created", "kind", "user", "anomaly_id", "org", "acknowledged")
-    list_filter = ("kind", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org", "user")
-    search_fields = ("=anomaly__id", "user__email")
+    list_filter = ("kind", "org")
+    list_prefetch_related = ("org", "user")
+    search_fields = ("=anomaly__id",)
+    search_beside: ClassVar = {"user": "email"}
 
 
 @admin.register(NoticeSettings)

@@ -7,7 +7,7 @@ from unfold.admin import TabularInline
 
 from datastores.closing import open_again
 from datastores.models import AuditEntry, ClosedOrg, Container, Datastore, Operation, TeamAccess
-from orgs.admin import ReadOnlyAdmin, SameOrgFormSet, WithOrgRows
+from orgs.admin import EndlessAdmin, ReadOnlyAdmin, SameOrgFormSet, WithOrgRows
 from orgs.tenancy import within
 
 
@@ -63,12 +63,10 @@ class ContainerAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(EndlessAdmin):
     list_display = ("created", "org", "user_email", "action", "resource_type", "resource_id", "masked_field_names", "ip_address")
-    list_filter = ("action", "resource_type", ("org", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("org",)
+    list_filter = ("action", "resource_type", "org", "created")
     search_fields = ("user_email", "=resource_id", "=ip_address")
-    date_hierarchy = "created"
 
 
 @admin.register(ClosedOrg)

@@ -1,10 +1,15 @@
 """The operators' admin of orgs and their secrets, and the bases that every app's admin shares."""
 
-from typing import Any, ClassVar
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, ClassVar, Final, cast
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -29,11 +34,35 @@ from orgs.models import (
 from orgs.services import NEW_SECRETS, revoke, rotate, store_secret, tell_change
 from orgs.sources import checked_sources
 
+COUNTED: Final = 10_000
+AN_ID: Final = re.compile(r"[0-9]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+NAMED: Final = 1_000  # people or series that a search finds by name
+
+
+class CappedPaginator(Paginator):
+    """Counts so far and no further, and says so: behind that, people search instead of leafing."""
+
+    template_name = "admin/capped_pages.html"
+
+    @cached_property
+    def _counted(self) -> int:
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by()[: COUNTED + 1].count()
+
+    @property
+    def count(self) -> int:
+        return min(self._counted, COUNTED)
+
+    @property
+    def is_capped(self) -> bool:
+        return self._counted > COUNTED
+
 
 class PlumblineAdmin(ModelAdmin):
     """Lists that stay quick on big tables: no count of everything, one query for what a row names."""
 
     list_per_page = 50
+    paginator = CappedPaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True
@@ -43,6 +72,13 @@ class PlumblineAdmin(ModelAdmin):
         """Whose a thing is cannot change: what hangs on it would stay behind, in another org than it."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return (*fields, "org") if obj is not None and "org" in self.autocomplete_fields else fields
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Where nothing is left out, the header offers nothing more; the count stands below the list."""
+        shown = super().get_changelist_instance(request)
+        if not (shown.query or shown.has_active_filters):
+            shown.full_result_count = shown.result_count
+        return shown
 
 
 class WithOrgRows(PlumblineAdmin):
@@ -80,6 +116,67 @@ class ReadOnlyAdmin(PlumblineAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class EndlessAdmin(ReadOnlyAdmin):
+    """What is written without an end, read backwards from the newest: no index has another order of all orgs' rows.
+
+    Its filters may ask for nothing that has to look at all rows: of which orgs there are any, which values there are, how many of each.
+    Nothing is joined: under row-level security the planner takes an org for one with few rows, and would sort those of all. What a line
+    names is fetched beside it (`list_prefetch_related`). What rows refer to is searched first, by relation and column (`search_beside`).
+    """
+
+    ordering = ("-pk",)
+    sortable_by = ()
+    list_select_related = ()
+    list_disable_select_all = True
+    show_facets = admin.ShowFacets.NEVER
+    list_prefetch_related: ClassVar[tuple[str, ...]] = ("org",)
+    search_beside: ClassVar[Mapping[str, str]] = {}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.prefetch_related(*self.list_prefetch_related)
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet[Any], search_term: str) -> tuple[QuerySet[Any], bool]:
+        """A number or UUID is one of the ids that are searched, so that their indexes serve; other texts are parts of what is searched."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        found = self._exactly(text)
+        if not (found and AN_ID.fullmatch(text)):
+            found |= self._partly(text)
+        return (queryset.filter(found) if found else queryset.none()), False
+
+    def _exactly(self, text: str) -> Q:
+        found = Q()
+        for name in (name[1:] for name in self.search_fields if name.startswith("=")):
+            field: Any = self.model._meta.get_field(name.split("__")[0])
+            with suppress(ValidationError):
+                found |= Q(**{name: (field.target_field if field.is_relation else field).clean(text, None)})
+        return found
+
+    def _partly(self, text: str) -> Q:
+        found = Q()
+        for name in (name for name in self.search_fields if not name.startswith("=")):
+            found |= Q(**{f"{name}__icontains": text})
+        for relation, column in self.search_beside.items():
+            field: Any = self.model._meta.get_field(relation)
+            there = field.related_model._default_manager.filter(**{f"{column}__icontains": text})
+            found |= Q(**{f"{relation}__in": list(there.values_list("pk", flat=True)[:NAMED])})
+        return found
+
+
+class KnownFilter(admin.SimpleListFilter):
+    """One of the values that are known to be there, without a look for them. `parameter_name` is the column."""
+
+    known: ClassVar[tuple[str, ...]]
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(value, value) for value in self.known]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{str(self.parameter_name): self.value()}) if self.value() in self.known else queryset
 
 
 class SecretForm(ModelForm):

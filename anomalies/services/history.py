@@ -20,6 +20,7 @@ SNOOZE: Final = "snooze"
 TAGS: Final = "tags"
 # A person, whose name stands beside it.
 USER: Final = "user"
+ACTORS: Final = (USER, DETECTOR, SCAN, FLOW, SNOOZE, TAGS)
 
 Changeset = Mapping[str, tuple[object, object]]
 
