@@ -146,6 +146,37 @@
     place = -1;
   });
 
+  // After a change in the settings or of what one was told, the focus is on what was wrong, else where it was in its line, else nearby.
+
+  const CAN = "summary, a[href], button:not(:disabled), input:not([type=hidden], :disabled), select:not(:disabled), textarea:not(:disabled)";
+  const PARTS = ["settings-part", "notices"];
+  const lines = (part) => [part, ...$$("tbody tr, section, .notices > li", part)];
+
+  let left = null;
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target, requestConfig } }) => {
+    const from = document.activeElement === document.body ? requestConfig?.elt : document.activeElement;
+    if (!PARTS.includes(target.id) || !target.contains(from)) return;
+    const line = lines(target).findLast((one) => one.contains(from));
+    const opener = from.closest("details")?.querySelector("summary") || from;
+    left = { part: target.id, line: lines(target).indexOf(line), spot: line === target ? -1 : $$(CAN, line).indexOf(opener) };
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    const part = left && document.getElementById(left.part);
+    if (part && document.activeElement === document.body) {
+      const here = lines(part)[left.line];
+      const places = lines(part).slice(0, left.line + 1).reverse().flatMap((one) => $$(CAN, one));
+      [$("[aria-invalid=true]", part), here && $$(CAN, here)[left.spot], ...places].find((one) => one?.checkVisibility())?.focus();
+    }
+    left = null;
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const asks = event.key === "Escape" && event.target.closest("details.confirm[open]");
+    if (!asks) return;
+    asks.open = false;
+    $("summary", asks).focus();
+  });
+
   // Keyboard. Off while typing, with a modifier, and when the person turned single keys off.
 
   const typing = () => document.activeElement?.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");

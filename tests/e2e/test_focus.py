@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from anomalies.models import Anomaly, Comment, Integration
 from anomalies.services import change_anomaly, comment_on
+from anomalies.services.tags import create_tag
 from anomalies.services.tickets import Ticket, create_integration, link_ticket
 from tests import factories
 from tests.e2e.conftest import excursion
@@ -126,3 +127,35 @@ def test_nothing_runs_out_however_long_a_word_and_however_many_tags(open_desk, w
         assert page.evaluate("document.documentElement.scrollWidth") <= ENLARGED[size]["width"], menu
         page.keyboard.press("Escape")
     assert Comment.objects.filter(message=WORD).count() == 1
+
+
+def test_in_the_settings_the_focus_stays_on_its_line(open_desk, manager):
+    for name in ("first", "second", "third"):
+        create_tag(manager.org_id, name=name)
+    page = open_desk(factories.make_user(manager.org, "Ada Admin", role="admin")).go("/app/settings/tags")
+    row = page.locator("tbody tr", has_text="second")
+    row.locator("summary", has_text="Change").press("Enter")
+    row.get_by_label("Weight").fill("3")
+    row.get_by_role("button", name="Save").press("Enter")
+    expect(page.locator("#notice")).to_contain_text("second was saved.")
+    expect(row.locator("summary", has_text="Change")).to_be_focused()
+    row.locator("summary", has_text="Delete").press("Enter")
+    page.keyboard.press("Escape")
+    expect(row.locator("summary", has_text="Delete")).to_be_focused()
+    row.locator("summary", has_text="Delete").press("Enter")
+    row.get_by_role("button", name="Delete second").press("Enter")
+    expect(page.locator("#notice")).to_contain_text("second was deleted")
+    expect(page.locator("tbody tr", has_text="third").locator("summary", has_text="Delete")).to_be_focused()
+
+
+def test_what_was_read_hands_the_focus_to_what_is_next(desk, world):
+    colleague = world.author.org.users.exclude(pk=world.author.pk).first()
+    factories.make_notice(world.anomalies[0], world.author, by=colleague)
+    page = desk.go("/app/notifications")
+    expect(page.locator(".notices > li")).to_have_count(2)
+    page.locator(".notices > li").first.get_by_role("button").press("Enter")
+    expect(page.locator(".notices > li")).to_have_count(1)
+    expect(page.locator(".notices > li").get_by_role("button")).to_be_focused()
+    page.get_by_role("button", name="Mark all as read").press("Enter")
+    expect(page.get_by_role("heading", name="Nothing new")).to_be_visible()
+    expect(page.locator("#notices nav a").first).to_be_focused()
