@@ -85,11 +85,18 @@
     if (!zones.value && [...zones.options].some((option) => option.value === own)) zones.value = own;
   }
 
+  // A dialog is read from its heading on, also where it is taller than the screen.
+
+  function unfold(dialog) {
+    dialog.showModal();
+    $("h2", dialog)?.focus();
+  }
+
   // Small things by attribute: data-open (a dialog), data-copy (text), the narrow screen's menu.
 
   document.addEventListener("click", async (event) => {
     const opener = event.target.closest("[data-open]");
-    if (opener) document.getElementById(opener.dataset.open).showModal();
+    if (opener) unfold(document.getElementById(opener.dataset.open));
 
     const copier = event.target.closest("[data-copy]");
     if (copier) await navigator.clipboard.writeText(copier.dataset.copy).then(() => say(copier.dataset.copied || "Link copied."), () => say(copier.dataset.copy));
@@ -193,7 +200,7 @@
     u: () => $(".back")?.click(),
     g: () => { awaitsPlace = true; setTimeout(() => { awaitsPlace = false; }, 1500); },
     "/": () => $("#search")?.focus(),
-    "?": () => $("#keys-sheet").showModal(),
+    "?": () => unfold($("#keys-sheet")),
   };
 
   document.addEventListener("keydown", (event) => {

@@ -159,3 +159,14 @@ def test_what_was_read_hands_the_focus_to_what_is_next(desk, world):
     page.get_by_role("button", name="Mark all as read").press("Enter")
     expect(page.get_by_role("heading", name="Nothing new")).to_be_visible()
     expect(page.locator("#notices nav a").first).to_be_focused()
+
+
+def test_the_sheet_of_keys_begins_with_its_heading_and_gives_the_focus_back(open_desk, world):
+    page = open_desk(viewport=ENLARGED["four times"]).go("/app/inbox")
+    page.keyboard.press("j")
+    page.keyboard.press("?")
+    heading = page.get_by_role("heading", name="Keyboard")
+    expect(heading).to_be_focused()
+    expect(heading).to_be_in_viewport()
+    page.keyboard.press("Escape")
+    expect(page.locator("tr.here a.name")).to_be_focused()
