@@ -7,6 +7,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.text import Truncator
 
 from accounts import letters
 from accounts.models import Letter, Level, User
@@ -18,6 +19,8 @@ from anomalies.services.notices import DRIFTING
 
 SHOWN: Final = 20
 LINES_SHOWN: Final = 8
+NAME_IN_SUBJECT: Final = 60
+SAID_IN_SUBJECT: Final = 120
 # Whoever was away for long is not sent everything at once.
 TAKEN: Final = 200
 
@@ -98,9 +101,10 @@ def item_of(notice: Notice, lines: Sequence[str]) -> Item:
 
 
 def subject_of(found: Sequence[Notice]) -> str:
-    """Of the one thing, or how many there are."""
+    """Of the one thing, or how many there are; a long name leaves room for what happened, and that for the anomaly's number."""
     if len(found) == 1:
-        return f"{headline(found[0])}: anomaly #{found[0].anomaly_id}"[:150]
+        said = Truncator(headline(found[0], name_length=NAME_IN_SUBJECT)).chars(SAID_IN_SUBJECT)
+        return f"{said}: anomaly #{found[0].anomaly_id}"
     return (
         f"{len(found)} anomalies that concern you"
         if len({one.anomaly_id for one in found}) > 1

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from django.utils.text import Truncator
+
 from accounts.models import User
 from anomalies.models import Change, Notice
 from anomalies.services.changesets import told
@@ -9,6 +11,7 @@ from anomalies.services.changesets import told
 # Parts of the system as people know them.
 ACTORS: Final = {"detector": "The detector", "scan": "A scan", "flow": "A housekeeping flow", "snooze": "The end of its snooze"}
 WORDS_SHOWN: Final = 4
+NAME_LENGTH: Final = 200  # the longest that a person may have
 
 
 def who(person: User | None, actor: str) -> str:
@@ -23,9 +26,9 @@ def who_in(change: Change) -> str:
     return who(change.user, change.actor)
 
 
-def headline(notice: Notice) -> str:
-    """ "Alice Lee acknowledged it, tagged it High"; without a full stop. Wants `by` selected."""
-    person = who(notice.by, notice.actor)
+def headline(notice: Notice, *, name_length: int = NAME_LENGTH) -> str:
+    """ "Alice Lee acknowledged it, tagged it High"; without a full stop. A longer name is cut. Wants `by` selected."""
+    person = Truncator(who(notice.by, notice.actor)).chars(name_length)
     match notice.kind:
         case Notice.Kind.MENTIONED:
             return f"{person} mentioned you"

@@ -11,6 +11,8 @@ from django.utils import timezone
 from accounts.models import Letter
 from anomalies.models import Anomaly, Notice, NoticeSettings, Watch
 from anomalies.services import change_anomaly, comment_on
+from anomalies.services.edits import Edit
+from anomalies.services.triage import edit_anomaly
 from anomalies.tasks import mail_notices
 from tests import factories
 
@@ -45,6 +47,28 @@ def test_a_mention_is_mailed_with_what_was_said(anomaly, author, viewer):
     assert "&lt;b&gt;odd&lt;/b&gt;" in html
     assert "<b>odd" not in html
     assert "/app/notifications#wishes" in html
+
+
+def test_a_long_name_full_of_markup_leaves_the_subject_its_sense(anomaly, author, viewer):
+    author.name = ("<img src=x onerror=alert(1)> " + "Long " * 40)[:200].strip()
+    author.save(update_fields=["name"])
+    comment_on(anomaly, user=author, message=f"@[Vic Viewer]({viewer.pk})", mentioned_user_ids=[viewer.pk])
+    waited()
+    assert mail_notices() == 1
+    (sent,) = mail.outbox
+    assert sent.subject == f"<img src=x onerror=alert(1)> {'Long ' * 6}… mentioned you: anomaly #{anomaly.pk}"
+    assert ("<img" in sent.alternatives[0][0], f"- {author.name} mentioned you." in sent.body) == (False, True)
+
+
+def test_many_changes_in_a_subject_leave_the_number_of_the_anomaly(anomaly, author, viewer):
+    watch(anomaly, viewer)
+    tags = [factories.put_tag(factories.make_anomaly(anomaly.metric, kind=f"k{n}"), f"{n} {'long ' * 18}".strip()).name for n in range(3)]
+    edit_anomaly(anomaly, Edit(anomaly_id=anomaly.pk, tags=tags), user=author)
+    waited()
+    assert mail_notices() == 1
+    subject = mail.outbox[0].subject
+    assert subject.startswith("Al Author tagged it ")
+    assert subject.endswith(f"…: anomaly #{anomaly.pk}")
 
 
 def test_nothing_is_mailed_before_its_time_or_twice(anomaly, author, viewer):
