@@ -120,6 +120,15 @@ class World:
                 found.append("invalid")
         return found
 
+    def original(self, who: Person, pk: int) -> int | None:
+        """Of which anomaly it is a duplicate, as far as they see that one."""
+        original = self.states[pk].duplicate_of
+        return original if original in self.visible(who) else None
+
+    def duplicates(self, who: Person, pk: int) -> list[int]:
+        """Those of its duplicates that they see."""
+        return sorted(one for one in self.visible(who) if self.states[one].duplicate_of == pk)
+
     def has_duplicates(self, pk: int) -> bool:
         return any(state.duplicate_of == pk and not state.is_deleted for state in self.states.values())
 

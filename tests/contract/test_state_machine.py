@@ -192,16 +192,17 @@ class Machine(RuleBasedStateMachine):
         everything = self.clients[who].get("/api/anomalies?archived=include&snoozed=include").json()["items"]
         assert {one["id"] for one in everything} == self.world.visible(person)
         for one in everything:
-            self.compare(one)
+            self.compare(one, person)
         self.compare_history(pk)
 
-    def compare(self, shown: dict[str, Any]) -> None:
+    def compare(self, shown: dict[str, Any], person: Person) -> None:
         state = self.world.states[shown["id"]]
         assert (shown["status"], shown["archived"]) == (state.status, state.is_archived)
         assert (shown["description"], shown["weight"]) == (state.description, state.weight)
         assert {one["id"] for one in shown["global_tags"]} == {one.id for one in state.tags}
         assert {one["id"] for one in shown["assignees"]} == {one.id for one in state.assignees}
-        assert (shown["duplicate_of"] and shown["duplicate_of"]["id"]) == state.duplicate_of
+        assert (shown["duplicate_of"] and shown["duplicate_of"]["id"]) == self.world.original(person, shown["id"])
+        assert [one["id"] for one in shown["duplicates"]] == self.world.duplicates(person, shown["id"])
         assert (shown["snooze"] and shown["snooze"]["count"]) == state.snooze
 
     def compare_history(self, pk: int) -> None:
