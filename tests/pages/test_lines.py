@@ -31,8 +31,9 @@ def written(*rows: Row, columns=tuple(COLUMNS), may_change=True) -> str:
 def test_whatever_a_line_shows_is_escaped():
     line = written(row())
     assert "<b" not in line
-    # Name (twice: its box says it too), message and that of the check, rule, source, tag, field (twice) and value of the cell, face, sleep.
-    assert line.count("&lt;b title=&#x27;x&#x27;&gt;&amp;&quot;&lt;/b&gt;") == 13
+    # Name (twice: its box says it too), message and that of the check, rule, source, tag (twice: it may be cut), field (twice)
+    # and value of the cell, face, sleep.
+    assert line.count("&lt;b title=&#x27;x&#x27;&gt;&amp;&quot;&lt;/b&gt;") == 14
     assert 'data-url="/app/anomalies/7?list=a%3Db&amp;c"' in line
 
 
