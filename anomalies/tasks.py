@@ -11,6 +11,7 @@ from anomalies.services import bulk, erasing, flows, loop, notice_mails, notices
 from anomalies.services.retention import drop_consumed_log
 from anomalies.watchdog import process_ended_after
 from datastores.models import Operation
+from orgs.rounds import one_by_one
 from orgs.services import org_ids
 from orgs.tenancy import Reason, across, org_of, within
 
@@ -66,24 +67,21 @@ def resume_bulk_changes() -> int:
 def forget_bulk_changes() -> int:
     """Each day: the sets and results of changes of many that were made long ago; how many."""
     now = timezone.now()
-    return sum(within(org_id)(bulk.drop_old)(now=now) for org_id in org_ids())
+    return sum(one_by_one(org_ids(), lambda org_id: within(org_id)(bulk.drop_old)(now=now)))
 
 
 @shared_task(ignore_result=True, time_limit=600, soft_time_limit=590)
 def forget_notices() -> int:
     """Each day: what people were told 90 days ago; how many."""
     now = timezone.now()
-    return sum(within(org_id)(notices.drop_old)(now=now) for org_id in org_ids())
+    return sum(one_by_one(org_ids(), lambda org_id: within(org_id)(notices.drop_old)(now=now)))
 
 
 # Below the 900 s after which the broker gives a task to another process as well.
 @shared_task(ignore_result=True, time_limit=840, soft_time_limit=800)
 def erase_closed() -> int:
     """Each day: orgs that were closed a week ago; how many. One that is cut off goes on the next day."""
-    found = erasing.due(now=timezone.now())
-    for org_id in found:
-        erasing.erase(org_id)
-    return len(found)
+    return len(one_by_one(erasing.due(now=timezone.now()), erasing.erase))
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
@@ -92,10 +90,7 @@ def mail_notices() -> int:
     now = timezone.now()
     with across(Reason.UPKEEP):
         people = notice_mails.due(now=now)
-    for org_id, user_id in people:
-        with within(org_id):
-            notice_mails.mail(user_id, now=now)
-    return len(people)
+    return len(one_by_one(people, lambda one: within(one[0])(notice_mails.mail)(one[1], now=now)))
 
 
 @shared_task(ignore_result=True, time_limit=120, soft_time_limit=110)
@@ -113,7 +108,7 @@ def wake_sleepers() -> int:
     now = timezone.now()
     with across(Reason.UPKEEP):
         waiting = sleep.orgs_due(now=now)
-    return sum(within(org_id)(sleep.wake_due)(org_id, now=now) for org_id in waiting)
+    return sum(one_by_one(waiting, lambda org_id: within(org_id)(sleep.wake_due)(org_id, now=now)))
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
@@ -122,7 +117,8 @@ def run_flows() -> int:
     now = timezone.now()
     with across(Reason.UPKEEP):
         waiting = flows.due(now=now)
-    return sum(1 for org_id, flow_id in waiting if within(org_id)(flows.execute_due)(flow_id, now=now) is not None)
+    begun = one_by_one(waiting, lambda one: within(one[0])(flows.execute_due)(one[1], now=now))
+    return sum(operation is not None for operation in begun)
 
 
 @shared_task(ignore_result=True, time_limit=300, soft_time_limit=280)
@@ -131,4 +127,4 @@ def forget_list_changes() -> int:
     now = timezone.now()
     with across(Reason.UPKEEP):
         found = kept_lists.orgs_with_old_changes(now=now)
-    return sum(within(org_id)(kept_lists.forget_old_changes)(org_id, now=now) for org_id in found)
+    return sum(one_by_one(found, lambda org_id: within(org_id)(kept_lists.forget_old_changes)(org_id, now=now)))

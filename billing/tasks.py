@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from billing import intake, subscriptions, usage
 from billing.provider import provider
+from orgs.rounds import one_by_one
 from orgs.tenancy import within
 
 # A round finds again what no worker took until the next one.
@@ -46,11 +47,8 @@ def sync_accounts() -> int:
 @shared_task(time_limit=60, soft_time_limit=50)
 def end_graces() -> int:
     """Every five minutes: orgs whose payment failed and whose grace is over go on Free."""
-    now, ended = timezone.now(), 0
-    for org_id in subscriptions.out_of_grace(now=now):
-        with within(org_id):
-            ended += subscriptions.end_grace(org_id, now=now)
-    return ended
+    now = timezone.now()
+    return sum(one_by_one(subscriptions.out_of_grace(now=now), lambda org_id: within(org_id)(subscriptions.end_grace)(org_id, now=now)))
 
 
 @shared_task(time_limit=300, soft_time_limit=280)

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, Self
 
-from django.db import DataError, IntegrityError, transaction
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerAway
 
@@ -27,7 +28,7 @@ from anomalies.services.history import FLOW, USER
 from anomalies.services.states import hold
 from datastores.models import Datastore, Operation
 from orgs import keys
-from orgs.errors import Conflict, DomainError, FieldError, Invalid, NotFound
+from orgs.errors import Conflict, FieldError, Invalid, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -226,7 +227,10 @@ def run(operation_id: int, *, budget_s: float) -> bool:
         while step(operation_id):
             if time.monotonic() > until:
                 return True
-    except (DataError, IntegrityError, DomainError) as exc:
+    except (OperationalError, InterfaceError, SoftTimeLimitExceeded):
+        raise  # whoever takes over goes on
+    except Exception as exc:
+        # Whoever takes over would meet the same, minute after minute.
         log.exception("operation %s failed", operation_id)
         fail(operation_id, f"It went wrong and was ended; what was done until then stays. ({type(exc).__name__})")
     return False

@@ -283,6 +283,15 @@ def test_an_aborted_one_stops_and_can_be_undone(as_, author, half_done, unattend
     )
 
 
+def test_one_that_cannot_be_done_is_ended_and_not_begun_again(half_done, unattended):
+    BulkChange.objects.update(change={"tags_add": 5})
+    run_bulk_change(half_done.pk)
+    half_done.refresh_from_db()
+    assert (half_done.status, half_done.done) == ("failure", 1)
+    assert half_done.message == "It went wrong and was ended; what was done until then stays. (TypeError)"
+    assert resume_bulk_changes() == 0
+
+
 def test_whoever_left_the_org_changes_nothing_more(author, half_done):
     User.objects.filter(pk=author.pk).update(is_active=False)
     run_bulk_change(half_done.pk)
