@@ -62,7 +62,7 @@ class PlumblineAdmin(ModelAdmin):
     """Lists that stay quick on big tables: no count of everything, one query for what a row names."""
 
     list_per_page = 50
-    paginator = CappedPaginator
+    paginator: type[Paginator] = CappedPaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True
