@@ -120,6 +120,19 @@ def test_a_list_is_saved_and_opened_again(desk, world):
     page.wait_for_url(f"{desk.url}/app/inbox?anomaly_type=metric")
 
 
+def test_a_saved_list_is_deleted_once_that_was_asked(desk, world):
+    view = SavedView.objects.create(org=world.author.org, user=world.author, name="Series", query="anomaly_type=metric")
+    page = desk.go("/app/inbox")
+    page.locator("#views > summary").click()
+    page.get_by_text("Series: Change").click()
+    ask = page.locator("#views .confirm")
+    ask.locator("summary").click()
+    assert SavedView.objects.get() == view
+    ask.get_by_role("button", name="Delete Series").click()
+    expect(page.locator("#notice")).to_contain_text("“Series” was deleted.")
+    assert SavedView.objects.count() == 0
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(VIEWPORTS))
 def test_the_desk_is_clean_while_one_works(open_desk, world, size, theme):
