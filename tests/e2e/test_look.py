@@ -186,8 +186,8 @@ def test_the_letters_are_our_own_with_figures_of_one_width(desk):
     assert page.evaluate("document.fonts.check('13.5px Inter')")
     widths = page.evaluate(
         """() => [...'0123456789'].map(digit => {
-            const span = document.createElement('span'); span.textContent = digit.repeat(20);
-            document.querySelector('main').append(span); return span.getBoundingClientRect().width })"""
+            const word = document.createElement('div'); word.style.float = 'left'; word.textContent = digit.repeat(20);
+            document.querySelector('main').append(word); return word.getBoundingClientRect().width })"""
     )
     assert len(set(widths)) == 1
 
