@@ -34,7 +34,8 @@ SELECT j.org_id, j.anomaly_id, j.user_id, true, %(at)s::timestamptz
 ON CONFLICT (anomaly_id, user_id) DO NOTHING
 """)
 
-# Of an anomaly that sleeps, only what people do is news.
+# Of an anomaly that sleeps, only what people do is news. Watches and anomalies are looked up line by line: where they are joined, the planner
+# may go through all anomalies in the order of their ids, as it believes from the few that are watched that it will soon be through.
 TELL: Final = Statement("""
 WITH line AS (
     SELECT * FROM json_to_recordset(%(lines)s) AS l (org_id bigint, anomaly_id bigint, changeset jsonb, comment text, is_news boolean)
@@ -44,9 +45,10 @@ WITH line AS (
               FROM json_to_recordset(%(named)s) AS n (anomaly_id bigint, user_id bigint, kind text, rank integer)
              UNION ALL
             SELECT w.anomaly_id, w.user_id, 'watched', 3
-              FROM line JOIN anomalies_watch w ON w.anomaly_id = line.anomaly_id AND w.is_on
-                        JOIN anomalies_anomaly a ON a.id = line.anomaly_id
-             WHERE line.is_news AND (a.snoozed_at IS NULL OR %(by)s::bigint IS NOT NULL)) AS reason
+              FROM line CROSS JOIN LATERAL (
+                       SELECT anomaly_id, user_id FROM anomalies_watch WHERE anomaly_id = line.anomaly_id AND is_on OFFSET 0) w
+             WHERE line.is_news AND (%(by)s::bigint IS NOT NULL
+                                     OR (SELECT snoozed_at IS NULL FROM anomalies_anomaly WHERE id = line.anomaly_id))) AS reason
      WHERE user_id IS DISTINCT FROM %(by)s::bigint
      ORDER BY anomaly_id, user_id, rank
 ), wanted AS (
