@@ -34,8 +34,8 @@ SELECT j.org_id, j.anomaly_id, j.user_id, true, %(at)s::timestamptz
 ON CONFLICT (anomaly_id, user_id) DO NOTHING
 """)
 
-# Of an anomaly that sleeps, only what people do is news. Watches and anomalies are looked up line by line: where they are joined, the planner
-# may go through all anomalies in the order of their ids, as it believes from the few that are watched that it will soon be through.
+# Of an anomaly that sleeps, only what people do is news. Watches and anomalies are looked up line by line: where they are joined, the
+# planner may go through all anomalies in the order of their ids, as it believes from the few that are watched to be through soon.
 TELL: Final = Statement("""
 WITH line AS (
     SELECT * FROM json_to_recordset(%(lines)s) AS l (org_id bigint, anomaly_id bigint, changeset jsonb, comment text, is_news boolean)
