@@ -149,6 +149,8 @@ def _deliver(letter: Letter, to: str) -> None:
     message = EmailMultiAlternatives(_subject(letter), text, settings.DEFAULT_FROM_EMAIL, [to])
     message.attach_alternative(html, "text/html")
     message.extra_headers["Auto-Submitted"] = "auto-generated"
+    if letter.kind == Kind.NOTICES:
+        message.extra_headers["List-Unsubscribe"] = f"<{settings.BASE_URL}{LINKS[Kind.NOTICES]}#wishes>"  # RFC 2369
     message.send()
 
 

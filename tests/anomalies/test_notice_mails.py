@@ -15,6 +15,7 @@ from anomalies.services.edits import Edit
 from anomalies.services.triage import edit_anomaly
 from anomalies.tasks import mail_notices
 from tests import factories
+from tests.mail_server import mail_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -170,3 +171,14 @@ def test_a_mail_server_that_is_away_is_tried_again_and_nothing_is_lost(anomaly, 
     mail_notices()
     letter = Letter.objects.get()
     assert (letter.sent, letter.tries, Notice.objects.get().mail_due) == (None, 1, None)
+
+
+def test_what_somebody_is_told_goes_through_a_mail_server_and_says_where_it_can_be_ended(anomaly, author, viewer, settings):
+    comment_on(anomaly, user=author, message=f"Look, @[Vic Viewer]({viewer.pk}): Zürich → 0 €", mentioned_user_ids=[viewer.pk])
+    waited()
+    with mail_server(settings) as post:
+        assert mail_notices() == 1
+    (arrived,) = post.mails
+    assert (post.readers, arrived["Subject"]) == ([viewer.email], f"Al Author mentioned you: anomaly #{anomaly.pk}")
+    assert "Zürich → 0 €" in arrived.get_body(("plain",)).get_content()
+    assert arrived["List-Unsubscribe"] == f"<{settings.BASE_URL}/app/notifications#wishes>"
